@@ -1,0 +1,1 @@
+DROP TABLE revocations, refresh_tokens, sessions, users;

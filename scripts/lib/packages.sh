@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# What has to be installed, and installing it by the system's package manager where it is missing.
+
+missing_packages() {
+  postgres_bin >/dev/null || printf 'postgresql\n'
+  rabbitmq_bin >/dev/null || printf 'rabbitmq-server\n'
+  if ! { command -v redis-server && command -v redis-cli; } >/dev/null; then printf 'redis-server\n'; fi
+}
+
+install_missing_packages() {
+  local packages
+  mapfile -t packages < <(missing_packages)
+  if ((${#packages[@]} == 0)); then return; fi
+  if ! command -v apt-get >/dev/null; then
+    die "not installed: ${packages[*]}" \
+      "install PostgreSQL 14 or newer, RabbitMQ 3.10 or newer and Redis 6 or newer with your system's package manager, or run with PULSO_SERVICES=compose (Docker)"
+  fi
+  apt_install "${packages[@]}"
+  mapfile -t packages < <(missing_packages)
+  ((${#packages[@]} == 0)) || die "still missing after the installation: ${packages[*]}" "run: apt-get install ${packages[*]}"
+}
+
+# apt_install PACKAGE…: asks nothing. A package may start its own server on the standard port: that one is neither used nor stopped.
+apt_install() {
+  local root=() log
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "not installed: $*; and installing needs root" "as root, run: apt-get install --no-install-recommends $*"
+    root=(sudo)
+  fi
+  say "installing $* with ${root[*]:+sudo }apt-get (a service that a package starts by itself is neither used nor touched)"
+  log=$(mktemp)
+  if ! { apt "${root[@]}" update && apt "${root[@]}" install --yes --no-install-recommends "$@"; } >"$log" 2>&1; then
+    show_log "$log"
+    # A package whose own server did not start counts as failed, but is unpacked: what we need from it may be there.
+    complain "apt-get reported a failure (the whole log: $log)"
+    return
+  fi
+  rm -f -- "$log"
+}
+
+# apt [sudo] ARGUMENTS…
+apt() {
+  local root=()
+  if [[ $1 == sudo ]]; then
+    root=(sudo)
+    shift
+  fi
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -o DPkg::Lock::Timeout=120 "$@" </dev/null 9>&-
+}

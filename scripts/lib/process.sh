@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# Starting, recognising and stopping processes by pid.
+#
+# A pid alone says little: numbers are reused. Beside it we keep when the process began and which boot that was, so that
+# nothing but the very process we started is ever signalled.
+
+# process_stamp PID: when it started; fails when there is no such process, or only its zombie is left.
+process_stamp() {
+  local line fields
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  line=${line##*) } # the name before it may hold spaces and brackets
+  read -ra fields <<<"$line"
+  [[ ${fields[0]} != [ZX] ]] || return 1
+  printf '%s %s\n' "${fields[19]}" "$(</proc/sys/kernel/random/boot_id)"
+}
+
+# remember_process PID_FILE PID
+remember_process() {
+  local stamp
+  stamp=$(process_stamp "$2") || stamp=gone
+  printf '%s %s\n' "$2" "$stamp" >"$1"
+}
+
+# running_pid PID_FILE: prints the pid when the process that the file names is alive.
+running_pid() {
+  local pid stamp
+  [[ -s $1 ]] || return 1
+  read -r pid stamp <"$1" || return 1
+  [[ $(process_stamp "$pid") == "$stamp" ]] || return 1
+  printf '%s\n' "$pid"
+}
+
+# wait_until SECONDS COMMAND…: polls the command; fails when the time is over.
+wait_until() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < end)) || return 1
+    sleep 0.1
+  done
+}
+
+is_gone() { ! running_pid "$1" >/dev/null; }
+
+# stop_process PID_FILE SIGNAL SECONDS: asks, waits until it is gone, and kills only what does not listen.
+stop_process() {
+  local pid_file=$1 signal=$2 seconds=$3 pid
+  if pid=$(running_pid "$pid_file"); then
+    kill -s "$signal" "$pid" 2>/dev/null || true
+    if ! wait_until "$seconds" is_gone "$pid_file"; then
+      complain "process $pid did not stop within $seconds s: killing it"
+      kill -s KILL "$pid" 2>/dev/null || true
+      wait_until 10 is_gone "$pid_file" || return 1
+    fi
+  fi
+  rm -f -- "$pid_file"
+}
+
+# as_user USER COMMAND…: as root, becomes that user; anybody else stays who they are. Replaces nothing but the shell it runs in.
+as_user() {
+  local user=$1
+  shift
+  if ((EUID == 0)); then
+    setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- "$@"
+  else
+    "$@"
+  fi
+}
+
+# launch PID_FILE LOG USER COMMAND…: a server in a session of its own, so that a Ctrl-C in the terminal does not reach it.
+launch() {
+  local pid_file=$1 log=$2 user=$3 become=()
+  shift 3
+  if ((EUID == 0)); then
+    become=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups --)
+  fi
+  # Descriptor 9 is our lock: a server that inherited it would hold the lock for as long as it lives.
+  setsid "${become[@]}" "$@" </dev/null >>"$log" 2>&1 9>&- &
+  remember_process "$pid_file" "$!"
+}
+
+# keep_one_old_log LOG: logs of servers start afresh; the one before stays for a post-mortem.
+keep_one_old_log() { if [[ -s $1 ]]; then mv -f -- "$1" "$1.1"; fi; }

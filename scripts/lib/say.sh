@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# How the scripts talk: one line a step, and on failure what failed, why, where to look and what to do.
+
+say() { printf 'pulso: %s\n' "$*"; }
+
+complain() { printf 'pulso: %s\n' "$*" >&2; }
+
+# die MESSAGE [WHAT TO DO]: one sentence each.
+die() {
+  complain "FAILED: $1"
+  if [[ -n ${2:-} ]]; then complain "  what to do: $2"; fi
+  exit 1
+}
+
+# show_log FILE: the last lines of a log, indented, and where the rest is.
+show_log() {
+  local log=$1
+  [[ -s $log ]] || return 0
+  complain "  the last lines of $log:"
+  tail -n 20 -- "$log" | sed 's/^/    | /' >&2
+}
+
+# service_failed WHAT LOG
+service_failed() {
+  complain "FAILED: $1"
+  show_log "$2"
+  complain "  what to do: read that log; when the reason is gone, run the same command again (nothing is lost by that)"
+  exit 1
+}

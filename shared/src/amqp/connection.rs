@@ -1,0 +1,38 @@
+//! Opening a connection within a time limit. Reconnecting is its owner's business: the publisher and the consumer
+//! each have a supervisor that opens a fresh one, because what was in flight on the old one is theirs to answer for.
+
+use std::time::Duration;
+
+use lapin::{Connection, ConnectionProperties};
+use secrecy::{ExposeSecret, SecretString};
+
+/// How long a broker may take for any one thing we ask of it outside publishing.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The broker, or the way to it, said no.
+    #[error(transparent)]
+    Broker(#[from] lapin::Error),
+    /// Nothing was said in time.
+    #[error("the broker did not answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout(#[from] tokio::time::error::Elapsed),
+}
+
+/// Opens a connection that shows itself to the broker as `name`.
+///
+/// # Errors
+/// When it is refused, or takes longer than [`CALL_TIMEOUT`].
+pub async fn open(url: &SecretString, name: &str) -> Result<Connection, ConnectionError> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    within_time(Connection::connect(url.expose_secret(), properties)).await
+}
+
+/// Runs one broker call under [`CALL_TIMEOUT`].
+///
+/// # Errors
+/// The call's own, or that it took too long.
+pub async fn within_time<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, ConnectionError> {
+    Ok(tokio::time::timeout(CALL_TIMEOUT, call).await??)
+}

@@ -1,0 +1,5 @@
+//! The road between the API and the worker: what a message holds, where it goes, how we get a connection.
+
+pub mod connection;
+pub mod message;
+pub mod topology;

@@ -1,0 +1,123 @@
+//! The exchanges and queues, declared by whoever comes first; declaring them again changes nothing.
+//!
+//! ```text
+//!  api ──▶ <p>.telemetry (topic) ──telemetry.#──▶ <p>.store (quorum) ──▶ worker
+//!                                                     │ returned too often
+//!                                                     ▼
+//!  worker, with the reason ───────────────▶ <p>.dead-letter (topic) ──▶ <p>.dead (quorum)
+//! ```
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Channel, ExchangeKind};
+
+use crate::config::BrokerConfig;
+
+/// How often a message may come back undone before it is dead-lettered. RabbitMQ 4 sets 20 where a queue says
+/// nothing; a worker that is killed again and again must not throw good data away, so ours is higher, and what is
+/// dead-lettered all the same can be replayed.
+const DELIVERY_LIMIT: i32 = 100;
+
+/// The names of our exchanges and queues under one prefix, and the limit of the store queue.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    prefix: String,
+    store_max_bytes: u32,
+}
+
+impl Topology {
+    /// The topology under the configured prefix.
+    #[must_use]
+    pub fn new(config: &BrokerConfig) -> Self {
+        Self { prefix: config.queue_prefix.clone(), store_max_bytes: config.queue_max_bytes }
+    }
+
+    /// Where the API publishes what it accepted.
+    #[must_use]
+    pub fn telemetry_exchange(&self) -> ShortString {
+        format!("{}.telemetry", self.prefix).into()
+    }
+
+    /// What waits to be stored.
+    #[must_use]
+    pub fn store_queue(&self) -> ShortString {
+        format!("{}.store", self.prefix).into()
+    }
+
+    /// Where goes what could not be stored.
+    #[must_use]
+    pub fn dead_letter_exchange(&self) -> ShortString {
+        format!("{}.dead-letter", self.prefix).into()
+    }
+
+    /// What could not be stored, each with its reason.
+    #[must_use]
+    pub fn dead_queue(&self) -> ShortString {
+        format!("{}.dead", self.prefix).into()
+    }
+
+    /// The routing key of the API's messages.
+    #[must_use]
+    pub fn telemetry_key(&self) -> ShortString {
+        "telemetry.batch".into()
+    }
+
+    /// Declares everything.
+    ///
+    /// # Errors
+    /// What the broker answers; a queue that exists with other arguments is one such error.
+    pub async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
+        self.declare_exchange(channel, self.dead_letter_exchange()).await?;
+        self.declare_queue(channel, self.dead_queue(), self.dead_arguments()).await?;
+        self.bind(channel, self.dead_queue(), self.dead_letter_exchange(), "#").await?;
+        self.declare_exchange(channel, self.telemetry_exchange()).await?;
+        self.declare_queue(channel, self.store_queue(), self.store_arguments()).await?;
+        self.bind(channel, self.store_queue(), self.telemetry_exchange(), "telemetry.#").await
+    }
+
+    async fn declare_exchange(&self, channel: &Channel, name: ShortString) -> lapin::Result<()> {
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        channel.exchange_declare(name, ExchangeKind::Topic, durable, FieldTable::default()).await
+    }
+
+    async fn declare_queue(&self, channel: &Channel, name: ShortString, arguments: FieldTable) -> lapin::Result<()> {
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(name, durable, arguments).await.map(|_| ())
+    }
+
+    async fn bind(&self, channel: &Channel, queue: ShortString, exchange: ShortString, key: &str) -> lapin::Result<()> {
+        channel.queue_bind(queue, exchange, key.into(), QueueBindOptions::default(), FieldTable::default()).await
+    }
+
+    fn store_arguments(&self) -> FieldTable {
+        let mut arguments = quorum();
+        insert_text(&mut arguments, "x-dead-letter-exchange", self.dead_letter_exchange().as_str());
+        // At least once: the message leaves this queue only when the dead queue has confirmed it.
+        insert_text(&mut arguments, "x-dead-letter-strategy", "at-least-once");
+        // Refuse the newest instead of dropping the oldest: the publisher gets a nack and its client a 503.
+        // At-least-once dead-lettering requires it as well.
+        insert_text(&mut arguments, "x-overflow", "reject-publish");
+        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+        arguments
+    }
+
+    fn dead_arguments(&self) -> FieldTable {
+        let mut arguments = quorum();
+        // Without a bound of its own, a flood of poison would fill the disk; refusing keeps it in the store queue.
+        insert_text(&mut arguments, "x-overflow", "reject-publish");
+        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
+        arguments
+    }
+}
+
+/// A quorum queue: on disk before it is confirmed, on a majority of a cluster's nodes.
+fn quorum() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    insert_text(&mut arguments, "x-queue-type", "quorum");
+    arguments
+}
+
+fn insert_text(arguments: &mut FieldTable, name: &str, value: &str) {
+    arguments.insert(name.into(), AMQPValue::LongString(value.into()));
+}

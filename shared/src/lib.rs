@@ -1,0 +1,15 @@
+//! What the API and the worker both name, and nothing else: a thing only one of them needs lives there.
+//!
+//! ```text
+//! api ──▶ shared ◀── worker
+//! ```
+
+pub mod amqp;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod ids;
+pub mod logging;
+pub mod schema;
+pub mod shutdown;
+pub mod telemetry;

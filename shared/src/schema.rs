@@ -1,0 +1,118 @@
+//! The tables as diesel sees them; kept in step with `migrations/` by a test.
+#![expect(missing_docs, reason = "the columns are documented where they are made, in migrations/")]
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        username -> Nullable<Text>,
+        email -> Nullable<Text>,
+        full_name -> Nullable<Text>,
+        password_hash -> Text,
+        is_admin -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (token_hash) {
+        token_hash -> Bytea,
+        session_id -> Uuid,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    revocations (subject) {
+        subject -> Uuid,
+        revoked_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    devices (id) {
+        id -> Uuid,
+        owner_id -> Uuid,
+        name -> Text,
+        location -> Nullable<Text>,
+        serial_number -> Nullable<Text>,
+        description -> Nullable<Text>,
+        ingest_auth -> Text,
+        offline_after_s -> Int4,
+        is_server -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    device_credentials (id) {
+        id -> Uuid,
+        device_id -> Uuid,
+        secret_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    device_state (device_id) {
+        device_id -> Uuid,
+        heartbeat_ts -> Nullable<Timestamptz>,
+        reading_ts -> Nullable<Timestamptz>,
+        last_seen_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    heartbeats (device_id, ts) {
+        device_id -> Uuid,
+        ts -> Timestamptz,
+        received_at -> Timestamptz,
+        cpu_usage -> Nullable<Double>,
+        ram_usage -> Nullable<Double>,
+        disk_free -> Nullable<Double>,
+        temperature -> Nullable<Double>,
+        latency -> Nullable<Double>,
+        connectivity -> Nullable<Bool>,
+        boot_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    readings (device_id, ts) {
+        device_id -> Uuid,
+        ts -> Timestamptz,
+        received_at -> Timestamptz,
+        temperature -> Nullable<Double>,
+        humidity -> Nullable<Double>,
+        voltage -> Nullable<Double>,
+        current -> Nullable<Double>,
+        metrics -> Nullable<Jsonb>,
+    }
+}
+
+diesel::joinable!(devices -> users (owner_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(device_credentials -> devices (device_id));
+diesel::joinable!(device_state -> devices (device_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    device_credentials,
+    device_state,
+    devices,
+    refresh_tokens,
+    sessions,
+    users
+);

@@ -1,0 +1,70 @@
+//! A device about the world around it.
+
+use std::collections::BTreeMap;
+
+use chrono::serde::ts_microseconds;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Amperes, Celsius, Percent, Scalar, Volts};
+use crate::ids::DeviceId;
+
+/// Most further named numbers in one reading.
+pub const MAX_METRICS: usize = 32;
+
+/// Longest name of a further number, in bytes: long enough for a dotted path, short enough to be a column heading.
+const MAX_METRIC_NAME_BYTES: usize = 64;
+
+/// A name that cannot be a metric's; the text is what the client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a metric's name must be 1 to 64 letters, digits, '_', '-', '.', ':' or '/'")]
+pub struct MetricNameError;
+
+/// The name of a further number of a reading, such as `pm2.5` or `tank/level`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MetricName(String);
+
+impl TryFrom<String> for MetricName {
+    type Error = MetricNameError;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let allowed = |c: char| c.is_alphanumeric() || "_-.:/".contains(c);
+        if (1..=MAX_METRIC_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed) {
+            Ok(Self(name))
+        } else {
+            Err(MetricNameError)
+        }
+    }
+}
+
+impl From<MetricName> for String {
+    fn from(name: MetricName) -> Self {
+        name.0
+    }
+}
+
+/// One reading of a device's sensors; at least one number is there. The instant travels as microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Who sent it.
+    pub device_id: DeviceId,
+    /// When it was measured; with `device_id`, the reading's identity.
+    #[serde(with = "ts_microseconds")]
+    pub ts: DateTime<Utc>,
+    /// Temperature, °C.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<Celsius>,
+    /// Relative humidity, %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub humidity: Option<Percent>,
+    /// Voltage, V.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voltage: Option<Volts>,
+    /// Current, A.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Amperes>,
+    /// Further numbers by name, at most [`MAX_METRICS`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<MetricName, Scalar>,
+}
