@@ -12,9 +12,12 @@
 open_home() {
   mkdir -p -- "$1" || die "cannot create $1" "choose another folder with PULSO_HOME"
   HOME_DIR=$(cd -- "$1" && pwd -P)
+  [[ -O $HOME_DIR ]] || die "$HOME_DIR belongs to $(stat -c %U -- "$HOME_DIR"), and you are $(id -un)" \
+    "run this as $(stat -c %U -- "$HOME_DIR"), or choose another folder with PULSO_HOME"
   PID_DIR=$HOME_DIR/pids
   LOG_DIR=$HOME_DIR/logs
-  DATA_DIR=$HOME_DIR/data
+  DATA_LINK=$HOME_DIR/data
+  DATA_DIR=$(readlink -f -- "$DATA_LINK")
   mkdir -p -- "$PID_DIR" "$LOG_DIR"
   chmod 711 -- "$HOME_DIR"
   chmod 700 -- "$PID_DIR" "$LOG_DIR"
@@ -57,22 +60,29 @@ settle_mode() {
 
 # settle_data_folder: $HOME_DIR/data where the servers' users can live in it, else a link to a folder where they can.
 settle_data_folder() {
-  if [[ -e $DATA_DIR ]]; then return; fi
-  rm -f -- "$DATA_DIR" # a link whose target is gone
+  if [[ -d $DATA_DIR ]]; then return; fi
+  rm -f -- "$DATA_LINK" # a link whose target is gone
   if can_hold_data "$HOME_DIR"; then
+    DATA_DIR=$DATA_LINK
     mkdir -m 711 -- "$DATA_DIR"
     return
   fi
-  local base=/var/lib/pulso target
+  local base=/var/lib/pulso
   if ((EUID != 0)); then base=${XDG_DATA_HOME:-$HOME/.local/share}/pulso; fi
   mkdir -p -- "$base"
   chmod 711 -- "$base"
-  warn_of_orphans "$base"
-  target=$base/$(random_hex 6)
-  mkdir -m 711 -- "$target"
-  printf '%s\n' "$HOME_DIR" >"$target/belongs-to"
-  ln -s -- "$target" "$DATA_DIR"
-  say "the servers' own users cannot work below $HOME_DIR: their data lives in $target ($DATA_DIR links there)"
+  say_orphans "$base"
+  DATA_DIR=$base/$(random_hex 6)
+  mkdir -m 711 -- "$DATA_DIR"
+  printf '%s\n' "$HOME_DIR" >"$DATA_DIR/belongs-to"
+  ln -s -- "$DATA_DIR" "$DATA_LINK"
+  say "the servers' own users cannot work below $HOME_DIR: their data lives in $DATA_DIR ($DATA_LINK links there)"
+}
+
+# remove_data_folder: the link's target only when we made it for this home.
+remove_data_folder() {
+  if [[ -L $DATA_LINK && $(cat -- "$DATA_DIR/belongs-to" 2>/dev/null) == "$HOME_DIR" ]]; then rm -rf -- "$DATA_DIR"; fi
+  rm -rf -- "$DATA_LINK"
 }
 
 # can_hold_data DIR: can each server's user have a private folder here, and reach it?
@@ -86,8 +96,8 @@ can_hold_data() {
   [[ $ok == yes ]]
 }
 
-# warn_of_orphans BASE: folders of a home at this very path that somebody removed by hand.
-warn_of_orphans() {
+# say_orphans BASE: folders of a home at this very path that somebody removed by hand.
+say_orphans() {
   local note
   for note in "$1"/*/belongs-to; do
     if [[ -e $note && $(<"$note") == "$HOME_DIR" ]]; then
@@ -134,4 +144,13 @@ clamp() {
   if ((value < $2)); then value=$2; fi
   if ((value > $3)); then value=$3; fi
   printf '%s\n' "$value"
+}
+
+# take_turn DIR: tests and benchmarks in one home come one after the other, since each stops the servers when it is done.
+take_turn() {
+  mkdir -p -- "$1"
+  exec 8>"$1/.turn.lock"
+  if flock --nonblock 8; then return; fi
+  say "another run uses $1: waiting for it"
+  flock 8
 }

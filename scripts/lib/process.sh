@@ -67,16 +67,30 @@ as_user() {
   fi
 }
 
-# launch PID_FILE LOG USER COMMAND…: a server in a session of its own, so that a Ctrl-C in the terminal does not reach it.
+# launch PID_FILE LOG USER COMMAND…: in a session of its own, so that a Ctrl-C in the terminal does not reach it. USER counts as
+# root only; "" stays who we are.
 launch() {
   local pid_file=$1 log=$2 user=$3 become=()
   shift 3
-  if ((EUID == 0)); then
+  if ((EUID == 0)) && [[ -n $user ]]; then
     become=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups --)
   fi
-  # Descriptor 9 is our lock: a server that inherited it would hold the lock for as long as it lives.
-  setsid "${become[@]}" "$@" </dev/null >>"$log" 2>&1 9>&- &
-  remember_process "$pid_file" "$!"
+  rm -f -- "$pid_file"
+  # The new process writes its own pid file before it becomes the server: whatever kills us meanwhile, nothing runs unrecorded.
+  # Descriptors 8 and 9 are our locks: a server that inherited one would hold it for as long as it lives.
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  setsid bash -c 'source "$1"; allow_many_files; remember_process "$2" "$$"; shift 2; exec "$@"' launch \
+    "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
+  wait_until 10 test -s "$pid_file"
+}
+
+# allow_many_files: a connection is a file, and the usual limit of 1,024 is for people. Not more than 65,536: Erlang sets memory
+# aside for as many as it may open.
+allow_many_files() {
+  local most
+  most=$(ulimit -Hn)
+  if [[ $most == unlimited ]] || ((most > 65536)); then most=65536; fi
+  ulimit -Sn "$most"
 }
 
 # keep_one_old_log LOG: logs of servers start afresh; the one before stays for a post-mortem.

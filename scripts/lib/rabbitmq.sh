@@ -52,7 +52,8 @@ prepare_rabbitmq_folder() {
   # The user is made on the very first start only: one that was interrupted may have left a node without it.
   if [[ ! -e $data/complete ]]; then rm -rf -- "$data"; fi
   mkdir -p -- "$data/conf.d"
-  cp -- "$SCRIPTS_DIR/../rabbitmq/rabbitmq.conf" "$data/conf.d/10-pulso.conf"
+  # Where both kinds of memory limit are given the relative one wins, and here the absolute one is wanted.
+  sed '/^vm_memory_high_watermark/d' "$SCRIPTS_DIR/../rabbitmq/rabbitmq.conf" >"$data/conf.d/10-pulso.conf"
   cp -- "$SCRIPTS_DIR/../rabbitmq/enabled_plugins" "$data/enabled_plugins"
   rabbitmq_settings >"$data/conf.d/20-local.conf"
   : >"$data/rabbitmq-env.conf"
@@ -92,7 +93,7 @@ launch_rabbitmq() {
   # inet_dist_use_interface: the port for other Erlang nodes is for this machine only.
   erlang='+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}'
   (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 HOME="$data" \
-    RUNNING_UNDER_SYSTEMD=true \
+    RUNNING_UNDER_SYSTEMD=true ERL_CRASH_DUMP_BYTES=0 \
     ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT" \
     RABBITMQ_NODENAME=pulso@localhost RABBITMQ_DIST_PORT="$RABBITMQ_DIST_PORT" \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$erlang" \
@@ -101,19 +102,18 @@ launch_rabbitmq() {
     RABBITMQ_ADVANCED_CONFIG_FILE="$data/advanced.config" \
     RABBITMQ_ENABLED_PLUGINS_FILE="$data/enabled_plugins" \
     RABBITMQ_MNESIA_BASE="$data/mnesia" RABBITMQ_LOG_BASE="$data/log" \
-    RABBITMQ_LOG=-color RABBITMQ_UPGRADE_LOG=- \
+    RABBITMQ_UPGRADE_LOG=- \
     RABBITMQ_SCHEMA_DIR="$data/schema" RABBITMQ_GENERATED_CONFIG_DIR="$data/generated" \
     "$bin/rabbitmq-server")
 }
 
 # rabbitmq_answers: the listener opens at the end of the start; a broker greets a protocol header with a method frame (type 1).
-rabbitmq_answers() {
-  local first=
-  { exec 8<>"/dev/tcp/127.0.0.1/$AMQP_PORT"; } 2>/dev/null || return 1
+# In a subshell, since writing to a connection that was closed ends the shell that does it.
+rabbitmq_answers() (
+  exec 2>/dev/null 8<>"/dev/tcp/127.0.0.1/$AMQP_PORT" || exit 1
   printf 'AMQP\0\0\011\001' >&8
-  IFS= read -r -t 5 -N 1 first <&8 || true
-  exec 8>&-
+  IFS= read -r -t 5 -N 1 first <&8
   [[ $first == $'\001' ]]
-}
+)
 
 rabbitmq_answers_or_is_gone() { is_gone "$1" || rabbitmq_answers; }

@@ -3,7 +3,10 @@
 
 say() { printf 'pulso: %s\n' "$*"; }
 
-complain() { printf 'pulso: %s\n' "$*" >&2; }
+# Where complaints go: a script that has to silence its shell puts another descriptor here.
+COMPLAINTS=2
+
+complain() { printf 'pulso: %s\n' "$*" >&"$COMPLAINTS"; }
 
 # die MESSAGE [WHAT TO DO]: one sentence each.
 die() {
@@ -12,12 +15,13 @@ die() {
   exit 1
 }
 
-# show_log FILE: the last lines of a log, indented, and where the rest is.
+# show_log FILE [LINES]: the last lines of a log, indented, and where the rest is.
 show_log() {
   local log=$1
   [[ -s $log ]] || return 0
   complain "  the last lines of $log:"
-  tail -n 20 -- "$log" | sed 's/^/    | /' >&2
+  # Without the colours that RabbitMQ writes even to a file, and without its screenfuls of one line.
+  tail -n "${2:-15}" -- "$log" | sed $'s/\e\\[[0-9;]*m//g' | cut -c 1-300 | sed 's/^/    | /' >&"$COMPLAINTS"
 }
 
 # service_failed WHAT LOG

@@ -1,0 +1,141 @@
+//! The composition root: builds everything from the configuration, serves it, stops it in order.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpServer};
+use pulso_shared::amqp::topology::Topology;
+use pulso_shared::clock::Clock;
+use pulso_shared::db;
+use pulso_shared::shutdown::Shutdown;
+
+use crate::cache::Cache;
+use crate::config::{ApiConfig, Cli, Command};
+use crate::devices::DeviceRegistry;
+use crate::error::ApiError;
+use crate::ingest::IngestLimiter;
+use crate::publisher::{Lane, PublishLimits, Publisher};
+use crate::revocations::Revocations;
+use crate::state::AppState;
+use crate::tokens::Tokens;
+use crate::{accounts, health, healthcheck, migrate, openapi, request, routes};
+
+/// A failure to start, told to the operator.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Largest body, after decompression.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How long requests in flight have to finish after SIGTERM, s. Longer than the publish timeout.
+const SHUTDOWN_TIMEOUT_S: u64 = 15;
+/// How long an idle connection is kept: devices that report each minute need not connect anew.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How often the histograms' samples are put into their buckets.
+const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Does what the command line says.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(config) => config.log.install().and_then(|()| runtime()?.block_on(serve(*config))),
+        Command::Migrate(config) => {
+            config.log.install().and_then(|()| runtime()?.block_on(migrate::run(&config.database)))
+        }
+        Command::Healthcheck(config) => {
+            runtime().map_err(Into::into).and_then(|rt| rt.block_on(healthcheck::run(&config)))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A heartbeat never leaves its HTTP thread; what is left for this runtime is little.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
+async fn serve(config: ApiConfig) -> Result<(), StartError> {
+    let shutdown = Shutdown::on_signal()?;
+    let listener = TcpListener::bind(config.bind_address)?;
+    let state = Data::new(build(config)?);
+    accounts::ensure_administrator(&state).await?;
+    start_background(&state);
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    run_server(listener, state, shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Everything handlers use, from the configuration; connects to nothing but the broker, and that in the background.
+fn build(config: ApiConfig) -> Result<AppState, StartError> {
+    let db = db::connect(&config.database)?;
+    Ok(AppState {
+        clock: Clock,
+        cache: Cache::new(&config.redis_url)?,
+        tokens: Tokens::new(&config.auth.jwt_secret),
+        revocations: Revocations::default(),
+        devices: DeviceRegistry::new(db.clone()),
+        limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
+        publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
+        metrics: crate::metrics::install()?,
+        db,
+        config,
+    })
+}
+
+fn start_background(state: &Data<AppState>) {
+    tokio::spawn(state.revocations.clone().keep_fresh(state.db.clone(), state.clock));
+    let limits = state.clone();
+    tokio::spawn(async move { limits.limiter.sweep().await });
+    let metrics = state.metrics.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(METRICS_UPKEEP_EVERY).await;
+            metrics.run_upkeep();
+        }
+    });
+}
+
+async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {
+    let workers = state.config.http_workers;
+    let document = Arc::new(openapi::document());
+    let server = HttpServer::new(move || {
+        let limits = PublishLimits {
+            timeout: state.config.ingest.publish_timeout(),
+            buffer_bytes: state.config.ingest.publish_buffer_bytes,
+        };
+        App::new()
+            .app_data(state.clone())
+            .app_data(Lane::open(state.publisher.clone(), limits))
+            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+            .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
+            .wrap(NormalizePath::trim())
+            .wrap(from_fn(request::observe))
+            .configure(|services| openapi::serve(services, &document))
+            .configure(health::configure)
+            .configure(routes::serve)
+    })
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
+    .disable_signals();
+    let server = if workers > 0 { server.workers(workers) } else { server };
+    let server = server.listen(listener)?.run();
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.ordered().await;
+        handle.stop(true).await;
+    });
+    server.await
+}
+
+fn bad_query(error: &actix_web::error::QueryPayloadError) -> ApiError {
+    ApiError::field("query", "invalid", error)
+}

@@ -1,0 +1,142 @@
+//! Every setting of the API: a flag, an environment variable, a default. `pulso-api --help` lists them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig};
+use pulso_shared::logging::LogConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+/// A shorter secret could be guessed offline from one token (HS256 wants at least its hash's length).
+const MIN_JWT_SECRET_BYTES: usize = 32;
+
+/// Pulso's HTTP API.
+#[derive(Debug, Parser)]
+#[command(name = "pulso-api", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer HTTP requests until SIGTERM.
+    Serve(Box<ApiConfig>),
+    /// Bring the database's schema up to date, under a lock, and exit.
+    Migrate(MigrateConfig),
+    /// Exit with 0 when the API on this machine is ready, else with 1.
+    Healthcheck(HealthcheckConfig),
+}
+
+/// Settings of `migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateConfig {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// How lines look.
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// Settings of `healthcheck`.
+#[derive(Debug, Args)]
+pub struct HealthcheckConfig {
+    /// Where the API listens.
+    #[arg(long, env = "BIND_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub bind_address: SocketAddr,
+}
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ApiConfig {
+    /// Where to listen; port 0 takes a free one and logs it.
+    #[arg(long, env = "BIND_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub bind_address: SocketAddr,
+    /// Threads that answer requests; 0 is one a core.
+    #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
+    pub http_workers: usize,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// The broker.
+    #[command(flatten)]
+    pub broker: BrokerConfig,
+    /// `redis://[:password@]host:port[/database]`.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: SecretString,
+    /// Logs.
+    #[command(flatten)]
+    pub log: LogConfig,
+    /// Accounts and tokens.
+    #[command(flatten)]
+    pub auth: AuthConfig,
+    /// What is accepted from devices.
+    #[command(flatten)]
+    pub ingest: IngestConfig,
+}
+
+/// Settings of accounts and tokens.
+#[derive(Debug, Clone, Args)]
+pub struct AuthConfig {
+    /// Signs the tokens; the same on every replica; at least 32 bytes.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = parse_jwt_secret)]
+    pub jwt_secret: SecretString,
+    /// Life of a user's access token, s.
+    #[arg(long, env = "ACCESS_TOKEN_TTL_S", default_value_t = 900)]
+    pub access_token_ttl_s: u32,
+    /// Life of a refresh token, s.
+    #[arg(long, env = "REFRESH_TOKEN_TTL_S", default_value_t = 2_592_000)]
+    pub refresh_token_ttl_s: u32,
+    /// Life of a device's access token, s.
+    #[arg(long, env = "DEVICE_TOKEN_TTL_S", default_value_t = 86_400)]
+    pub device_token_ttl_s: u32,
+    /// bcrypt's cost: each step doubles the work of a login and of an attack.
+    #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20))]
+    pub bcrypt_cost: u32,
+    /// Name of the first administrator, made at the start where there is none of that name.
+    #[arg(long, env = "ADMIN_USERNAME", requires = "admin_password")]
+    pub admin_username: Option<String>,
+    /// Password of the first administrator.
+    #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, requires = "admin_username")]
+    pub admin_password: Option<SecretString>,
+}
+
+/// Settings of what is accepted from devices.
+#[derive(Debug, Clone, Args)]
+pub struct IngestConfig {
+    /// How long an accepted request may wait for the broker's confirm before it is answered 503, ms.
+    #[arg(long, env = "PUBLISH_TIMEOUT_MS", default_value_t = 5_000)]
+    pub publish_timeout_ms: u32,
+    /// Bytes that may wait for the broker in each HTTP thread; beyond, requests are answered 503 at once.
+    #[arg(long, env = "PUBLISH_BUFFER_BYTES", default_value_t = 8_388_608)]
+    pub publish_buffer_bytes: usize,
+    /// Oldest timestamp taken, days.
+    #[arg(long, env = "INGEST_MAX_AGE_DAYS", default_value_t = 3_650)]
+    pub ingest_max_age_days: u32,
+    /// Readings a second one device may send, one a request; arrays have ten times that. 0 sets no limit.
+    #[arg(long, env = "INGEST_MAX_HZ", default_value_t = 20)]
+    pub ingest_max_hz: u32,
+    /// Whether devices registered with `ingest_auth: "open"` may send without a credential.
+    #[arg(long, env = "ALLOW_OPEN_INGEST", default_value_t = true, action = clap::ArgAction::Set)]
+    pub allow_open_ingest: bool,
+}
+
+impl IngestConfig {
+    /// [`Self::publish_timeout_ms`] as a duration.
+    #[must_use]
+    pub fn publish_timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.publish_timeout_ms))
+    }
+}
+
+fn parse_jwt_secret(text: &str) -> Result<SecretString, String> {
+    let secret = SecretString::from(text);
+    if secret.expose_secret().len() < MIN_JWT_SECRET_BYTES {
+        return Err(format!("must be at least {MIN_JWT_SECRET_BYTES} bytes, for example: openssl rand -hex 32"));
+    }
+    Ok(secret)
+}

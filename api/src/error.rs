@@ -1,0 +1,216 @@
+//! The one HTTP error: every failure becomes an [`ApiError`], every [`ApiError`] becomes one shape of body (RFC 9457).
+//!
+//! Handlers and extractors return it; [`crate::request`] puts the request's id in, and logs it. Nowhere else.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use pulso_shared::db::DbPoolError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What an unavailable dependency's clients are told to wait before they try again.
+const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(1);
+
+/// One thing wrong in a body or a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where: a JSON Pointer into the body, or the parameter's name behind `/`.
+    #[schema(example = "/cpu_usage")]
+    pub pointer: String,
+    /// What, for programs: `required`, `wrong_type`, `out_of_range`, …
+    #[schema(example = "out_of_range")]
+    pub code: &'static str,
+    /// What, for people.
+    #[schema(example = "must be between 0 and 100 %")]
+    pub detail: String,
+}
+
+impl FieldError {
+    /// An error at `/field`.
+    pub fn new(field: &str, code: &'static str, detail: impl ToString) -> Self {
+        Self { pointer: format!("/{field}"), code, detail: detail.to_string() }
+    }
+}
+
+/// The body of every error (RFC 9457, `application/problem+json`).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem<'a> {
+    /// What kind of problem, as a URI reference.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/validation")]
+    pub kind: String,
+    /// The kind, for people.
+    #[schema(example = "Validation failed")]
+    pub title: &'static str,
+    /// The HTTP status, again.
+    #[schema(example = 422)]
+    pub status: u16,
+    /// What happened this time.
+    #[schema(example = "1 field is not valid.")]
+    pub detail: String,
+    /// The request's id, as in `X-Request-Id` and in our logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "01JD3ZK8M4T0Q2V6X9Y7B5C1RA")]
+    pub instance: Option<&'a str>,
+    /// All that is wrong, not the first of it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: &'a [FieldError],
+}
+
+/// Everything a request can fail of. The texts are what the client reads.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 400
+    #[error("{0}")]
+    Unreadable(String),
+    /// 401
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// 403
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// 404: unknown, and also somebody else's.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// 405
+    #[error("This address does not take this method.")]
+    MethodNotAllowed,
+    /// 409
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// 412: `If-Match` named another version.
+    #[error("The resource has changed since you read it; read it again.")]
+    PreconditionFailed,
+    /// 413
+    #[error("{0}")]
+    TooLarge(String),
+    /// 415
+    #[error("Send application/json.")]
+    UnsupportedMediaType,
+    /// 422
+    #[error("{} {} not valid.", .0.len(), if .0.len() == 1 { "field is" } else { "fields are" })]
+    Validation(Vec<FieldError>),
+    /// 429
+    #[error("Too many requests: the limit {limit} is used up.")]
+    TooManyRequests {
+        /// The limit's name.
+        limit: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// 503: something behind us is away; nothing was taken.
+    #[error("{what} is unavailable; nothing was taken, try again.")]
+    Unavailable {
+        /// What is away, in words that tell nothing of the inside.
+        what: &'static str,
+        /// What the operator needs to know.
+        cause: String,
+    },
+    /// 500: our own fault. The cause is logged, never answered.
+    #[error("Something went wrong on our side; it has been logged under the request's id.")]
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ApiError {
+    /// A single field's validation error.
+    pub fn field(field: &str, code: &'static str, detail: impl ToString) -> Self {
+        Self::Validation(vec![FieldError::new(field, code, detail)])
+    }
+
+    /// What the operator needs to know beyond what the client reads.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Unavailable { cause, .. } => Some(cause.clone()),
+            Self::Internal(source) => Some(source.to_string()),
+            Self::Validation(errors) => serde_json::to_string(errors).ok(),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable", "Unreadable request"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+            Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// The answer, with the request's id in it.
+    #[must_use]
+    pub fn to_response(&self, request_id: Option<&str>) -> HttpResponse {
+        let (status, kind, title) = self.kind();
+        let mut response = HttpResponse::build(status);
+        self.insert_headers(&mut response);
+        let errors = if let Self::Validation(errors) = self { errors.as_slice() } else { &[] };
+        let kind = format!("/problems/{kind}");
+        let detail = self.to_string();
+        let problem = Problem { kind, title, status: status.as_u16(), detail, instance: request_id, errors };
+        response.insert_header((CONTENT_TYPE, "application/problem+json")).json(problem)
+    }
+
+    fn insert_headers(&self, response: &mut HttpResponseBuilder) {
+        match self {
+            Self::Unauthorized(_) => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
+            Self::TooManyRequests { retry_after, .. } => {
+                // Whole seconds, rounded up: earlier would be too early.
+                response.insert_header((RETRY_AFTER, retry_after.as_secs().saturating_add(1)))
+            }
+            Self::Unavailable { .. } => response.insert_header((RETRY_AFTER, RETRY_AFTER_OUTAGE.as_secs())),
+            _ => response,
+        };
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.kind().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.to_response(None)
+    }
+}
+
+impl From<DbPoolError> for ApiError {
+    fn from(error: DbPoolError) -> Self {
+        Self::Unavailable { what: "The database", cause: error.to_string() }
+    }
+}
+
+impl From<DieselError> for ApiError {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )
+            | DieselError::BrokenTransactionManager => {
+                Self::Unavailable { what: "The database", cause: error.to_string() }
+            }
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+/// Whether `error` is a violation of the constraint called `name`.
+#[must_use]
+pub fn violates(error: &DieselError, name: &str) -> bool {
+    matches!(error, DieselError::DatabaseError(_, info) if info.constraint_name() == Some(name))
+}

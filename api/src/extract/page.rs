@@ -1,0 +1,84 @@
+//! Keyset pages: `?limit=&cursor=`, and `Link: <…>; rel="next"` while there is more.
+
+use std::str::FromStr;
+
+use actix_web::http::header::LINK;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use crate::error::ApiError;
+
+/// Rows on a page where the client does not say.
+pub const DEFAULT_LIMIT: u16 = 100;
+/// Most rows on a page.
+pub const MAX_LIMIT: u16 = 1_000;
+
+/// Which page is wanted.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows on the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u16>,
+    /// Where the page starts: taken from the `Link` of the one before.
+    cursor: Option<String>,
+}
+
+/// A page of rows after the key `after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<K> {
+    /// Most rows on it.
+    pub limit: u16,
+    /// The last key of the page before.
+    pub after: Option<K>,
+}
+
+impl PageQuery {
+    /// Checks it; `K` is read from the cursor.
+    ///
+    /// # Errors
+    /// 422 for a limit out of range or a cursor that is none of ours.
+    pub fn parse<K: FromStr>(&self) -> Result<Page<K>, ApiError> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")));
+        }
+        let after = self.cursor.as_deref().map(K::from_str).transpose();
+        let after = after.map_err(|_| ApiError::field("cursor", "invalid", "is not a cursor of this list"))?;
+        Ok(Page { limit, after })
+    }
+}
+
+impl<K: ToString> Page<K> {
+    /// How many rows to ask the database for: one more than the page tells whether there is a next one.
+    #[must_use]
+    pub fn fetch_limit(&self) -> i64 {
+        i64::from(self.limit).saturating_add(1)
+    }
+
+    /// Answers with the page's rows, and with a link to the next page where `rows` holds one too many.
+    pub fn respond<T: Serialize>(
+        &self,
+        request: &HttpRequest,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        let limit = usize::from(self.limit);
+        if rows.len() > limit {
+            rows.truncate(limit);
+            if let Some(last) = rows.last() {
+                link_next(&mut response, request, &key(last).to_string());
+            }
+        }
+        response.json(rows)
+    }
+}
+
+/// Adds the `Link` header: this request's own address with the cursor put in.
+pub fn link_next(response: &mut HttpResponseBuilder, request: &HttpRequest, cursor: &str) {
+    let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<_> = others.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
+    response.insert_header((LINK, format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))));
+}

@@ -1,0 +1,395 @@
+//! From bytes to [`RawItem`]s: every name we accept, every value as it came, nothing judged yet.
+//!
+//! Values are kept as [`Field`]s instead of being forced into numbers here, so that one pass finds every fault of an
+//! item instead of stopping at the first.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{ApiError, FieldError};
+
+/// Most items in one request.
+pub const MAX_ITEMS: usize = 1_000;
+
+/// A JSON value, as far as we look into one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field<'a> {
+    /// A number.
+    Number(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array, or an object where none belongs.
+    Other,
+}
+
+/// A field's value under the name it came with; absent and `null` are the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named<'a> {
+    /// The name in the body, for the error's pointer.
+    pub name: Cow<'a, str>,
+    /// The value.
+    pub value: Field<'a>,
+}
+
+/// One heartbeat or reading as it came.
+#[derive(Debug, Default, PartialEq)]
+pub struct RawItem<'a> {
+    /// Which device.
+    pub device: Option<Named<'a>>,
+    /// `timestamp`.
+    pub timestamp: Option<Named<'a>>,
+    /// `cpu_usage`.
+    pub cpu_usage: Option<Named<'a>>,
+    /// `ram_usage`.
+    pub ram_usage: Option<Named<'a>>,
+    /// `disk_free`.
+    pub disk_free: Option<Named<'a>>,
+    /// `temperature`.
+    pub temperature: Option<Named<'a>>,
+    /// `latency`.
+    pub latency: Option<Named<'a>>,
+    /// `connectivity`.
+    pub connectivity: Option<Named<'a>>,
+    /// `boot_time`.
+    pub boot_time: Option<Named<'a>>,
+    /// `humidity`.
+    pub humidity: Option<Named<'a>>,
+    /// `voltage`.
+    pub voltage: Option<Named<'a>>,
+    /// `current`.
+    pub current: Option<Named<'a>>,
+    /// `metrics`.
+    pub metrics: Option<RawMetrics<'a>>,
+}
+
+/// The value of `metrics`.
+#[derive(Debug, PartialEq)]
+pub enum RawMetrics<'a> {
+    /// An object.
+    Object(Vec<Named<'a>>),
+    /// Anything else.
+    Other,
+}
+
+/// A request's items: each one read, or what made it unreadable.
+pub type Items<'a> = Vec<Result<RawItem<'a>, FieldError>>;
+
+/// What a request's body holds.
+#[derive(Debug)]
+pub enum Body<'a> {
+    /// One object.
+    Single(RawItem<'a>),
+    /// An array.
+    Array(Items<'a>),
+}
+
+/// Reads a body that is one item or an array of items.
+///
+/// # Errors
+/// 400 for what is not JSON, or neither an object nor an array; 422 for more than [`MAX_ITEMS`].
+pub fn parse(bytes: &[u8]) -> Result<Body<'_>, ApiError> {
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => parse_single(bytes).map(Body::Single),
+        Some(b'[') => parse_array(bytes).map(Body::Array),
+        Some(_) => match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Err(ApiError::Unreadable("The body must be a JSON object or an array of them.".into())),
+            Err(error) => Err(not_json(&error)),
+        },
+        None => Err(ApiError::Unreadable("The body is empty.".into())),
+    }
+}
+
+fn parse_single(bytes: &[u8]) -> Result<RawItem<'_>, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // JSON in its form, but with a value no program can hold (1e400, half a surrogate pair): the client's 422.
+        match serde_json::from_slice::<&RawValue>(bytes) {
+            Ok(_) => ApiError::Validation(vec![unreadable_value(&error)]),
+            Err(error) => not_json(&error),
+        }
+    })
+}
+
+fn parse_array(bytes: &[u8]) -> Result<Items<'_>, ApiError> {
+    if let Ok(items) = serde_json::from_slice::<Bounded<RawItem<'_>>>(bytes) {
+        return items.checked().map(|items| items.into_iter().map(Ok).collect());
+    }
+    // Something in it cannot be read: item by item, so that its neighbours are taken all the same.
+    let items = serde_json::from_slice::<Bounded<&RawValue>>(bytes).map_err(|error| not_json(&error))?.checked()?;
+    Ok(items.into_iter().map(parse_item).collect())
+}
+
+fn parse_item(raw: &RawValue) -> Result<RawItem<'_>, FieldError> {
+    serde_json::from_str(raw.get()).map_err(|error| unreadable_value(&error))
+}
+
+fn unreadable_value(error: &serde_json::Error) -> FieldError {
+    FieldError { pointer: String::new(), code: "invalid", detail: format!("cannot be read: {error}") }
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::Unreadable(format!("The body is not valid JSON: {error}."))
+}
+
+/// The elements of an array, counted to its end but kept only up to [`MAX_ITEMS`]: a huge array costs no memory.
+struct Bounded<T> {
+    items: Vec<T>,
+    count: usize,
+}
+
+impl<T> Bounded<T> {
+    fn checked(self) -> Result<Vec<T>, ApiError> {
+        if self.count <= MAX_ITEMS {
+            return Ok(self.items);
+        }
+        let detail = format!("an array may hold at most {MAX_ITEMS} items, this one holds {}", self.count);
+        Err(ApiError::Validation(vec![FieldError { pointer: String::new(), code: "too_many_items", detail }]))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BoundedVisitor<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<T> {
+            type Value = Bounded<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Bounded<T>, A::Error> {
+                let mut items = Vec::new();
+                while items.len() < MAX_ITEMS {
+                    match elements.next_element()? {
+                        Some(item) => items.push(item),
+                        None => return Ok(Bounded { count: items.len(), items }),
+                    }
+                }
+                let mut count = items.len();
+                while elements.next_element::<IgnoredAny>()?.is_some() {
+                    count = count.saturating_add(1);
+                }
+                Ok(Bounded { items, count })
+            }
+        }
+
+        deserializer.deserialize_seq(BoundedVisitor(std::marker::PhantomData))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawItem<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemVisitor;
+
+        impl<'de> Visitor<'de> for ItemVisitor {
+            type Value = RawItem<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<RawItem<'de>, A::Error> {
+                let mut item = RawItem::default();
+                while let Some(Key(name)) = fields.next_key()? {
+                    item.take(name, &mut fields)?;
+                }
+                Ok(item)
+            }
+        }
+
+        deserializer.deserialize_map(ItemVisitor)
+    }
+}
+
+impl<'de> RawItem<'de> {
+    /// Puts a field where its name belongs. Where one thing comes under two names, the first that is not null counts.
+    fn take<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, fields: &mut A) -> Result<(), A::Error> {
+        let slot = match name.as_ref() {
+            "device_id" | "device_uuid" | "deviceId" | "device_sn" | "server_ulid" => &mut self.device,
+            "timestamp" => &mut self.timestamp,
+            "cpu_usage" | "cpu" | "cpuUsage" => &mut self.cpu_usage,
+            "ram_usage" | "ram" | "ramUsage" => &mut self.ram_usage,
+            "disk_free" | "free_disk" | "free_disk_space" | "diskFree" | "hd_space_remaining" => &mut self.disk_free,
+            "temperature" => &mut self.temperature,
+            "latency" | "latency_ms" | "dns_latency" | "dns_latency_ms" => &mut self.latency,
+            "connectivity" | "is_connected" => &mut self.connectivity,
+            "boot_time" | "boot_date" | "boot_timestamp" | "bootTime" => &mut self.boot_time,
+            "humidity" => &mut self.humidity,
+            "voltage" => &mut self.voltage,
+            "current" => &mut self.current,
+            "metrics" => {
+                self.metrics = fields.next_value()?;
+                return Ok(());
+            }
+            _ => {
+                fields.next_value::<IgnoredAny>()?;
+                return Ok(());
+            }
+        };
+        if let Some(value) = fields.next_value()? {
+            slot.get_or_insert(Named { name, value });
+        }
+        Ok(())
+    }
+}
+
+/// A field's name, borrowed from the body unless it holds an escape.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Field::deserialize(deserializer)? {
+            Field::Text(name) => Ok(Self(name)),
+            _ => Err(serde::de::Error::custom("a field's name must be a string")),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Field::Bool(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Field::Number(value))
+    }
+
+    #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Field::Number(value as f64))
+    }
+
+    #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Field::Number(value as f64))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawMetrics<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MetricsVisitor;
+
+        impl<'de> Visitor<'de> for MetricsVisitor {
+            type Value = RawMetrics<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of numbers")
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(RawMetrics::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(RawMetrics::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(RawMetrics::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(RawMetrics::Other)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(RawMetrics::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+                while elements.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawMetrics::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+                let mut metrics = Vec::new();
+                while let Some((Key(name), value)) = fields.next_entry::<_, Option<Field<'_>>>()? {
+                    metrics.extend(value.map(|value| Named { name, value }));
+                }
+                Ok(RawMetrics::Object(metrics))
+            }
+        }
+
+        deserializer.deserialize_any(MetricsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Field, parse};
+
+    fn single(body: &str) -> super::RawItem<'_> {
+        match parse(body.as_bytes()) {
+            Ok(Body::Single(item)) => item,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_accepted_name_lands_in_its_field() {
+        for name in ["disk_free", "free_disk", "free_disk_space", "diskFree", "hd_space_remaining"] {
+            let body = format!("{{\"{name}\": 12.5}}");
+            assert_eq!(single(&body).disk_free.unwrap().value, Field::Number(12.5), "{name}");
+        }
+    }
+
+    #[test]
+    fn null_is_absent_and_an_escaped_name_is_read() {
+        let item = single(r#"{"cpu": null, "cpu_usage": 3, "\u0072am": 4, "unknown": {"deep": [1]}}"#);
+        assert_eq!(item.cpu_usage.unwrap().value, Field::Number(3.0));
+        assert_eq!(item.ram_usage.unwrap().value, Field::Number(4.0));
+    }
+
+    #[test]
+    fn an_unreadable_item_leaves_its_neighbours_alone() {
+        let Ok(Body::Array(items)) = parse(br#"[{"cpu": 1}, {"cpu": 1e400}, {"timestamp": "\ud800"}, 7, {"ram": 2}]"#)
+        else {
+            panic!("an array");
+        };
+        assert_eq!(items.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_not_json_is_unreadable_as_a_whole() {
+        for body in ["", "  ", "{", "[{\"cpu\": NaN}]", "[1,", "nonsense", "{\"cpu\": 1} trailing"] {
+            assert!(matches!(parse(body.as_bytes()), Err(crate::error::ApiError::Unreadable(_))), "{body}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The rules: from what came to a [`Heartbeat`] or a [`Reading`], with every fault of an item told at once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound, TimeDelta, Utc};
+use pulso_shared::ids::DeviceId;
+use pulso_shared::telemetry::{Heartbeat, MAX_METRICS, MetricName, QuantityError, Reading, Scalar};
+
+use super::body::{Field, Named, RawItem, RawMetrics};
+use crate::error::FieldError;
+
+/// A device's clock may run ahead of ours by this much.
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// What the clock has to say about timestamps.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeRules {
+    /// When the request came.
+    pub now: DateTime<Utc>,
+    /// Oldest timestamp taken.
+    pub max_age: TimeDelta,
+}
+
+/// What an item turned out to be.
+#[derive(Debug, PartialEq)]
+pub enum Item {
+    /// A heartbeat.
+    Heartbeat(Heartbeat),
+    /// A sensor reading.
+    Reading(Reading),
+}
+
+/// Which kind a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Heartbeats.
+    Heartbeat,
+    /// Sensor readings.
+    Reading,
+    /// Either; what it holds decides.
+    Either,
+}
+
+/// Checks an item of a known device.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(raw: &RawItem<'_>, device_id: DeviceId, kind: Kind, time: TimeRules) -> Result<Item, Vec<FieldError>> {
+    let mut faults = Faults::default();
+    let item = match kind {
+        Kind::Heartbeat => Item::Heartbeat(heartbeat(raw, device_id, time, &mut faults)),
+        Kind::Reading => Item::Reading(reading(raw, device_id, time, &mut faults)),
+        Kind::Either => either(raw, device_id, time, &mut faults),
+    };
+    if faults.0.is_empty() { Ok(item) } else { Err(faults.0) }
+}
+
+/// Humidity, voltage, current and `metrics` are a sensor's; so is a temperature on its own.
+fn either(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut Faults) -> Item {
+    let of_device = [&raw.cpu_usage, &raw.ram_usage, &raw.disk_free, &raw.latency, &raw.connectivity, &raw.boot_time];
+    let of_sensor = [&raw.humidity, &raw.voltage, &raw.current];
+    let is_heartbeat = of_device.iter().any(|field| field.is_some());
+    let is_reading = raw.metrics.is_some() || of_sensor.iter().any(|field| field.is_some());
+    if is_heartbeat && is_reading {
+        faults.whole("mixed", "holds a heartbeat's fields and a sensor reading's; send them one by one");
+    }
+    if is_reading || (!is_heartbeat && raw.temperature.is_some()) {
+        Item::Reading(reading(raw, device_id, time, faults))
+    } else {
+        Item::Heartbeat(heartbeat(raw, device_id, time, faults))
+    }
+}
+
+fn heartbeat(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut Faults) -> Heartbeat {
+    Heartbeat {
+        device_id,
+        ts: faults.timestamp(raw.timestamp.as_ref(), time),
+        cpu_usage: faults.quantity(raw.cpu_usage.as_ref()),
+        ram_usage: faults.quantity(raw.ram_usage.as_ref()),
+        disk_free: faults.quantity(raw.disk_free.as_ref()),
+        temperature: faults.quantity(raw.temperature.as_ref()),
+        latency: faults.quantity(raw.latency.as_ref()),
+        connectivity: faults.flag(raw.connectivity.as_ref()),
+        boot_time: faults.boot_time(raw.boot_time.as_ref(), time),
+    }
+}
+
+fn reading(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut Faults) -> Reading {
+    let reading = Reading {
+        device_id,
+        ts: faults.timestamp(raw.timestamp.as_ref(), time),
+        temperature: faults.quantity(raw.temperature.as_ref()),
+        humidity: faults.quantity(raw.humidity.as_ref()),
+        voltage: faults.quantity(raw.voltage.as_ref()),
+        current: faults.quantity(raw.current.as_ref()),
+        metrics: faults.metrics(raw.metrics.as_ref()),
+    };
+    let sensors = [&raw.temperature, &raw.humidity, &raw.voltage, &raw.current];
+    let no_metric = match &raw.metrics {
+        None => true,
+        Some(RawMetrics::Object(metrics)) => metrics.is_empty(),
+        Some(RawMetrics::Other) => false,
+    };
+    if no_metric && sensors.iter().all(|field| field.is_none()) {
+        faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
+    }
+    reading
+}
+
+/// What was found wrong so far. Its methods return a value to go on with; it counts only while nothing is wrong.
+#[derive(Default)]
+struct Faults(Vec<FieldError>);
+
+impl Faults {
+    fn add(&mut self, name: &str, code: &'static str, detail: impl ToString) {
+        self.0.push(FieldError::new(name, code, detail));
+    }
+
+    fn whole(&mut self, code: &'static str, detail: &str) {
+        self.0.push(FieldError { pointer: String::new(), code, detail: detail.to_owned() });
+    }
+
+    fn quantity<Q: TryFrom<f64, Error = QuantityError>>(&mut self, field: Option<&Named<'_>>) -> Option<Q> {
+        let field = field?;
+        let Field::Number(value) = field.value else {
+            self.add(&field.name, "wrong_type", "must be a number");
+            return None;
+        };
+        Q::try_from(value).map_err(|error| self.add(&field.name, "out_of_range", error)).ok()
+    }
+
+    fn flag(&mut self, field: Option<&Named<'_>>) -> Option<bool> {
+        let field = field?;
+        match field.value {
+            Field::Bool(value) => Some(value),
+            Field::Number(0.0) => Some(false),
+            Field::Number(1.0) => Some(true),
+            Field::Number(_) => {
+                self.add(&field.name, "out_of_range", "must be 0 or 1");
+                None
+            }
+            _ => {
+                self.add(&field.name, "wrong_type", "must be 0, 1, true or false");
+                None
+            }
+        }
+    }
+
+    fn instant(&mut self, field: &Named<'_>) -> Option<DateTime<Utc>> {
+        let Field::Text(text) = &field.value else {
+            self.add(&field.name, "wrong_type", "must be an RFC 3339 string");
+            return None;
+        };
+        let instant = parse_instant(text);
+        if instant.is_none() {
+            self.add(&field.name, "invalid", "must be an RFC 3339 instant, such as 2026-11-21T12:00:00Z");
+        }
+        instant
+    }
+
+    fn timestamp(&mut self, field: Option<&Named<'_>>, time: TimeRules) -> DateTime<Utc> {
+        let Some(field) = field else { return time.now };
+        let Some(instant) = self.instant(field) else { return time.now };
+        if instant > time.now + MAX_AHEAD {
+            self.add(&field.name, "in_future", "is more than 5 minutes ahead of the server's clock");
+        } else if instant < time.now - time.max_age {
+            let detail = format!("is older than {} days, the oldest that is taken", time.max_age.num_days());
+            self.add(&field.name, "too_old", detail);
+        }
+        instant
+    }
+
+    fn boot_time(&mut self, field: Option<&Named<'_>>, time: TimeRules) -> Option<DateTime<Utc>> {
+        let field = field?;
+        let instant = self.instant(field)?;
+        if instant > time.now + MAX_AHEAD {
+            self.add(&field.name, "in_future", "is more than 5 minutes ahead of the server's clock");
+        } else if instant < DateTime::UNIX_EPOCH {
+            self.add(&field.name, "out_of_range", "must not be before 1970");
+        }
+        Some(instant)
+    }
+
+    fn metrics(&mut self, metrics: Option<&RawMetrics<'_>>) -> BTreeMap<MetricName, Scalar> {
+        let fields = match metrics {
+            None => return BTreeMap::new(),
+            Some(RawMetrics::Object(fields)) => fields,
+            Some(RawMetrics::Other) => {
+                self.add("metrics", "wrong_type", "must be an object of numbers");
+                return BTreeMap::new();
+            }
+        };
+        if fields.len() > MAX_METRICS {
+            self.add("metrics", "too_many_items", format!("may hold at most {MAX_METRICS} numbers"));
+            return BTreeMap::new();
+        }
+        fields.iter().filter_map(|field| self.metric(field)).collect()
+    }
+
+    fn metric(&mut self, field: &Named<'_>) -> Option<(MetricName, Scalar)> {
+        let pointer = format!("metrics/{}", field.name.replace('~', "~0").replace('/', "~1"));
+        let name = MetricName::try_from(field.name.clone().into_owned());
+        let name = name.map_err(|error| self.add(&pointer, "invalid", error)).ok();
+        let Field::Number(value) = field.value else {
+            self.add(&pointer, "wrong_type", "must be a number");
+            return None;
+        };
+        let value = Scalar::try_from(value).map_err(|error| self.add(&pointer, "out_of_range", error)).ok();
+        name.zip(value)
+    }
+}
+
+/// RFC 3339 with any offset; without one it is UTC. Cut to the microsecond that is stored.
+fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    let instant = match DateTime::parse_from_rfc3339(text) {
+        Ok(instant) => instant.to_utc(),
+        Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
+            .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
+            .ok()?
+            .and_utc(),
+    };
+    Some(instant.trunc_subsecs(6))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use pulso_shared::ids::DeviceId;
+
+    use super::super::body::{Body, parse};
+    use super::{Item, Kind, TimeRules, check, parse_instant};
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-21T12:00:00Z".parse().unwrap()
+    }
+
+    fn outcome(body: &str, kind: Kind) -> Result<Item, Vec<(String, &'static str)>> {
+        let Ok(Body::Single(raw)) = parse(body.as_bytes()) else { panic!("one item: {body}") };
+        let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650) };
+        check(&raw, DeviceId::generate(), kind, time)
+            .map_err(|faults| faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+    }
+
+    #[test]
+    fn an_empty_heartbeat_says_alive_now() {
+        let Ok(Item::Heartbeat(heartbeat)) = outcome("{}", Kind::Heartbeat) else { panic!("a heartbeat") };
+        assert_eq!((heartbeat.ts, heartbeat.cpu_usage), (now(), None));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_under_the_names_that_came() {
+        let body = r#"{"cpu": 101, "ram": "60", "free_disk": -1, "temperature": [], "latency_ms": true,
+                       "is_connected": 2, "boot_date": 5, "timestamp": "yesterday"}"#;
+        let faults = outcome(body, Kind::Heartbeat).unwrap_err();
+        let expected = [
+            ("/timestamp", "invalid"),
+            ("/cpu", "out_of_range"),
+            ("/ram", "wrong_type"),
+            ("/free_disk", "out_of_range"),
+            ("/temperature", "wrong_type"),
+            ("/latency_ms", "wrong_type"),
+            ("/is_connected", "out_of_range"),
+            ("/boot_date", "wrong_type"),
+        ];
+        assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn timestamps_have_their_limits() {
+        let code = |timestamp: &str| {
+            outcome(&format!("{{\"timestamp\": \"{timestamp}\"}}"), Kind::Heartbeat).map_err(|faults| faults[0].1).err()
+        };
+        assert_eq!(code("2026-11-21T12:05:00Z"), None);
+        assert_eq!(code("2026-11-21T12:05:01Z"), Some("in_future"));
+        assert_eq!(code("2016-11-22T12:00:00Z"), None);
+        assert_eq!(code("1970-01-01T00:00:00Z"), Some("too_old"));
+        assert_eq!(code("2099-01-01T00:00:00Z"), Some("in_future"));
+    }
+
+    #[test]
+    fn an_offset_is_converted_and_a_missing_one_is_utc() {
+        let expected = "2026-11-21T12:00:00.123456Z".parse::<DateTime<Utc>>().unwrap();
+        for text in [
+            "2026-11-21T12:00:00.123456Z",
+            "2026-11-21T09:00:00.123456789-03:00",
+            "2026-11-21T12:00:00.123456",
+            "2026-11-21 12:00:00.123456",
+            "2026-11-21 12:00:00.123456+00:00",
+        ] {
+            assert_eq!(parse_instant(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reading_needs_a_number_and_zero_is_one() {
+        assert_eq!(outcome("{}", Kind::Reading).unwrap_err(), [(String::new(), "required")]);
+        assert!(outcome(r#"{"temperature": null, "voltage": 0}"#, Kind::Reading).is_ok());
+        assert!(outcome(r#"{"metrics": {"pm2.5": 7}}"#, Kind::Reading).is_ok());
+    }
+
+    #[test]
+    fn metric_names_and_values_have_rules() {
+        let faults = outcome(r#"{"metrics": {"a\u0000b": 1, "a/b": "x", "": 1}}"#, Kind::Reading).unwrap_err();
+        let codes: Vec<_> = faults.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
+        assert_eq!(codes, [("/metrics/a\0b", "invalid"), ("/metrics/a~1b", "wrong_type"), ("/metrics/", "invalid")]);
+    }
+
+    #[test]
+    fn what_an_item_holds_decides_its_kind() {
+        let is_reading = |body: &str| matches!(outcome(body, Kind::Either), Ok(Item::Reading(_)));
+        assert!(is_reading(r#"{"temperature": 20}"#));
+        assert!(is_reading(r#"{"humidity": 20, "temperature": 3}"#));
+        assert!(!is_reading(r#"{"cpu": 20, "temperature": 3}"#));
+        assert!(!is_reading("{}"));
+        assert_eq!(outcome(r#"{"cpu": 1, "humidity": 1}"#, Kind::Either).unwrap_err(), [(String::new(), "mixed")]);
+    }
+}

@@ -1,0 +1,183 @@
+//! The connection that publishes, kept by a supervisor of our own: on any doubt it is thrown away and made anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
+use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
+use pulso_shared::amqp::topology::Topology;
+use secrecy::SecretString;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::lane::Batch;
+use super::{Outcome, Refusal};
+
+/// Wait between two attempts to connect: short, since "back within 5 s of the broker" is a promise.
+const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the connection is looked at without being asked: the client library's events are not all we trust.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
+
+/// AMQP `delivery-mode` of a message that must survive the broker.
+const PERSISTENT: u8 = 2;
+
+/// A handle on whatever connection there is; cheap to clone.
+#[derive(Clone)]
+pub struct Publisher {
+    link: watch::Receiver<Option<Arc<Link>>>,
+}
+
+/// A connection that works, as far as we know.
+struct Link {
+    connection: Connection,
+    channel: Channel,
+    exchange: ShortString,
+    routing_key: ShortString,
+    properties: BasicProperties,
+    /// Told when something happened that a new connection (which declares the topology again) may mend.
+    doubted: Notify,
+}
+
+impl Publisher {
+    /// Starts the supervisor, which connects now and again whenever the link breaks.
+    #[must_use]
+    pub fn start(url: SecretString, topology: Topology) -> Self {
+        let (sender, link) = watch::channel(None);
+        tokio::spawn(supervise(url, topology, sender));
+        Self { link }
+    }
+
+    /// Whether a message published now could be confirmed.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.link.borrow().as_ref().is_some_and(|link| !link.connection.status().blocked())
+    }
+
+    /// Publishes until it is confirmed, refused, or its deadline has passed. A message whose connection broke is
+    /// published again on the next one: should the first copy have arrived after all, its rows are the same rows.
+    pub(super) async fn deliver(&self, batch: &Batch) -> Outcome {
+        let mut link = self.link.clone();
+        loop {
+            let attempt = async {
+                let current = current(&mut link).await?;
+                current.publish(&batch.body).await
+            };
+            match timeout_at(batch.deadline, attempt).await {
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) => wait_for_change(&mut link, batch.deadline).await,
+                Err(_) => {
+                    self.doubt();
+                    return Outcome::Refused(Refusal::Timeout);
+                }
+            }
+        }
+    }
+
+    fn doubt(&self) {
+        if let Some(link) = self.link.borrow().as_ref() {
+            link.doubted.notify_one();
+        }
+    }
+}
+
+/// The link, once there is one; `None` when the supervisor is gone.
+async fn current(link: &mut watch::Receiver<Option<Arc<Link>>>) -> Option<Arc<Link>> {
+    link.wait_for(Option::is_some).await.ok().and_then(|link| link.clone())
+}
+
+/// After a broken connection: until the supervisor has noticed too, or a moment has passed.
+async fn wait_for_change(link: &mut watch::Receiver<Option<Arc<Link>>>, deadline: Instant) {
+    let _ = timeout_at(deadline.min(Instant::now() + CHECK_EVERY), link.changed()).await;
+}
+
+impl Link {
+    async fn open(url: &SecretString, topology: &Topology) -> Result<Self, ConnectionError> {
+        let connection = connection::open(url, "pulso-api publisher").await?;
+        let channel = within_time(connection.create_channel()).await?;
+        within_time(topology.declare(&channel)).await?;
+        within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        let properties = BasicProperties::default()
+            .with_type(MESSAGE_TYPE.into())
+            .with_content_type(CONTENT_TYPE.into())
+            .with_delivery_mode(PERSISTENT);
+        Ok(Self {
+            connection,
+            channel,
+            exchange: topology.telemetry_exchange(),
+            routing_key: topology.telemetry_key(),
+            properties,
+            doubted: Notify::new(),
+        })
+    }
+
+    /// One attempt; `None` when the connection broke under it.
+    async fn publish(&self, body: &[u8]) -> Option<Outcome> {
+        if self.connection.status().blocked() {
+            return Some(Outcome::Refused(Refusal::Blocked));
+        }
+        // Mandatory: RabbitMQ confirms a message that no queue gets, unless it is asked to return it.
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let published = self.channel.basic_publish(
+            self.exchange.clone(),
+            self.routing_key.clone(),
+            options,
+            body,
+            self.properties.clone(),
+        );
+        let confirmation = async { published.await?.await }.await;
+        match confirmation {
+            Ok(Confirmation::Ack(None)) => Some(Outcome::Confirmed),
+            Ok(Confirmation::Nack(_)) => Some(Outcome::Refused(Refusal::QueueFull)),
+            Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => {
+                // Our queue is gone, or the channel has forgotten its mode: declaring everything again mends both.
+                self.doubted.notify_one();
+                Some(Outcome::Refused(Refusal::Unroutable))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "publish interrupted");
+                self.doubted.notify_one();
+                None
+            }
+        }
+    }
+
+    /// Returns when the link should be replaced.
+    async fn broken(&self, events: &mut (impl Stream<Item = Event> + Unpin)) {
+        loop {
+            tokio::select! {
+                () = self.doubted.notified() => return,
+                event = events.next() => if matches!(event, None | Some(Event::Error(_))) { return },
+                () = tokio::time::sleep(CHECK_EVERY) => {
+                    if !(self.connection.status().connected() && self.channel.status().connected()) { return }
+                }
+            }
+        }
+    }
+}
+
+async fn supervise(url: SecretString, topology: Topology, sender: watch::Sender<Option<Arc<Link>>>) {
+    while !sender.is_closed() {
+        match Link::open(&url, &topology).await {
+            Ok(link) => {
+                let link = Arc::new(link);
+                tracing::info!("broker connected");
+                sender.send_replace(Some(Arc::clone(&link)));
+                let mut events = Box::pin(link.connection.events_listener());
+                tokio::select! {
+                    () = link.broken(&mut events) => tracing::warn!("broker connection lost or in doubt; opening a new one"),
+                    () = sender.closed() => {}
+                }
+                sender.send_replace(None);
+                // Not waited for: a half-open connection would never answer the close.
+                tokio::spawn(async move { within_time(link.connection.close(200, "replaced".into())).await });
+            }
+            Err(error) => tracing::warn!(%error, "broker not reachable"),
+        }
+        tokio::time::sleep(RECONNECT_EVERY).await;
+    }
+}

@@ -1,0 +1,37 @@
+//! What every handler may use.
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use pulso_shared::clock::Clock;
+use pulso_shared::db::DbPool;
+
+use crate::cache::Cache;
+use crate::config::ApiConfig;
+use crate::devices::DeviceRegistry;
+use crate::ingest::IngestLimiter;
+use crate::publisher::Publisher;
+use crate::revocations::Revocations;
+use crate::tokens::Tokens;
+
+/// One a process, shared by all its threads.
+pub struct AppState {
+    /// Settings.
+    pub config: ApiConfig,
+    /// The time.
+    pub clock: Clock,
+    /// PostgreSQL.
+    pub db: DbPool,
+    /// Redis.
+    pub cache: Cache,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// What no longer counts.
+    pub revocations: Revocations,
+    /// Devices, as ingest needs to know them.
+    pub devices: DeviceRegistry,
+    /// How much each device may send.
+    pub limiter: IngestLimiter,
+    /// The link to RabbitMQ.
+    pub publisher: Publisher,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+}
