@@ -10,7 +10,7 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
-use pulso_shared::db;
+use pulso_shared::{db, metrics};
 use pulso_shared::shutdown::Shutdown;
 
 use crate::cache::Cache;
@@ -33,9 +33,6 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 const SHUTDOWN_TIMEOUT_S: u64 = 15;
 /// How long an idle connection is kept: devices that report each minute need not connect anew.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How often the histograms' samples are put into their buckets.
-const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
-
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
@@ -85,7 +82,7 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
         devices: DeviceRegistry::new(db.clone()),
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
-        metrics: crate::metrics::install()?,
+        metrics: metrics::install()?,
         db,
         config,
     })
@@ -95,13 +92,6 @@ fn start_background(state: &Data<AppState>) {
     tokio::spawn(state.revocations.clone().keep_fresh(state.db.clone(), state.clock));
     let limits = state.clone();
     tokio::spawn(async move { limits.limiter.sweep().await });
-    let metrics = state.metrics.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(METRICS_UPKEEP_EVERY).await;
-            metrics.run_upkeep();
-        }
-    });
 }
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {

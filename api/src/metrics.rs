@@ -4,24 +4,6 @@ use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
 use metrics::{Counter, Histogram, counter, histogram};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-
-/// Bounds of latency histograms, s.
-const LATENCY_BUCKETS: &[f64] = &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
-/// Bounds of size histograms.
-const SIZE_BUCKETS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
-
-/// Installs the process's recorder; the handle renders what `/metrics` shows.
-///
-/// # Errors
-/// When one is installed already.
-pub fn install() -> Result<PrometheusHandle, BuildError> {
-    use metrics_exporter_prometheus::Matcher;
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), LATENCY_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZE_BUCKETS)?
-        .install_recorder()
-}
 
 /// What happens to readings on their way to the broker.
 pub struct IngestMetrics {

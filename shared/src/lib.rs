@@ -10,6 +10,7 @@ pub mod config;
 pub mod db;
 pub mod ids;
 pub mod logging;
+pub mod metrics;
 pub mod schema;
 pub mod shutdown;
 pub mod telemetry;

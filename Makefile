@@ -1,0 +1,52 @@
+# Everything a person or CI types. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+# An interrupted `make run` is not an error to be reported twice.
+.SILENT:
+MAKEFLAGS += --no-print-directory
+
+# Arguments for the runner: make test TEST_ARGS=heartbeat, make bench BENCH_ARGS=--help
+TEST_ARGS ?=
+BENCH_ARGS ?=
+DEV_HOME := $(or $(PULSO_HOME),.pulso)/dev
+
+.PHONY: help run build test bench fmt lint check docs clean-data services-up services-down
+
+help: ## this list
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## Pulso on this machine, whole, until Ctrl-C (PULSO_PORT, PULSO_HOME, PULSO_DEMO, PULSO_SERVICES)
+	scripts/run
+
+build: ## the release binaries
+	cargo build --release --locked --workspace
+
+test: ## everything tested against private, throw-away servers (TEST_ARGS)
+	scripts/test $(TEST_ARGS)
+
+bench: ## the whole path measured at full durability (BENCH_ARGS)
+	scripts/bench $(BENCH_ARGS)
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+docs: ## the code's documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+check: lint docs ## everything that CI checks, except the tests
+	scripts/check-licences
+	scripts/check-duplicates
+	scripts/check-scripts
+
+clean-data: ## forget what run, test and bench keep (refused while Pulso runs)
+	scripts/forget
+
+services-up: ## servers for development; then: eval "$(scripts/services --home .pulso/dev env)"
+	scripts/services --home "$(DEV_HOME)" up
+
+services-down: ## stop them
+	scripts/services --home "$(DEV_HOME)" down

@@ -1,0 +1,59 @@
+//! The composition root: builds everything from the configuration, runs it, stops it in order.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pulso_shared::amqp::topology::Topology;
+use pulso_shared::clock::Clock;
+use pulso_shared::metrics;
+use pulso_shared::shutdown::Shutdown;
+
+use crate::config::{Cli, Command, WorkerConfig};
+use crate::consumer::{self, ConsumerSettings};
+use crate::health::{self, Readiness};
+use crate::storage::{Database, partitions};
+
+type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Does what the command line says.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Run(config) => config.log.install().and_then(|()| runtime()?.block_on(work(*config))),
+        Command::Healthcheck(config) => {
+            runtime().map_err(Into::into).and_then(|rt| rt.block_on(health::check(config.ops_address.port())))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Two threads: one decodes the next batch while the other encodes this one.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+async fn work(config: WorkerConfig) -> Result<(), StartError> {
+    let shutdown = Shutdown::on_signal()?;
+    let clock = Clock;
+    let readiness = Arc::new(Readiness::default());
+    let server = health::serve(config.ops_address, Arc::clone(&readiness), metrics::install()?)?;
+    let health = server.handle();
+    tokio::spawn(server);
+    tokio::spawn(partitions::keep_ready(config.database.database_url.clone(), clock));
+    let settings = ConsumerSettings {
+        topology: Topology::new(&config.broker),
+        amqp_url: config.broker.amqp_url,
+        batch: config.batch,
+        clock,
+    };
+    consumer::run(settings, Database::new(config.database.database_url), readiness, shutdown).await;
+    health.stop(false).await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Every setting of the worker: a flag, an environment variable, a default. `pulso-worker --help` lists them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig};
+use pulso_shared::logging::LogConfig;
+
+/// Pulso's worker: stores what the API accepted.
+#[derive(Debug, Parser)]
+#[command(name = "pulso-worker", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Store what arrives until SIGTERM, then finish what is in hand.
+    Run(Box<WorkerConfig>),
+    /// Exit with 0 when the worker on this machine is ready, else with 1.
+    Healthcheck(HealthcheckConfig),
+}
+
+/// Settings of `healthcheck`.
+#[derive(Debug, Args)]
+pub struct HealthcheckConfig {
+    /// Where the worker shows its health.
+    #[arg(long, env = "OPS_ADDRESS", default_value = "0.0.0.0:9090")]
+    pub ops_address: SocketAddr,
+}
+
+/// Settings of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct WorkerConfig {
+    /// Where `/livez`, `/readyz` and `/metrics` are; port 0 takes a free one and logs it.
+    #[arg(long, env = "OPS_ADDRESS", default_value = "0.0.0.0:9090")]
+    pub ops_address: SocketAddr,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// The broker.
+    #[command(flatten)]
+    pub broker: BrokerConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub log: LogConfig,
+    /// Batches.
+    #[command(flatten)]
+    pub batch: BatchConfig,
+}
+
+/// Settings of batches.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct BatchConfig {
+    /// Rows at which a batch is full.
+    #[arg(long, env = "BATCH_MAX_ROWS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub batch_max_rows: u32,
+    /// How long the first row of a batch waits for company, ms.
+    #[arg(long, env = "BATCH_LINGER_MS", default_value_t = 50)]
+    pub batch_linger_ms: u32,
+    /// Messages held without being acknowledged. Each is at most 128 KiB or so, which bounds the memory.
+    #[arg(long, env = "PREFETCH", default_value_t = 256, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+    pub prefetch: u16,
+}
+
+impl BatchConfig {
+    /// [`Self::batch_linger_ms`] as a duration.
+    #[must_use]
+    pub fn linger(&self) -> Duration {
+        Duration::from_millis(u64::from(self.batch_linger_ms))
+    }
+}

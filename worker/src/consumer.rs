@@ -1,0 +1,241 @@
+//! The only module that talks to RabbitMQ. One session after the other: connect, consume, gather, store, ack; on any
+//! doubt the session is dropped, and the broker delivers again whatever was not acknowledged.
+//!
+//! At most `prefetch` messages are in hand. While a batch is being written the next one is gathered, no more: the
+//! queue is where things wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, Consumer};
+use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::topology::Topology;
+use pulso_shared::clock::Clock;
+use pulso_shared::shutdown::Shutdown;
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::batcher::{BatchLimits, Batcher};
+use crate::config::BatchConfig;
+use crate::dead_letter::{DeadLetterError, DeadLetters};
+use crate::delivery::Delivery;
+use crate::health::Readiness;
+use crate::metrics::STORE;
+use crate::pipeline::{self, Leftovers};
+use crate::storage::Database;
+
+/// Wait between two attempts to connect.
+const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+/// How often the queue's depth is asked for, and with it whether the connection still works.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// After SIGTERM, how long what is in hand may take to be stored. What is not, the broker delivers again.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the consumer needs.
+pub struct ConsumerSettings {
+    /// The broker.
+    pub amqp_url: SecretString,
+    /// Names.
+    pub topology: Topology,
+    /// Batches.
+    pub batch: BatchConfig,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why a session ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    #[error(transparent)]
+    Broker(#[from] ConnectionError),
+    #[error(transparent)]
+    DeadLetter(#[from] DeadLetterError),
+    #[error("the broker cancelled the consumer")]
+    Cancelled,
+    #[error("the writer failed: {0}")]
+    Writer(#[from] tokio::task::JoinError),
+}
+
+impl From<lapin::Error> for SessionError {
+    fn from(error: lapin::Error) -> Self {
+        Self::Broker(error.into())
+    }
+}
+
+/// Consumes until the order to stop.
+pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<Readiness>, mut shutdown: Shutdown) {
+    let database = Arc::new(Mutex::new(database));
+    while !shutdown.is_ordered() {
+        match Session::open(&settings, Arc::clone(&database)).await {
+            Ok(mut session) => {
+                tracing::info!("consuming");
+                readiness.set_consuming(true);
+                let ended = session.run(&mut shutdown).await;
+                readiness.set_consuming(false);
+                session.close().await;
+                match ended {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(%error, "session ended; what was in hand will be delivered again"),
+                }
+            }
+            Err(error) => tracing::warn!(%error, "broker not reachable"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECONNECT_EVERY) => {}
+            () = shutdown.ordered() => {}
+        }
+    }
+}
+
+/// One connection's life.
+struct Session {
+    connection: Connection,
+    channel: Channel,
+    deliveries: Consumer,
+    dead_letters: DeadLetters,
+    queue: ShortString,
+    batcher: Batcher<Delivery>,
+    writing: Option<Writing>,
+    database: Arc<Mutex<Database>>,
+    clock: Clock,
+}
+
+/// A batch on its way into the database.
+struct Writing {
+    last_tag: u64,
+    task: JoinHandle<Leftovers>,
+}
+
+impl Drop for Writing {
+    /// A session that ends takes its writer along: the same rows come again, and must not meet themselves.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Session {
+    async fn open(settings: &ConsumerSettings, database: Arc<Mutex<Database>>) -> Result<Self, SessionError> {
+        let connection = connection::open(&settings.amqp_url, "pulso-worker consumer").await?;
+        let channel = within_time(connection.create_channel()).await?;
+        within_time(settings.topology.declare(&channel)).await?;
+        let dead_letters = DeadLetters::open(&connection, &settings.topology).await?;
+        within_time(channel.basic_qos(settings.batch.prefetch, BasicQosOptions::default())).await?;
+        let queue = settings.topology.store_queue();
+        let deliveries = within_time(channel.basic_consume(
+            queue.clone(),
+            ShortString::default(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        ))
+        .await?;
+        let limits = BatchLimits {
+            max_rows: usize::try_from(settings.batch.batch_max_rows).unwrap_or(usize::MAX),
+            // Half, so that the next batch can gather while this one is being written.
+            max_items: usize::from(settings.batch.prefetch / 2).max(1),
+            linger: settings.batch.linger(),
+        };
+        let batcher = Batcher::new(limits);
+        let clock = settings.clock;
+        Ok(Self { connection, channel, deliveries, dead_letters, queue, batcher, writing: None, database, clock })
+    }
+
+    /// Gathers, writes and acknowledges until the order to stop, then finishes what is in hand.
+    async fn run(&mut self, shutdown: &mut Shutdown) -> Result<(), SessionError> {
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        loop {
+            let due_at = self.batcher.due_at().filter(|_| self.writing.is_none());
+            tokio::select! {
+                delivery = self.deliveries.next(), if !self.batcher.is_full() => self.gather(delivery)?,
+                () = sleep_until(due_at.unwrap_or_else(Instant::now)), if due_at.is_some() => self.start_writing(),
+                leftovers = written(&mut self.writing), if self.writing.is_some() => self.finish(leftovers?).await?,
+                _ = check.tick() => self.check().await?,
+                () = shutdown.ordered() => return self.drain().await,
+            }
+        }
+    }
+
+    fn gather(&mut self, delivery: Option<lapin::Result<lapin::message::Delivery>>) -> Result<(), SessionError> {
+        let delivery = Delivery::read(delivery.ok_or(SessionError::Cancelled)??);
+        let rows = delivery.rows();
+        self.batcher.push(delivery, rows, Instant::now());
+        Ok(())
+    }
+
+    fn start_writing(&mut self) {
+        let deliveries = self.batcher.take();
+        let Some(last_tag) = deliveries.last().map(|delivery| delivery.tag) else { return };
+        let (database, clock) = (Arc::clone(&self.database), self.clock);
+        let task = tokio::spawn(async move { pipeline::store(&mut *database.lock().await, deliveries, clock).await });
+        self.writing = Some(Writing { last_tag, task });
+    }
+
+    /// Buries what could not be stored, then acknowledges the batch: all tags up to its last one, since batches are
+    /// written in the order of their tags.
+    async fn finish(&mut self, leftovers: Leftovers) -> Result<(), SessionError> {
+        for message in &leftovers.messages {
+            self.dead_letters.bury_message(message).await?;
+        }
+        for (rows, reason) in leftovers.rows {
+            self.dead_letters.bury_rows(rows, &reason).await?;
+        }
+        if let Some(written) = self.writing.take() {
+            let all_up_to = BasicAckOptions { multiple: true };
+            within_time(self.channel.basic_ack(written.last_tag, all_up_to)).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), SessionError> {
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let queue = self.channel.queue_declare(self.queue.clone(), passive, FieldTable::default());
+        let depth = within_time(queue).await?.message_count();
+        STORE.queue_depth.set(f64::from(depth));
+        if depth == 0 && self.batcher.is_empty() && self.writing.is_none() {
+            STORE.lag.set(0.0);
+        }
+        Ok(())
+    }
+
+    /// Takes nothing more, and stores what is in hand.
+    async fn drain(&mut self) -> Result<(), SessionError> {
+        tracing::info!("draining");
+        within_time(self.channel.basic_cancel(self.deliveries.tag(), BasicCancelOptions::default())).await?;
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+            while self.writing.is_some() || !self.batcher.is_empty() {
+                if self.writing.is_none() {
+                    self.start_writing();
+                }
+                let leftovers = written(&mut self.writing).await?;
+                self.finish(leftovers).await?;
+            }
+            Ok(())
+        });
+        match drained.await {
+            Ok(done) => done,
+            Err(_) => {
+                tracing::warn!("not all in hand could be stored in time; it stays in the queue");
+                Ok(())
+            }
+        }
+    }
+
+    async fn close(self) {
+        drop(self.writing);
+        if let Err(error) = within_time(self.connection.close(200, "session ended".into())).await {
+            tracing::debug!(%error, "connection not closed cleanly");
+        }
+    }
+}
+
+/// The outcome of what is being written; for ever pending where nothing is.
+async fn written(writing: &mut Option<Writing>) -> Result<Leftovers, SessionError> {
+    match writing {
+        Some(writing) => Ok((&mut writing.task).await?),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,45 @@
+//! One message as it was delivered: what it holds, or why it cannot be read.
+
+use lapin::message::Delivery as AmqpDelivery;
+use pulso_shared::amqp::message::{self, MESSAGE_TYPE, Submission};
+
+/// A delivered message.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its number on this channel, for the ack.
+    pub tag: u64,
+    /// Whether it was delivered before: its rows may be there already.
+    pub redelivered: bool,
+    /// What it holds.
+    pub content: Result<Vec<Submission>, Undecodable>,
+}
+
+/// A message that cannot be read.
+#[derive(Debug)]
+pub struct Undecodable {
+    /// Why.
+    pub reason: String,
+    /// The message as it came.
+    pub body: Vec<u8>,
+}
+
+impl Delivery {
+    /// Reads a message.
+    #[must_use]
+    pub fn read(delivery: AmqpDelivery) -> Self {
+        let kind = delivery.properties.kind().as_ref().map(|kind| kind.as_str().to_owned());
+        let decoded = match kind.as_deref() {
+            Some(MESSAGE_TYPE) => message::decode(&delivery.data).map_err(|error| format!("undecodable: {error}")),
+            Some(other) => Err(format!("unknown message type {other}")),
+            None => Err("no message type".to_owned()),
+        };
+        let content = decoded.map_err(|reason| Undecodable { reason, body: delivery.data });
+        Self { tag: delivery.delivery_tag, redelivered: delivery.redelivered, content }
+    }
+
+    /// How many rows it will be.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.content.as_ref().map_or(0, |submissions| submissions.iter().map(Submission::len).sum())
+    }
+}

@@ -1,0 +1,77 @@
+//! `/livez`, `/readyz`, `/metrics` of the worker, and its own health check.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpResponse, HttpServer};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Whether the worker is consuming.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// Notes it.
+    pub fn set_consuming(&self, consuming: bool) {
+        self.0.store(consuming, Ordering::Relaxed);
+    }
+
+    fn is_consuming(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves them at `address`.
+///
+/// # Errors
+/// When the address is taken.
+pub fn serve(address: SocketAddr, readiness: Arc<Readiness>, metrics: PrometheusHandle) -> std::io::Result<Server> {
+    let listener = std::net::TcpListener::bind(address)?;
+    tracing::info!(address = %listener.local_addr()?, "health and metrics");
+    let (readiness, metrics) = (Data::from(readiness), Data::new(metrics));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(readiness.clone())
+            .app_data(metrics.clone())
+            .route("/livez", web::get().to(|| async { "ok" }))
+            .route("/readyz", web::get().to(readyz))
+            .route("/metrics", web::get().to(render))
+    });
+    Ok(server.workers(1).disable_signals().listen(listener)?.run())
+}
+
+async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
+    if readiness.is_consuming() {
+        HttpResponse::Ok().body("ready")
+    } else {
+        HttpResponse::ServiceUnavailable().body("not consuming")
+    }
+}
+
+async fn render(metrics: Data<PrometheusHandle>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
+}
+
+/// Succeeds when the worker on this machine answers `/readyz` with 200.
+///
+/// # Errors
+/// When it answers anything else, or nothing in time.
+pub async fn check(port: u16) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let answer = tokio::time::timeout(HEALTHCHECK_TIMEOUT, async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    })
+    .await??;
+    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err("not ready".into()) }
+}

@@ -1,0 +1,48 @@
+//! What the worker counts.
+
+use std::sync::LazyLock;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+/// The storage path's handles, made once.
+pub struct StoreMetrics {
+    /// Rows inserted.
+    pub stored: Counter,
+    /// Rows that were there already.
+    pub duplicates: Counter,
+    /// Batches committed.
+    pub batches: Counter,
+    /// Rows in a batch.
+    pub batch_size: Histogram,
+    /// Time of a batch's transaction, s.
+    pub commit_latency: Histogram,
+    /// Attempts that failed for a passing reason.
+    pub retries: Counter,
+    /// From the API's receipt of the oldest reading in the newest batch to its commit, s.
+    pub lag: Gauge,
+    /// Messages waiting in the store queue.
+    pub queue_depth: Gauge,
+}
+
+/// The storage path's metrics.
+pub static STORE: LazyLock<StoreMetrics> = LazyLock::new(|| StoreMetrics {
+    stored: counter!("pulso_stored_total"),
+    duplicates: counter!("pulso_duplicates_total"),
+    batches: counter!("pulso_store_batches_total"),
+    batch_size: histogram!("pulso_store_batch_size"),
+    commit_latency: histogram!("pulso_commit_latency_seconds"),
+    retries: counter!("pulso_store_retries_total"),
+    lag: gauge!("pulso_queue_lag_seconds"),
+    queue_depth: gauge!("pulso_queue_depth_messages"),
+});
+
+/// Counts a message or a row that went to the dead letters.
+pub fn count_dead_letter(reason: &'static str) {
+    counter!("pulso_dead_letters_total", "reason" => reason).increment(1);
+}
+
+/// A count as a metric's number.
+#[must_use]
+pub fn as_count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

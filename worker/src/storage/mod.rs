@@ -1,0 +1,11 @@
+//! Rows into PostgreSQL. It speaks to tokio-postgres directly: the verdict on a failure needs the SQLSTATE, which
+//! diesel does not hand out.
+
+mod connection;
+pub mod partitions;
+mod rows;
+mod state;
+mod store;
+
+pub use connection::Database;
+pub use rows::Rows;
