@@ -1,7 +1,7 @@
 # Everything a person or CI types. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-# An interrupted `make run` is not an error to be reported twice.
+# Recipes say what they do themselves.
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -10,7 +10,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 DEV_HOME := $(or $(PULSO_HOME),.pulso)/dev
 
-.PHONY: help run build test bench fmt lint check docs clean-data services-up services-down
+.PHONY: help run build web-assets test bench fmt lint check docs clean-data services-up services-down
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -18,8 +18,11 @@ help: ## this list
 run: ## Pulso on this machine, whole, until Ctrl-C (PULSO_PORT, PULSO_HOME, PULSO_DEMO, PULSO_SERVICES)
 	scripts/run
 
-build: ## the release binaries
+build: web-assets ## the release binaries
 	cargo build --release --locked --workspace
+
+web-assets: ## fetch ReDoc's page from npm (without it, /redoc says what is missing)
+	scripts/web-assets
 
 test: ## everything tested against private, throw-away servers (TEST_ARGS)
 	scripts/test $(TEST_ARGS)

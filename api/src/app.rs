@@ -10,8 +10,8 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
-use pulso_shared::{db, metrics};
 use pulso_shared::shutdown::Shutdown;
+use pulso_shared::{db, metrics};
 
 use crate::cache::Cache;
 use crate::config::{ApiConfig, Cli, Command};

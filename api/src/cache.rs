@@ -41,16 +41,19 @@ impl Cache {
         Ok(Self { pool })
     }
 
-    /// Tells every replica that `subject` no longer counts, for as long as a token of it could live.
+    /// Tells every replica that `subjects` no longer count, for as long as a token of theirs could live.
     ///
     /// # Errors
     /// When Redis is away; the replicas then learn it from the database within a second or two.
-    pub async fn mark_revoked(&self, subject: Uuid, ttl: Duration) -> Result<(), CacheError> {
-        within_time(async {
-            let mut connection = self.pool.get().await?;
-            Ok(connection.set_ex(revoked_key(subject), 1, ttl.as_secs().max(1)).await?)
-        })
-        .await
+    pub async fn mark_revoked(&self, subjects: &[Uuid], ttl: Duration) -> Result<(), CacheError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let mut commands = redis::pipe();
+        for subject in subjects {
+            commands.set_ex(revoked_key(*subject), 1, ttl.as_secs().max(1)).ignore();
+        }
+        within_time(async { Ok(commands.query_async(&mut self.pool.get().await?).await?) }).await
     }
 
     /// Whether any replica has said that `subject` no longer counts.

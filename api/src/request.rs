@@ -48,18 +48,16 @@ impl RequestId {
 /// The middleware.
 ///
 /// # Errors
-/// None: whatever failed inside becomes an answer here.
+/// Only what another middleware inside fails of; whatever a handler or an extractor fails of becomes an answer here.
 pub async fn observe<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let http_request = request.request().clone();
-    let mut response = match next.call(request).await {
-        Ok(response) => finish(response, &id),
-        Err(error) => ServiceResponse::new(http_request, answer(&error, &id)),
-    };
+    // A handler's or an extractor's error is in the response already. (The request must not be cloned before: the
+    // router wants it for itself.)
+    let mut response = finish(next.call(request).await?, &id);
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -3,13 +3,17 @@
 //! PostgreSQL holds the truth. Every replica keeps the unexpired subjects in memory and reads what is new each second,
 //! so a check costs nothing and goes on working when the database is away. Redis, asked for people's requests, makes a
 //! logout count on every replica at once.
+//!
+//! A row may be dated ahead (a replaced secret lives on for a while): it counts from `revoked_at`, and each look takes
+//! in what has come due since the one before.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel::upsert::excluded;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult};
 use diesel_async::AsyncPgConnection;
 use pulso_shared::clock::Clock;
@@ -17,6 +21,7 @@ use pulso_shared::db::DbPool;
 use pulso_shared::schema::revocations;
 use uuid::Uuid;
 
+use crate::cache::Cache;
 use crate::error::ApiError;
 
 /// How soon a revocation made elsewhere counts here at the latest (the contract says within 5 s).
@@ -27,6 +32,15 @@ const OVERLAP: TimeDelta = TimeDelta::seconds(30);
 
 /// How often the set is read whole, so that it forgets what has expired.
 const RELOAD_EVERY: TimeDelta = TimeDelta::minutes(10);
+
+/// A revocation outlives the tokens it is for by this much: one may be issued at the very moment, and clocks differ.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// How long a revocation has to be kept, given the life of the tokens it is for.
+#[must_use]
+pub fn keep_for(token_ttl_s: u32) -> Duration {
+    Duration::from_secs(u64::from(token_ttl_s)).saturating_add(MARGIN)
+}
 
 /// The revoked subjects, as this replica knows them.
 #[derive(Clone, Default)]
@@ -47,12 +61,23 @@ impl Revocations {
         self.0.rcu(|known| known.iter().chain(subjects).copied().collect::<HashSet<_>>());
     }
 
-    /// Reads every unexpired revocation.
+    /// Makes subjects whose revocation has been committed count no longer: here now, and on every other replica as
+    /// soon as it asks Redis. Those that cannot will learn it from the database.
+    pub async fn announce(&self, cache: &Cache, subjects: &[Uuid], keep_for: Duration) {
+        self.add(subjects);
+        if let Err(error) = cache.mark_revoked(subjects, keep_for).await {
+            tracing::warn!(%error, "revocation not told to Redis; the database tells the other replicas");
+        }
+    }
+
+    /// Reads every unexpired revocation, and has the database forget the others.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn load(&self, db: &DbPool, now: DateTime<Utc>) -> Result<(), ApiError> {
-        let subjects = list_since(&mut *db.get().await?, DateTime::UNIX_EPOCH, now).await?;
+        let mut connection = db.get().await?;
+        delete_expired(&mut connection, now).await?;
+        let subjects = list_since(&mut connection, DateTime::UNIX_EPOCH, now).await?;
         self.0.store(Arc::new(subjects.into_iter().collect()));
         Ok(())
     }
@@ -84,6 +109,11 @@ impl Revocations {
     }
 }
 
+async fn delete_expired(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    use diesel_async::RunQueryDsl;
+    diesel::delete(revocations::table.filter(revocations::expires_at.le(now))).execute(connection).await
+}
+
 async fn list_since(
     connection: &mut AsyncPgConnection,
     since: DateTime<Utc>,
@@ -92,36 +122,44 @@ async fn list_since(
     // Imported here: in the whole file it would shadow `ArcSwap::load`.
     use diesel_async::RunQueryDsl;
     revocations::table
-        .filter(revocations::revoked_at.ge(since))
+        .filter(revocations::revoked_at.between(since, now))
         .filter(revocations::expires_at.gt(now))
         .select(revocations::subject)
         .load(connection)
         .await
 }
 
-/// Writes revocations, in the caller's transaction. Call [`Revocations::add`] and
-/// [`crate::cache::Cache::mark_revoked`] once it has committed.
+/// Writes revocations that count from `revoked_at`, in the caller's transaction; one dated ahead is brought forward.
+/// Call [`Revocations::announce`] once it has committed.
 ///
 /// # Errors
 /// The database's.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     subjects: &[Uuid],
-    now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+    revoked_at: DateTime<Utc>,
+    keep_for: Duration,
 ) -> QueryResult<()> {
+    use diesel::query_dsl::methods::FilterDsl;
     use diesel_async::RunQueryDsl;
+    // In one order, so that two transactions that revoke the same subjects wait for each other instead of deadlocking.
     let rows: Vec<_> = subjects
         .iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .map(|subject| {
-            (revocations::subject.eq(subject), revocations::revoked_at.eq(now), revocations::expires_at.eq(expires_at))
+            (
+                revocations::subject.eq(subject),
+                revocations::revoked_at.eq(revoked_at),
+                revocations::expires_at.eq(revoked_at + keep_for),
+            )
         })
         .collect();
-    diesel::insert_into(revocations::table)
-        .values(rows)
-        .on_conflict(revocations::subject)
-        .do_nothing()
-        .execute(connection)
-        .await
-        .map(|_| ())
+    let insert =
+        diesel::insert_into(revocations::table).values(rows).on_conflict(revocations::subject).do_update().set((
+            revocations::revoked_at.eq(excluded(revocations::revoked_at)),
+            revocations::expires_at.eq(excluded(revocations::expires_at)),
+        ));
+    let earlier_counts = revocations::revoked_at.gt(excluded(revocations::revoked_at));
+    FilterDsl::filter(insert, earlier_counts).execute(connection).await.map(|_| ())
 }

@@ -33,6 +33,7 @@ see_home() {
   [[ -d $1 ]] || die "there is no home at $1" "start the services first: scripts/services --home '$1' up"
   HOME_DIR=$(cd -- "$1" && pwd -P)
   PID_DIR=$HOME_DIR/pids
+  DATA_DIR=$(readlink -f -- "$HOME_DIR/data")
 }
 
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }

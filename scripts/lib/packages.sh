@@ -29,7 +29,8 @@ apt_install() {
   fi
   say "installing $* with ${root[*]:+sudo }apt-get (a service that a package starts by itself is neither used nor touched)"
   log=$(mktemp)
-  if ! { apt "${root[@]}" update && apt "${root[@]}" install --yes --no-install-recommends "$@"; } >"$log" 2>&1; then
+  # Lists that cannot be refreshed may still be good enough: the installation decides.
+  if ! { apt "${root[@]}" update || true; apt "${root[@]}" install --yes --no-install-recommends "$@"; } >"$log" 2>&1; then
     show_log "$log"
     # A package whose own server did not start counts as failed, but is unpacked: what we need from it may be there.
     complain "apt-get reported a failure (the whole log: $log)"

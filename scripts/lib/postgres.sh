@@ -6,7 +6,7 @@ postgres_pid_file() { printf '%s\n' "$PID_DIR/postgres"; }
 
 # postgres_bin: the folder with the server's programs: of the version that made the data, else of the newest one installed.
 postgres_bin() {
-  local version=* found
+  local version='*' found
   if [[ -s ${DATA_DIR:-/nonexistent}/postgres/PG_VERSION ]]; then version=$(cat -- "$DATA_DIR/postgres/PG_VERSION"); fi
   # shellcheck disable=SC2086 # the pattern is meant to match
   found=$(printf '%s\n' /usr/lib/postgresql/$version/bin/postgres /usr/pgsql-$version/bin/postgres | sort -V | while read -r program; do
@@ -47,9 +47,10 @@ create_cluster() {
   rm -rf -- "$new"
   mkdir -- "$new"
   give_to "$user" "$new"
-  run_as_server "$user" "$new" "$bin/initdb" "${options[@]}" --pgdata="$new" >>"$log" 2>&1 &&
-    first_statements | run_as_server "$user" "$new" "$bin/postgres" --single -D "$new" postgres >>"$log" 2>&1 ||
-    service_failed "PostgreSQL's data folder could not be created" "$log"
+  {
+    run_as_server "$user" "$new" "$bin/initdb" "${options[@]}" --pgdata="$new" &&
+      first_statements | run_as_server "$user" "$new" "$bin/postgres" --single -D "$new" postgres
+  } >>"$log" 2>&1 || service_failed "PostgreSQL's data folder could not be created" "$log"
   mv -- "$new" "$DATA_DIR/postgres"
 }
 
@@ -118,8 +119,7 @@ launch_and_await_postgres() {
   local end=$((SECONDS + 90))
   while ((SECONDS < end)); do
     (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$bin/postgres" -D "$data")
-    wait_until $((end - SECONDS)) postgres_answers_or_is_gone "$bin" "$pid_file" || break
-    if running_pid "$pid_file" >/dev/null; then return; fi
+    if await_answer $((end - SECONDS)) "$pid_file" postgres_answers "$bin"; then return; fi
     tail -n 5 -- "$log" | grep -q -e 'is still in use' -e 'lock file .* already exists' || break
     sleep 0.3
   done
@@ -127,5 +127,3 @@ launch_and_await_postgres() {
 }
 
 postgres_answers() { "$1/pg_isready" --quiet --host=127.0.0.1 --port="$PG_PORT" --timeout=2; }
-
-postgres_answers_or_is_gone() { is_gone "$2" || postgres_answers "$1"; }

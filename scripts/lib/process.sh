@@ -42,6 +42,19 @@ wait_until() {
 
 is_gone() { ! running_pid "$1" >/dev/null; }
 
+# await_answer SECONDS PID_FILE COMMAND…: until the command succeeds; fails at once when the process is gone.
+await_answer() {
+  local seconds=$1 pid_file=$2
+  shift 2
+  wait_until "$seconds" is_gone_or "$pid_file" "$@" || return 1
+  running_pid "$pid_file" >/dev/null
+}
+
+# is_gone_or PID_FILE COMMAND…
+is_gone_or() {
+  is_gone "$1" || "${@:2}"
+}
+
 # stop_process PID_FILE SIGNAL SECONDS: asks, waits until it is gone, and kills only what does not listen.
 stop_process() {
   local pid_file=$1 signal=$2 seconds=$3 pid

@@ -35,8 +35,7 @@ start_rabbitmq() {
   give_to "$user" "$DATA_DIR/rabbitmq"
   start_epmd "$user"
   launch_rabbitmq "$user" "$pid_file" "$log"
-  wait_until 120 rabbitmq_answers_or_is_gone "$pid_file" && running_pid "$pid_file" >/dev/null ||
-    service_failed "RabbitMQ did not start" "$log"
+  await_answer 120 "$pid_file" rabbitmq_answers || service_failed "RabbitMQ did not start" "$log"
   touch -- "$DATA_DIR/rabbitmq/complete"
   say "RabbitMQ answers on 127.0.0.1:$AMQP_PORT"
 }
@@ -45,6 +44,15 @@ start_rabbitmq() {
 stop_rabbitmq() {
   stop_process "$(rabbitmq_pid_file)" TERM 90
   stop_process "$(epmd_pid_file)" TERM 10
+}
+
+# control_rabbitmq ARGUMENT…: rabbitmqctl, as the broker's user, since the cookie is that user's alone.
+control_rabbitmq() {
+  local data=$DATA_DIR/rabbitmq bin
+  bin=$(rabbitmq_bin) || die "RabbitMQ is not installed" "scripts/services install"
+  (cd / && as_user "$(rabbitmq_user)" env -i PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 HOME="$data" \
+    ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT" RABBITMQ_NODENAME=pulso@localhost \
+    RABBITMQ_CONF_ENV_FILE="$data/rabbitmq-env.conf" "$bin/rabbitmqctl" "$@")
 }
 
 prepare_rabbitmq_folder() {
@@ -80,11 +88,8 @@ start_epmd() {
   if running_pid "$pid_file" >/dev/null; then return; fi
   (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/local/bin:/usr/bin:/bin \
     epmd -address 127.0.0.1 -port "$RABBITMQ_EPMD_PORT")
-  wait_until 20 epmd_answers_or_is_gone "$pid_file" && running_pid "$pid_file" >/dev/null ||
-    service_failed "epmd, Erlang's port mapper, did not start" "$log"
+  await_answer 20 "$pid_file" port_is_taken "$RABBITMQ_EPMD_PORT" || service_failed "epmd, Erlang's port mapper, did not start" "$log"
 }
-
-epmd_answers_or_is_gone() { is_gone "$1" || port_is_taken "$RABBITMQ_EPMD_PORT"; }
 
 launch_rabbitmq() {
   local user=$1 pid_file=$2 log=$3 bin data=$DATA_DIR/rabbitmq erlang
@@ -115,5 +120,3 @@ rabbitmq_answers() (
   IFS= read -r -t 5 -N 1 first <&8
   [[ $first == $'\001' ]]
 )
-
-rabbitmq_answers_or_is_gone() { is_gone "$1" || rabbitmq_answers; }

@@ -11,8 +11,9 @@ http_status() (
 
 is_ready() { [[ $(http_status "$1" /readyz) == 200 ]]; }
 
+# print_ready_block PORT USER PASSWORD SECRETS_FILE HOW_TO_STOP
 print_ready_block() {
-  local port=$1 user=$2 password=$3 secrets=$4 stop_hint=$5 url=http://127.0.0.1:$1
+  local url=http://127.0.0.1:$1 user=$2 password=$3 secrets=$4 stop_hint=$5
   cat <<BLOCK
 
 ──────────────────────────────────────────────────────────────────────────────

@@ -18,8 +18,7 @@ start_redis() {
   redis_settings "$data" >"$data/redis.conf"
   give_to "$user" "$data"
   (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 redis-server "$data/redis.conf")
-  wait_until 30 redis_answers_or_is_gone "$pid_file" && running_pid "$pid_file" >/dev/null ||
-    service_failed "Redis did not start" "$log"
+  await_answer 30 "$pid_file" redis_answers || service_failed "Redis did not start" "$log"
   say "Redis answers on 127.0.0.1:$REDIS_PORT"
 }
 
@@ -43,5 +42,3 @@ SETTINGS
 redis_answers() {
   [[ $(REDISCLI_AUTH=$REDIS_PASSWORD redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null) == PONG ]]
 }
-
-redis_answers_or_is_gone() { is_gone "$1" || redis_answers; }

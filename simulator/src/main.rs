@@ -1,2 +1,6 @@
-//! Placeholder.
+//! `pulso-simulator`: see `--help`.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {}

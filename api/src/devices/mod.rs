@@ -1,5 +1,32 @@
 //! Devices and their credentials. A device belongs to the user who registered it; nobody else can see that it exists.
+//!
+//! ```text
+//!  routes, server_routes ─▶ lifecycle, deletion, views ─▶ store ─▶ devices, device_state
+//!  credential_routes ─────▶ credentials ────────────────▶ credential_store ─▶ device_credentials
+//!          └ body ◀ types
+//!  ingest ────────────────▶ registry: who may send for which device, from memory
+//! ```
+//!
+//! A server is a device that was registered at `/servers`.
 
+mod body;
+mod credential_routes;
+mod credential_store;
+mod credentials;
+mod deletion;
+mod lifecycle;
 mod registry;
+pub mod routes;
+mod server_routes;
+mod spans;
+mod store;
+mod types;
+mod views;
 
+use crate::error::ApiError;
+
+pub use deletion::{DeletedDevices, announce_deleted, delete_all_of};
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
+
+/// For a device that is not there, and for somebody else's.
+const NO_DEVICE: ApiError = ApiError::NotFound("device");

@@ -118,6 +118,8 @@ impl FromRequest for AuthAdmin {
     }
 }
 
+/// For a token that is good but whose account has been deleted a moment ago.
+pub const ACCOUNT_GONE: ApiError = ApiError::Unauthorized("The account of this access token no longer exists.");
 const MISSING: ApiError = ApiError::Unauthorized("Send an access token: Authorization: Bearer ….");
 const INVALID: ApiError = ApiError::Unauthorized("The access token is not valid or has expired.");
 const REVOKED: ApiError = ApiError::Unauthorized("The access token has been revoked.");

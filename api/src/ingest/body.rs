@@ -81,6 +81,7 @@ pub type Items<'a> = Vec<Result<RawItem<'a>, FieldError>>;
 
 /// What a request's body holds.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a request, never in a collection; a box would cost every heartbeat")]
 pub enum Body<'a> {
     /// One object.
     Single(RawItem<'a>),

@@ -1,0 +1,93 @@
+//! Servers over HTTP: devices under another name, which need no credential to send.
+
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
+use pulso_shared::ids::DeviceId;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::body::{ServerBody, ServerResponse};
+use super::store::{self, DeviceFilter};
+use super::{NO_DEVICE, deletion, lifecycle};
+use crate::error::{ApiError, Problem};
+use crate::extract::auth::AuthUser;
+use crate::extract::json::Json;
+use crate::extract::page::PageQuery;
+use crate::extract::path::PathId;
+use crate::state::AppState;
+
+/// The routes of servers.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes.service(create_server).service(list_servers).service(get_server).service(delete_server);
+}
+
+/// Registers a server. Its ULID is enough to send data for it (`ingest_auth: "open"`, which PATCH /devices/{id}
+/// changes); it counts as offline after 10 s.
+#[utoipa::path(tag = "devices", security(("bearer" = [])), request_body(content = ServerBody), responses(
+    (status = 201, body = ServerResponse, description = "Registered"),
+    (status = 400, body = Problem, description = "Not JSON"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 422, body = Problem, description = "No name, or a bad one")))]
+#[post("/servers")]
+async fn create_server(
+    state: Data<AppState>,
+    caller: AuthUser,
+    body: Json<ServerBody>,
+) -> Result<HttpResponse, ApiError> {
+    let server = lifecycle::register_server(&state, caller.user_id, body.0.server_name).await?;
+    Ok(HttpResponse::Created().json(server))
+}
+
+/// One's own servers, the oldest first.
+#[utoipa::path(tag = "devices", security(("bearer" = [])), params(PageQuery), responses(
+    (status = 200, body = [ServerResponse], description = "A page of servers",
+        headers(("Link" = String, description = "The next page, while there is one"))),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 422, body = Problem, description = "A bad limit or cursor")))]
+#[get("/servers")]
+async fn list_servers(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthUser,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let page = page.parse::<DeviceId>()?;
+    let filter = DeviceFilter { only_servers: true, ..DeviceFilter::default() };
+    let mut connection = state.db.get().await?;
+    let (limit, now) = (page.fetch_limit(), state.clock.now());
+    let rows = store::list_devices(&mut connection, caller.user_id, &filter, page.after, limit, now).await?;
+    let servers: Vec<_> = rows.into_iter().map(ServerResponse::from).collect();
+    Ok(page.respond(&request, servers, |server| server.server_ulid))
+}
+
+/// A server.
+#[utoipa::path(tag = "devices", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The server's ULID or UUID")), responses(
+    (status = 200, body = ServerResponse, description = "The server"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 404, body = Problem, description = "Unknown, no server, or somebody else's")))]
+#[get("/servers/{id}")]
+async fn get_server(state: Data<AppState>, caller: AuthUser, id: PathId<DeviceId>) -> Result<HttpResponse, ApiError> {
+    let row = store::find_device(&mut *state.db.get().await?, caller.user_id, id.0).await?;
+    let server = row.filter(|row| row.is_server).ok_or(NO_DEVICE)?;
+    Ok(HttpResponse::Ok().json(ServerResponse::from(server)))
+}
+
+/// Deletes a server with all that it ever sent.
+#[utoipa::path(tag = "devices", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The server's ULID or UUID")), responses(
+    (status = 204, description = "Deleted"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 404, body = Problem, description = "Unknown, no server, or somebody else's")))]
+#[delete("/servers/{id}")]
+async fn delete_server(
+    state: Data<AppState>,
+    caller: AuthUser,
+    id: PathId<DeviceId>,
+) -> Result<HttpResponse, ApiError> {
+    deletion::delete(&state, caller.user_id, id.0, true).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,214 @@
+//! Devices in PostgreSQL.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::schema::{device_state, devices, heartbeats, readings};
+
+use super::types::SearchText;
+
+/// A device.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = devices, check_for_backend(Pg))]
+pub struct DeviceRow {
+    /// Its id.
+    pub id: DeviceId,
+    /// What it is called.
+    pub name: String,
+    /// Where it is.
+    pub location: Option<String>,
+    /// Its serial number.
+    pub serial_number: Option<String>,
+    /// What it is.
+    pub description: Option<String>,
+    /// Whether its id is enough to send data for it.
+    #[diesel(select_expression = devices::ingest_auth.eq("open"))]
+    #[diesel(select_expression_type = diesel::dsl::Eq<devices::ingest_auth, &'static str>)]
+    pub is_open: bool,
+    /// How long it may be silent, s.
+    pub offline_after_s: i32,
+    /// Whether it was registered at `/servers`.
+    pub is_server: bool,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When its owner last changed it.
+    pub updated_at: DateTime<Utc>,
+    /// When it was last heard of.
+    #[diesel(select_expression = device_state::last_seen_at.nullable())]
+    #[diesel(select_expression_type = diesel::dsl::Nullable<device_state::last_seen_at>)]
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// A device to be written.
+#[derive(Insertable)]
+#[diesel(table_name = devices)]
+pub struct NewDeviceRow<'a> {
+    /// Its id.
+    pub id: DeviceId,
+    /// Whose it is.
+    pub owner_id: UserId,
+    /// What it is called.
+    pub name: &'a str,
+    /// Where it is.
+    pub location: Option<&'a str>,
+    /// Its serial number.
+    pub serial_number: Option<&'a str>,
+    /// What it is.
+    pub description: Option<&'a str>,
+    /// `open` or `token`.
+    pub ingest_auth: &'a str,
+    /// How long it may be silent, s.
+    pub offline_after_s: i32,
+    /// Whether it was registered at `/servers`.
+    pub is_server: bool,
+    /// Now.
+    pub created_at: DateTime<Utc>,
+    /// Now.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What changes of a device; `None` leaves it.
+#[derive(AsChangeset)]
+#[diesel(table_name = devices)]
+pub struct DeviceChangeset<'a> {
+    /// What it is called.
+    pub name: Option<&'a str>,
+    /// Where it is.
+    pub location: Option<Option<&'a str>>,
+    /// Its serial number.
+    pub serial_number: Option<Option<&'a str>>,
+    /// What it is.
+    pub description: Option<Option<&'a str>>,
+    /// `open` or `token`.
+    pub ingest_auth: Option<&'a str>,
+    /// How long it may be silent, s.
+    pub offline_after_s: Option<i32>,
+    /// Later than before.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A device that was locked, as far as that is of interest.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct LockedDevice {
+    /// Whether it was registered at `/servers`.
+    pub is_server: bool,
+    /// Its version.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which of an owner's devices are wanted; `None` wants all.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceFilter {
+    /// Those registered at `/servers`.
+    pub only_servers: bool,
+    /// Those with this in their name or serial number.
+    pub text: Option<SearchText>,
+    /// Those at this place, whatever its case.
+    pub location: Option<SearchText>,
+    /// Those that are there, or those that are not.
+    pub is_online: Option<bool>,
+}
+
+/// Writes a device, and the row of what is last known of it. A serial number that is taken violates
+/// `devices_owner_id_serial_number_key`, an owner who is gone `devices_owner_id_fkey`.
+pub async fn insert_device(connection: &mut AsyncPgConnection, device: &NewDeviceRow<'_>) -> QueryResult<()> {
+    diesel::insert_into(devices::table).values(device).execute(connection).await?;
+    let state = device_state::device_id.eq(device.id);
+    diesel::insert_into(device_state::table).values(state).execute(connection).await.map(|_| ())
+}
+
+/// One of an owner's devices.
+pub async fn find_device(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    id: DeviceId,
+) -> QueryResult<Option<DeviceRow>> {
+    let query = devices::table.left_join(device_state::table).filter(devices::owner_id.eq(owner));
+    query.filter(devices::id.eq(id)).select(DeviceRow::as_select()).first(connection).await.optional()
+}
+
+/// A page of an owner's devices after `after`, oldest first.
+pub async fn list_devices(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    filter: &DeviceFilter,
+    after: Option<DeviceId>,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<DeviceRow>> {
+    let query = devices::table.left_join(device_state::table).select(DeviceRow::as_select());
+    let mut query = query.filter(devices::owner_id.eq(owner)).order(devices::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(devices::id.gt(after));
+    }
+    if filter.only_servers {
+        query = query.filter(devices::is_server);
+    }
+    if let Some(text) = &filter.text {
+        let pattern = format!("%{}%", escape_like(text.as_str()));
+        query = query.filter(devices::name.ilike(pattern.clone()).or(devices::serial_number.ilike(pattern)));
+    }
+    if let Some(location) = &filter.location {
+        query = query.filter(devices::location.ilike(escape_like(location.as_str())));
+    }
+    if let Some(is_online) = filter.is_online {
+        // The rule is crate::presence::status_at's; here, because pages need it before they are cut.
+        let fresh = sql::<Bool>("coalesce(device_state.last_seen_at >= ")
+            .bind::<Timestamptz, _>(now)
+            .sql(" - make_interval(secs => devices.offline_after_s), false) = ")
+            .bind::<Bool, _>(is_online);
+        query = query.filter(fresh);
+    }
+    query.load(connection).await
+}
+
+/// The text as a pattern that matches it and nothing else.
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// One of an owner's devices, kept from changing until the transaction ends.
+pub async fn lock_device(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    id: DeviceId,
+) -> QueryResult<Option<LockedDevice>> {
+    let query = devices::table.find(id).filter(devices::owner_id.eq(owner)).for_update();
+    query.select((devices::is_server, devices::updated_at)).first(connection).await.optional()
+}
+
+/// All of an owner's devices.
+pub async fn list_ids(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<Vec<DeviceId>> {
+    devices::table.filter(devices::owner_id.eq(owner)).select(devices::id).load(connection).await
+}
+
+/// Changes a device; a serial number that is taken violates `devices_owner_id_serial_number_key`.
+pub async fn update_device(
+    connection: &mut AsyncPgConnection,
+    id: DeviceId,
+    changes: &DeviceChangeset<'_>,
+) -> QueryResult<()> {
+    diesel::update(devices::table.find(id)).set(changes).execute(connection).await.map(|_| ())
+}
+
+/// Deletes devices with all that is kept of them.
+pub async fn delete_devices(connection: &mut AsyncPgConnection, ids: &[DeviceId]) -> QueryResult<()> {
+    // The devices first: it waits for a batch of theirs that is being stored, so that its rows go as well.
+    diesel::delete(devices::table.filter(devices::id.eq_any(ids))).execute(connection).await?;
+    diesel::delete(heartbeats::table.filter(heartbeats::device_id.eq_any(ids))).execute(connection).await?;
+    diesel::delete(readings::table.filter(readings::device_id.eq_any(ids))).execute(connection).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape_like;
+
+    #[test]
+    fn what_is_looked_for_is_no_pattern() {
+        assert_eq!(escape_like(r"100%_\"), r"100\%\_\\");
+    }
+}

@@ -1,0 +1,122 @@
+//! A file that stays the same for as long as the process lives: served from memory, compressed once, and not sent again
+//! to who has it.
+
+use std::io::{self, Write};
+use std::sync::OnceLock;
+
+use actix_web::http::header::{
+    ACCEPT_ENCODING, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ContentEncoding, ETAG, Encoding, EntityTag, Header, IfNoneMatch, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::ApiError;
+
+/// A page may load from nowhere but here. ReDoc makes its styles and its search worker as it runs.
+const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// How long a client may use a file without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Not at all: the next release changes it.
+    Ask,
+    /// For ever: pages name it together with its digest.
+    Forever,
+}
+
+/// A file.
+pub struct Asset {
+    path: String,
+    content_type: &'static str,
+    freshness: Freshness,
+    digest: String,
+    plain: Bytes,
+    gzipped: OnceLock<Bytes>,
+}
+
+impl Asset {
+    /// A file at `path`.
+    pub fn new(
+        path: impl Into<String>,
+        content_type: &'static str,
+        freshness: Freshness,
+        content: impl Into<Bytes>,
+    ) -> Self {
+        let plain = content.into();
+        // 64 bits tell two versions of one file apart.
+        let digest = Sha256::digest(&plain).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { path: path.into(), content_type, freshness, digest, plain, gzipped: OnceLock::new() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What tells its content from any other.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Answers with it, compressed where the client takes that, or with 304 where the client has it.
+    ///
+    /// # Errors
+    /// When it cannot be compressed, which would be our own fault.
+    pub async fn respond(&'static self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+        // Weak: the same tag stands for the compressed and the plain form.
+        let tag = EntityTag::new_weak(self.digest.clone());
+        let is_known = is_known(request, &tag);
+        let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        let cache_control = match self.freshness {
+            Freshness::Ask => "no-cache",
+            Freshness::Forever => "public, max-age=31536000, immutable",
+        };
+        response.insert_header((CACHE_CONTROL, cache_control));
+        response.insert_header((ETAG, tag.to_string())).insert_header((VARY, ACCEPT_ENCODING.as_str()));
+        if is_known {
+            return Ok(response.finish());
+        }
+        response.insert_header((CONTENT_TYPE, self.content_type)).insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        response.insert_header((CONTENT_SECURITY_POLICY, CONTENT_POLICY));
+        if !takes_gzip(request) {
+            return Ok(response.body(self.plain.clone()));
+        }
+        Ok(response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip)).body(self.gzipped().await?))
+    }
+
+    async fn gzipped(&'static self) -> Result<Bytes, ApiError> {
+        if let Some(gzipped) = self.gzipped.get() {
+            return Ok(gzipped.clone());
+        }
+        // Not on the HTTP threads: a megabyte takes tens of milliseconds.
+        let gzipped = web::block(|| gzip(&self.plain)).await.map_err(|error| ApiError::Internal(Box::new(error)))?;
+        let gzipped = gzipped.map_err(|error| ApiError::Internal(Box::new(error)))?;
+        Ok(self.gzipped.get_or_init(|| gzipped).clone())
+    }
+}
+
+fn gzip(plain: &[u8]) -> io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain)?;
+    encoder.finish().map(Bytes::from)
+}
+
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let supported = [Encoding::gzip(), Encoding::identity()];
+    AcceptEncoding::parse(request).is_ok_and(|accepted| accepted.negotiate(supported.iter()) == Some(Encoding::gzip()))
+}

@@ -1,0 +1,137 @@
+//! `/docs` (Swagger UI), `/redoc` (ReDoc) and the document they show. Their scripts and styles are in the binary.
+
+use std::sync::{Arc, OnceLock};
+
+use actix_web::HttpRequest;
+use actix_web::guard::Get;
+use actix_web::web::{self, Bytes, ServiceConfig};
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use super::asset::{Asset, Freshness};
+use super::document;
+
+/// Where the document is.
+const DOCUMENT_PATH: &str = "/api-docs/openapi.json";
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// What the page at `/docs` names of Swagger UI's files.
+const SWAGGER_FILES: [(&str, &str); 6] = [
+    ("swagger-ui.css", STYLE),
+    ("index.css", STYLE),
+    ("favicon-32x32.png", "image/png"),
+    ("swagger-ui-bundle.js", SCRIPT),
+    ("swagger-ui-standalone-preset.js", SCRIPT),
+    ("swagger-initializer.js", SCRIPT),
+];
+
+/// From npm by way of build.rs; empty where `make web-assets` had not been run before the build.
+const REDOC_SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/redoc.standalone.js"));
+const REDOC_LICENCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/redoc.standalone.js.LICENSE.txt"));
+
+/// One for all HTTP threads.
+static ASSETS: OnceLock<Vec<Asset>> = OnceLock::new();
+
+/// Serves `document` and the pages.
+pub fn serve(services: &mut ServiceConfig, document: &OpenApi) {
+    for asset in ASSETS.get_or_init(|| assets(document)) {
+        // A guard, not a route: another method is then answered with 405 where all others are.
+        let answer = move |request: HttpRequest| async move { asset.respond(&request).await };
+        services.service(web::resource(asset.path()).guard(Get()).to(answer));
+    }
+}
+
+/// Where the pages and their files are.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ASSETS.get_or_init(|| assets(&document())).iter().map(Asset::path)
+}
+
+fn assets(document: &OpenApi) -> Vec<Asset> {
+    let document = document.to_json().inspect_err(|error| tracing::error!(%error, "no OpenAPI document"));
+    let document = Asset::new(DOCUMENT_PATH, "application/json", Freshness::Ask, document.unwrap_or_default());
+    let mut assets = swagger_files();
+    assets.push(page("/docs", include_str!("../../assets/docs.html"), &assets));
+    assets.extend(redoc());
+    assets.push(document);
+    assets
+}
+
+fn swagger_files() -> Vec<Asset> {
+    // "none": otherwise the page asks swagger.io to validate the document.
+    let config = Arc::new(Config::new([DOCUMENT_PATH]).validator_url("none").use_base_layout());
+    let file = |(name, content_type)| {
+        let file = utoipa_swagger_ui::serve(name, config.clone()).ok().flatten()?;
+        let content = Bytes::from(file.bytes.into_owned());
+        Some(Asset::new(format!("/docs/{name}"), content_type, Freshness::Forever, content))
+    };
+    SWAGGER_FILES.into_iter().filter_map(file).collect()
+}
+
+fn redoc() -> Vec<Asset> {
+    if REDOC_SCRIPT.is_empty() {
+        return vec![page("/redoc", include_str!("../../assets/redoc-missing.html"), &[])];
+    }
+    let name = "/redoc/redoc.standalone.js";
+    let licence = Bytes::from_static(REDOC_LICENCE);
+    let mut assets = vec![
+        Asset::new(name, SCRIPT, Freshness::Forever, Bytes::from_static(REDOC_SCRIPT)),
+        Asset::new(format!("{name}.LICENSE.txt"), "text/plain; charset=utf-8", Freshness::Ask, licence),
+    ];
+    assets.push(page("/redoc", include_str!("../../assets/redoc.html"), &assets));
+    assets
+}
+
+/// A page in which each of `files` is named with its digest, so that a client never uses one of another release.
+fn page(path: &str, template: &str, files: &[Asset]) -> Asset {
+    let html = files.iter().fold(template.to_owned(), |html, file| {
+        html.replace(&format!("\"{}\"", file.path()), &format!("\"{}?v={}\"", file.path(), file.digest()))
+    });
+    Asset::new(path, HTML, Freshness::Ask, html)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+    use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_NONE_MATCH};
+    use actix_web::middleware::NormalizePath;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, dev::ServiceResponse};
+
+    use super::{document, paths, serve};
+
+    async fn get(path: &str, header: (actix_web::http::header::HeaderName, &str)) -> ServiceResponse {
+        let app = App::new().wrap(NormalizePath::trim()).configure(|services| serve(services, &document()));
+        let app = init_service(app).await;
+        call_service(&app, TestRequest::get().uri(path).insert_header(header).to_request()).await
+    }
+
+    #[actix_web::test]
+    async fn every_file_that_a_page_names_is_there() {
+        for page in ["/docs", "/docs/", "/redoc", "/redoc/"] {
+            let response = get(page, (ACCEPT_ENCODING, "identity")).await;
+            assert_eq!(response.status(), StatusCode::OK, "{page}");
+            let html = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+            assert!(!html.contains("//"), "{page} names another host");
+            let named = html.split('"').filter(|text| text.starts_with('/'));
+            for file in named.map(|text| text.split('?').next().unwrap()) {
+                assert!(paths().any(|path| path == file), "{page} names {file}");
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_file_is_compressed_for_who_takes_it_and_not_sent_twice() {
+        let path = "/docs/swagger-ui-bundle.js";
+        let plain = get(path, (ACCEPT_ENCODING, "identity")).await;
+        assert!(plain.headers().get(CONTENT_ENCODING).is_none());
+        let gzipped = get(path, (ACCEPT_ENCODING, "gzip, deflate, br")).await;
+        assert_eq!(gzipped.headers().get(CONTENT_ENCODING).unwrap(), "gzip");
+        let tag = plain.headers().get(ETAG).unwrap().to_str().unwrap().to_owned();
+        let (plain, gzipped) = (read_body(plain).await, read_body(gzipped).await);
+        assert!(gzipped.len() * 3 < plain.len(), "{} of {}", gzipped.len(), plain.len());
+        assert_eq!(get(path, (IF_NONE_MATCH, &tag)).await.status(), StatusCode::NOT_MODIFIED);
+    }
+}

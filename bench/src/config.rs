@@ -1,0 +1,113 @@
+//! Every setting: a flag, an environment variable, a default.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+/// Measures Pulso end to end and by its parts, on this machine, in one run, and prints a table.
+///
+/// Needs a PostgreSQL, a RabbitMQ and a Redis at full durability (`make bench` starts its own) and the release
+/// binaries `pulso-api` and `pulso-worker` beside this one. Takes about 6 minutes, with --quick about 2. Everything
+/// it makes (a database, queues, processes) is removed at the end, also after Ctrl-C and SIGTERM.
+///
+/// Ends with 0 when every heartbeat that was accepted is stored exactly once and every target is met, with 1 when
+/// not, with 2 when it could not measure.
+#[derive(Debug, Parser)]
+#[command(name = "pulso-bench", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Something else than measuring.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The measurement.
+    #[command(flatten)]
+    pub bench: Option<BenchConfig>,
+}
+
+/// What the binary also does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the bare route that the API is compared with (started by the measurement itself).
+    BareRoute(BareRouteConfig),
+}
+
+/// Settings of the bare route.
+#[derive(Debug, Args)]
+pub struct BareRouteConfig {
+    /// Where to listen on 127.0.0.1.
+    #[arg(long)]
+    pub port: u16,
+    /// Threads that answer requests; 0 is one a core.
+    #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
+    pub http_workers: usize,
+    /// Verifies the tokens.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: SecretString,
+}
+
+/// Settings of the measurement.
+#[derive(Debug, Clone, Args)]
+pub struct BenchConfig {
+    /// `postgres://…`, of a user who may create a database (or else a schema in this one).
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// `amqp://…`.
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub amqp_url: SecretString,
+    /// `redis://…`.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: SecretString,
+    /// Process of the PostgreSQL server (the postmaster), for its CPU time.
+    #[arg(long, env = "PG_PID")]
+    pub pg_pid: Option<u32>,
+    /// Process of the RabbitMQ server, for its CPU time.
+    #[arg(long, env = "RABBITMQ_PID")]
+    pub rabbitmq_pid: Option<u32>,
+    /// Directory with `pulso-api` and `pulso-worker`; by default this program's own.
+    #[arg(long)]
+    pub bin_dir: Option<PathBuf>,
+    /// Devices to register and send for.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub devices: u32,
+    /// Threads of the load generator.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+    /// Threads of the API and of the bare route that answer requests; 0 is one a core.
+    #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
+    pub http_workers: usize,
+    /// Shorter runs: a first look, not a measurement to lean on.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only these scenarios.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// Also write everything measured to this file, as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Keep the logs of the API and the worker in this directory.
+    #[arg(long)]
+    pub logs: Option<PathBuf>,
+}
+
+/// What can be measured on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Single heartbeats at 64 and 1,000 connections.
+    Single,
+    /// Single heartbeats at 256 connections, sustained, alternating with the bare route.
+    Ratio,
+    /// Arrays of 100.
+    Arrays,
+    /// Latency at half of the sustained rate.
+    Latency,
+    /// Confirmed publish and bare insert.
+    Floors,
+}
+
+impl BenchConfig {
+    /// Whether a part was asked for.
+    #[must_use]
+    pub fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}

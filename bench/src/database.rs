@@ -1,0 +1,132 @@
+//! A database for this run alone, and the counting of its rows.
+
+use pulso_shared::ids::DeviceId;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, NoTls};
+
+use crate::Failure;
+
+/// Counting must not use more than our own backend, whose CPU time is taken off the database's.
+const SESSION: &str = "SET max_parallel_workers_per_gather = 0; SET jit = off; SET application_name = 'pulso-bench'";
+
+/// A database, or a schema where the user may not create one, of this run's own.
+pub struct Database {
+    given: SecretString,
+    kind: Kind,
+    name: String,
+    /// Leads to it.
+    pub url: SecretString,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Database,
+    Schema,
+}
+
+impl Database {
+    /// Makes it.
+    pub async fn create(given: &SecretString, name: &str) -> Result<Self, Failure> {
+        let client = connect(given).await?;
+        let kind = match client.batch_execute(&format!("CREATE DATABASE {name}")).await {
+            Ok(()) => Kind::Database,
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                client.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
+                Kind::Schema
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let url = match kind {
+            Kind::Database => with_database(given.expose_secret(), name),
+            Kind::Schema => with_schema(given.expose_secret(), name),
+        };
+        Ok(Self { given: given.clone(), kind, name: name.to_owned(), url: url.into() })
+    }
+
+    /// Removes it with everything in it.
+    pub async fn remove(&self) -> Result<(), Failure> {
+        let statement = match self.kind {
+            Kind::Database => format!("DROP DATABASE {} WITH (FORCE)", self.name),
+            Kind::Schema => format!("DROP SCHEMA {} CASCADE", self.name),
+        };
+        Ok(connect(&self.given).await?.batch_execute(&statement).await?)
+    }
+}
+
+/// A connection that counts rows, and whose own CPU time is known.
+pub struct Counter {
+    client: Client,
+    /// The backend's process.
+    pub pid: u32,
+}
+
+impl Counter {
+    /// Connects.
+    pub async fn open(url: &SecretString) -> Result<Self, Failure> {
+        let client = connect(url).await?;
+        client.batch_execute(SESSION).await?;
+        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
+        Ok(Self { client, pid: u32::try_from(pid)? })
+    }
+
+    /// Heartbeats committed by the moment of asking.
+    pub async fn heartbeats(&self) -> Result<u64, Failure> {
+        let count: i64 = self.client.query_one("SELECT count(*) FROM heartbeats", &[]).await?.get(0);
+        Ok(u64::try_from(count)?)
+    }
+
+    /// Inserts device rows directly.
+    pub async fn insert_devices(&self, ids: &[DeviceId]) -> Result<(), Failure> {
+        let user = DeviceId::generate().as_uuid().to_string();
+        let ids: Vec<_> = ids.iter().map(|id| format!("('{}'::uuid)", id.as_uuid())).collect();
+        let ids = ids.join(",");
+        self.client.batch_execute(&format!(
+            "INSERT INTO users (id, username, password_hash, created_at, updated_at) VALUES ('{user}', 'bench', 'x', now(), now());
+             INSERT INTO devices (id, owner_id, name, ingest_auth, offline_after_s, created_at, updated_at)
+                SELECT id, '{user}', 'bench', 'token', 180, now(), now() FROM (VALUES {ids}) v(id);
+             INSERT INTO device_state (device_id) SELECT id FROM devices ON CONFLICT DO NOTHING"
+        )).await?;
+        Ok(())
+    }
+}
+
+async fn connect(url: &SecretString) -> Result<Client, Failure> {
+    let connected = tokio_postgres::connect(url.expose_secret(), NoTls).await;
+    let (client, connection) = connected.map_err(|error| format!("cannot connect to the database: {error}"))?;
+    // Ends with the client; its error is the client's too.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+fn with_database(url: &str, name: &str) -> String {
+    let (address, options) = url.split_once('?').map_or((url, None), |(address, options)| (address, Some(options)));
+    let server = match address.rsplit_once('/') {
+        Some((server, _)) if !server.ends_with('/') => server,
+        _ => address,
+    };
+    options.map_or_else(|| format!("{server}/{name}"), |options| format!("{server}/{name}?{options}"))
+}
+
+fn with_schema(url: &str, name: &str) -> String {
+    let glue = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{glue}options=-csearch_path%3D{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{with_database, with_schema};
+
+    #[test]
+    fn a_url_is_turned_to_another_database() {
+        assert_eq!(with_database("postgres://u:p@h:1/pulso", "b"), "postgres://u:p@h:1/b");
+        assert_eq!(with_database("postgres://u:p@h:1/pulso?a=b", "b"), "postgres://u:p@h:1/b?a=b");
+        assert_eq!(with_database("postgres://u:p@h:1", "b"), "postgres://u:p@h:1/b");
+    }
+
+    #[test]
+    fn or_to_a_schema() {
+        assert_eq!(with_schema("postgres://h/d", "b"), "postgres://h/d?options=-csearch_path%3Db");
+        assert_eq!(with_schema("postgres://h/d?x=y", "b"), "postgres://h/d?x=y&options=-csearch_path%3Db");
+    }
+}

@@ -1,0 +1,172 @@
+//! Finding or registering the simulated devices, and getting each of them a secret.
+//!
+//! A device is known again by its serial number, made from the fleet's name and its place in it: a second run, or a
+//! call repeated because its answer was lost, finds it instead of registering it twice.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use pulso_shared::ids::DeviceId;
+use reqwest::StatusCode;
+use reqwest::header::LINK;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::account::Account;
+use crate::api_client::CallError;
+use crate::draw::mix;
+use crate::screen::Screen;
+
+/// Calls under way at once: enough to be quick, too few to be noticed.
+const CALLS_AT_ONCE: usize = 16;
+/// Places that simulated devices are said to be in.
+const LOCATIONS: [&str; 6] = ["Hall 1", "Hall 2", "Warehouse", "Roof", "Pump station", "Office"];
+
+/// A device that can sign in.
+#[derive(Debug, Clone)]
+pub struct EnrolledDevice {
+    /// Its place in the fleet.
+    pub index: usize,
+    /// Its id.
+    pub id: DeviceId,
+    /// Its newest secret.
+    pub secret: SecretString,
+}
+
+#[derive(Deserialize)]
+struct KnownDevice {
+    id: DeviceId,
+    sn: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Registered {
+    id: DeviceId,
+    credential: Credential,
+}
+
+#[derive(Deserialize)]
+struct Credential {
+    secret: SecretString,
+}
+
+/// Devices `0..count` of the fleet `name`, each with a new secret (older ones stop working).
+///
+/// # Errors
+/// When a call is refused, or the API stays away.
+pub async fn enrol(
+    account: &Account,
+    name: &str,
+    count: usize,
+    screen: &Screen,
+) -> Result<Vec<EnrolledDevice>, CallError> {
+    let known = known_devices(account).await?;
+    let done = AtomicUsize::new(0);
+    let enrolled = stream::iter(0..count).map(|index| {
+        let known = known.get(&serial_number(name, index)).copied();
+        let done = &done;
+        async move {
+            let device = enrol_one(account, name, index, known).await?;
+            let ready = done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            screen.live(&format!("devices ready: {ready} of {count}"));
+            Ok(device)
+        }
+    });
+    let mut devices: Vec<EnrolledDevice> = enrolled.buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
+    devices.sort_by_key(|device| device.index);
+    let found = (0..count).filter(|index| known.contains_key(&serial_number(name, *index))).count();
+    screen.line(&format!("{count} devices ready: {found} found, {} registered", count.saturating_sub(found)));
+    Ok(devices)
+}
+
+async fn enrol_one(
+    account: &Account,
+    name: &str,
+    index: usize,
+    known: Option<DeviceId>,
+) -> Result<EnrolledDevice, CallError> {
+    if let Some(id) = known {
+        return new_secret(account, index, id).await;
+    }
+    match register(account, name, index).await {
+        // An answer that was lost, or a second simulator beside us: it is there now.
+        Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+            let known = known_devices(account).await?;
+            let id = known.get(&serial_number(name, index)).ok_or(error)?;
+            new_secret(account, index, *id).await
+        }
+        registered => registered,
+    }
+}
+
+async fn register(account: &Account, name: &str, index: usize) -> Result<EnrolledDevice, CallError> {
+    let location = LOCATIONS.get(index % LOCATIONS.len()).unwrap_or(&"");
+    let body = json!({
+        "name": format!("{name}-{:04}", index.saturating_add(1)),
+        "sn": serial_number(name, index),
+        "location": location,
+        "description": "simulated",
+    });
+    let address = account.client.address("/api/v1/devices");
+    let call = account.client.call(|http| http.post(&address).bearer_auth(account.token()).json(&body));
+    let registered: Registered = call.await?;
+    Ok(EnrolledDevice { index, id: registered.id, secret: registered.credential.secret })
+}
+
+async fn new_secret(account: &Account, index: usize, id: DeviceId) -> Result<EnrolledDevice, CallError> {
+    let address = account.client.address(&format!("/api/v1/devices/{id}/credentials"));
+    let body = json!({ "grace_s": 0 });
+    let call = account.client.call(|http| http.post(&address).bearer_auth(account.token()).json(&body));
+    let credential: Credential = call.await?;
+    Ok(EnrolledDevice { index, id, secret: credential.secret })
+}
+
+/// All of the user's devices, by serial number.
+async fn known_devices(account: &Account) -> Result<HashMap<String, DeviceId>, CallError> {
+    let mut known = HashMap::new();
+    let mut next = Some("/api/v1/devices?limit=1000".to_owned());
+    while let Some(page) = next {
+        let address = account.client.address(&page);
+        let response = account.client.answer(|http| http.get(&address).bearer_auth(account.token())).await?;
+        next = response.headers().get(LINK).and_then(|link| next_page(link.to_str().ok()?));
+        let devices: Vec<KnownDevice> = response.json().await.map_err(CallError::Unreadable)?;
+        known.extend(devices.into_iter().filter_map(|device| Some((device.sn?, device.id))));
+    }
+    Ok(known)
+}
+
+/// The path in `<path>; rel="next"`.
+fn next_page(link: &str) -> Option<String> {
+    let (path, relation) = link.strip_prefix('<')?.split_once('>')?;
+    relation.contains("rel=\"next\"").then(|| path.to_owned())
+}
+
+/// Twelve digits: seven that stand for the fleet's name, five for the place in it.
+fn serial_number(name: &str, index: usize) -> String {
+    let fleet = name.bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte))) % 10_000_000;
+    format!("{fleet:07}{:05}", index % 100_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{next_page, serial_number};
+
+    #[test]
+    fn a_serial_number_has_twelve_digits_and_belongs_to_one_device_of_one_fleet() {
+        let numbers = [serial_number("fleet", 0), serial_number("fleet", 1), serial_number("ledger", 0)];
+        assert!(numbers.iter().all(|sn| sn.len() == 12 && sn.bytes().all(|byte| byte.is_ascii_digit())));
+        assert!(numbers[0] != numbers[1] && numbers[0] != numbers[2]);
+        assert_eq!(serial_number("fleet", 7), serial_number("fleet", 7));
+    }
+
+    #[test]
+    fn the_next_page_is_where_the_link_says() {
+        assert_eq!(
+            next_page("</api/v1/devices?limit=1000&cursor=x>; rel=\"next\"").as_deref(),
+            Some("/api/v1/devices?limit=1000&cursor=x")
+        );
+        assert_eq!(next_page("</x>; rel=\"prev\""), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! The threads and the time that all connections share.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use hyper::header::{HeaderValue, InvalidHeaderValue};
+use tokio::sync::{Barrier, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::LoadPlan;
+use super::caller::Caller;
+use super::composer::{Composer, Device, Grid, Payload};
+use super::link::Link;
+use super::pace::Pace;
+use super::tally::Tally;
+use crate::backoff::Backoff;
+
+/// Why a load could not be made; not what the server answered, which is in the tally.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No thread, or no event loop in it.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A thread ended before its connections did.
+    #[error("a thread of the load generator failed")]
+    Failed(#[from] oneshot::error::RecvError),
+    /// There is nobody to send for.
+    #[error("there are no devices")]
+    NoDevices,
+    /// A token with characters that no token has.
+    #[error("a device's token cannot be sent in a header")]
+    Token(#[from] InvalidHeaderValue),
+}
+
+/// When requests may begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) start: Instant,
+    pub(super) end: Instant,
+}
+
+/// What all connections share.
+pub(super) struct Run {
+    pub(super) plan: LoadPlan,
+    pub(super) pace: Pace,
+    pub(super) stop: CancellationToken,
+    /// The time begins when every connection has been opened, or has failed to.
+    opened: Barrier,
+    window: OnceLock<Window>,
+}
+
+impl Run {
+    pub(super) async fn window(&self) -> Window {
+        self.opened.wait().await;
+        *self.window.get_or_init(|| {
+            let start = Instant::now();
+            Window { start, end: start + self.plan.duration }
+        })
+    }
+
+    pub(super) fn write_accepted(&self, payload: &Payload) {
+        if let Some(journal) = &self.plan.journal {
+            journal.accepted(payload.device, &payload.readings);
+        }
+    }
+
+    pub(super) fn write_unanswered(&self, payload: &Payload) {
+        if let Some(journal) = &self.plan.journal {
+            journal.unanswered(payload.device, &payload.readings);
+        }
+    }
+}
+
+/// A load under way.
+pub struct LoadRun {
+    run: Arc<Run>,
+    tallies: Vec<Arc<Mutex<Tally>>>,
+    threads: Vec<oneshot::Receiver<()>>,
+}
+
+impl LoadRun {
+    /// Starts the threads; cancelling `stop` ends the sending early.
+    ///
+    /// # Errors
+    /// When there is no device, or a thread cannot be started.
+    pub fn start(plan: LoadPlan, stop: CancellationToken) -> Result<Self, LoadError> {
+        let devices = devices(&plan)?;
+        let connections = plan.connections.get();
+        let threads = plan.threads.get().min(connections);
+        let run = Arc::new(Run {
+            pace: Pace::new(plan.rate),
+            stop,
+            opened: Barrier::new(connections),
+            window: OnceLock::new(),
+            plan,
+        });
+        let mut started = Self { run, tallies: Vec::new(), threads: Vec::new() };
+        for thread in 0..threads {
+            started.start_thread((thread..connections).step_by(threads), &devices)?;
+        }
+        Ok(started)
+    }
+
+    /// Everything so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        for tally in &self.tallies {
+            sum.add(&tally.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+
+    /// When the sending began: as soon as all connections were open.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Instant> {
+        self.run.window.get().map(|window| window.start)
+    }
+
+    /// Waits for the last answer.
+    ///
+    /// # Errors
+    /// When a thread failed.
+    pub async fn finish(mut self) -> Result<Tally, LoadError> {
+        for thread in std::mem::take(&mut self.threads) {
+            thread.await?;
+        }
+        Ok(self.tally())
+    }
+
+    fn start_thread(
+        &mut self,
+        connections: impl Iterator<Item = usize>,
+        devices: &[Device],
+    ) -> Result<(), std::io::Error> {
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let callers: Vec<_> = connections.map(|place| caller(&self.run, &tally, devices, place)).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (ended, end) = oneshot::channel();
+        std::thread::Builder::new().name("load".into()).spawn(move || {
+            runtime.block_on(async {
+                let mut working: JoinSet<()> = callers.into_iter().map(Caller::work).collect();
+                while working.join_next().await.is_some() {}
+            });
+            // Nobody listens any more when the run was dropped.
+            let _ = ended.send(());
+        })?;
+        self.tallies.push(tally);
+        self.threads.push(end);
+        Ok(())
+    }
+}
+
+impl Drop for LoadRun {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            self.run.stop.cancel();
+        }
+    }
+}
+
+fn devices(plan: &LoadPlan) -> Result<Vec<Device>, LoadError> {
+    let device = |(index, token): (usize, &String)| {
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        authorization.set_sensitive(true);
+        Ok(Device { index, authorization })
+    };
+    let devices: Vec<_> = plan.tokens.iter().enumerate().map(device).collect::<Result<_, LoadError>>()?;
+    if devices.is_empty() { Err(LoadError::NoDevices) } else { Ok(devices) }
+}
+
+fn caller(run: &Arc<Run>, tally: &Arc<Mutex<Tally>>, devices: &[Device], place: usize) -> Caller {
+    let connections = run.plan.connections.get();
+    let mine = devices_of(place, connections, devices.len());
+    let seed = u64::try_from(place).unwrap_or(0);
+    let composer = Composer::new(
+        mine.filter_map(|index| devices.get(index).cloned()).collect(),
+        Grid::new(connections.div_ceil(devices.len()), place / devices.len()),
+        run.plan.array.map(std::num::NonZeroU32::get),
+        run.plan.journal.is_some(),
+        seed,
+    );
+    Caller {
+        run: Arc::clone(run),
+        link: Link::new(Arc::new(run.plan.target.clone())),
+        composer,
+        tally: Arc::clone(tally),
+        remembered: std::collections::VecDeque::new(),
+        backoff: Backoff::new(seed),
+    }
+}
+
+/// The devices of the connection at `place`: every one has exactly one connection, or, where there are fewer devices
+/// than connections, every connection has exactly one device.
+fn devices_of(place: usize, connections: usize, devices: usize) -> impl Iterator<Item = usize> {
+    let (first, step) = if devices >= connections { (place, connections) } else { (place % devices, devices) };
+    (first..devices).step_by(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::devices_of;
+
+    #[test]
+    fn every_device_has_one_connection_or_every_connection_one_device() {
+        let spread = |connections, devices| -> Vec<Vec<usize>> {
+            (0..connections).map(|place| devices_of(place, connections, devices).collect()).collect()
+        };
+        assert_eq!(spread(2, 5), [vec![0, 2, 4], vec![1, 3]]);
+        assert_eq!(spread(3, 2), [vec![0], vec![1], vec![0]]);
+        assert_eq!(spread(2, 2), [vec![0], vec![1]]);
+    }
+}

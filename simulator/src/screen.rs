@@ -1,0 +1,70 @@
+//! What the user sees: one line that changes on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the live line changes on a terminal.
+const TERMINAL_EVERY: Duration = Duration::from_millis(500);
+/// How often it is printed where lines pile up, such as in a log.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Standard output.
+pub struct Screen {
+    is_terminal: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// When the live line was last written.
+    shown_at: Option<Instant>,
+    /// Whether the cursor stands behind a live line.
+    is_live: bool,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        let state = State { shown_at: None, is_live: false };
+        Self { is_terminal: stdout().is_terminal(), state: Mutex::new(state) }
+    }
+}
+
+impl Screen {
+    /// How often it is worth offering a live line.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        if self.is_terminal { TERMINAL_EVERY } else { PLAIN_EVERY }
+    }
+
+    /// Shows the state of things, unless that was just done.
+    pub fn live(&self, text: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        // A tenth less than the interval: a timer that comes a moment early must not lose its turn.
+        if state.shown_at.is_some_and(|shown_at| now.duration_since(shown_at) < self.interval().mul_f64(0.9)) {
+            return;
+        }
+        state.shown_at = Some(now);
+        if self.is_terminal {
+            // The whole line anew, and what is left of a longer one erased.
+            write(&format!("\r{text}\x1b[K"));
+            state.is_live = true;
+        } else {
+            write(&format!("{text}\n"));
+        }
+    }
+
+    /// Prints a line that stays.
+    pub fn line(&self, text: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let clear = if std::mem::take(&mut state.is_live) { "\r\x1b[K" } else { "" };
+        write(&format!("{clear}{text}\n"));
+    }
+}
+
+/// A reader that has gone away (`| head`) is no reason to stop.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}

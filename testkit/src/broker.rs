@@ -1,0 +1,85 @@
+//! RabbitMQ as a test sees it: what waits, what is dead, a message of one's own.
+
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+
+/// A connection, and the names under one prefix.
+pub struct Broker {
+    _connection: Connection,
+    channel: Channel,
+    prefix: String,
+}
+
+/// A message from the dead-letter queue.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// Why it is there.
+    pub reason: String,
+    /// Its body.
+    pub body: String,
+}
+
+impl Broker {
+    /// Connects.
+    pub async fn connect(url: &str, prefix: &str) -> Self {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        Self { _connection: connection, channel, prefix: prefix.to_owned() }
+    }
+
+    /// How many messages wait in the queue `<prefix>.<name>`.
+    pub async fn depth(&self, name: &str) -> u32 {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = format!("{}.{name}", self.prefix);
+        self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
+    }
+
+    /// Publishes a body of that AMQP type to where the API publishes.
+    pub async fn publish(&self, message_type: &str, body: &[u8]) {
+        let properties = BasicProperties::default().with_type(message_type.into()).with_delivery_mode(2);
+        let exchange = format!("{}.telemetry", self.prefix);
+        let options = BasicPublishOptions::default();
+        self.channel
+            .basic_publish(exchange.into(), "telemetry.batch".into(), options, body, properties)
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+    }
+
+    /// Takes one message from the dead-letter queue.
+    pub async fn take_dead_letter(&self) -> Option<DeadLetter> {
+        let queue = format!("{}.dead", self.prefix);
+        let message = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap()?;
+        let delivery: Delivery = message.delivery;
+        delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
+        let headers = delivery.properties.headers().as_ref().expect("headers");
+        let reason = headers.inner().get("x-pulso-reason").and_then(|value| value.as_long_string().cloned());
+        Some(DeadLetter {
+            reason: reason.expect("a reason").to_string(),
+            body: String::from_utf8(delivery.data).unwrap(),
+        })
+    }
+
+    /// Deletes a queue, as an operator might by mistake.
+    pub async fn delete_queue(&self, name: &str) {
+        let queue = format!("{}.{name}", self.prefix);
+        self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+
+    /// Deletes everything under the prefix.
+    pub async fn delete_all(&self) {
+        for queue in ["store", "dead"] {
+            self.delete_queue(queue).await;
+        }
+        for exchange in ["telemetry", "dead-letter"] {
+            let exchange = format!("{}.{exchange}", self.prefix);
+            self.channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! HTTP as a user or a device would speak it.
+
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+/// A client with or without a token.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+    token: Option<String>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, as JSON where it is JSON, else as a string.
+    pub body: Value,
+}
+
+/// A device that can send.
+pub struct Device {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// A client with its token.
+    pub client: Client,
+}
+
+impl Answer {
+    /// The codes of a validation problem, sorted, each with its pointer.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut faults: Vec<_> = errors.iter().map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
+        faults.sort();
+        faults
+    }
+
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Itself, if it has that status.
+    ///
+    /// # Panics
+    /// When it has another one.
+    #[must_use]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+}
+
+impl Client {
+    /// A client without a token for the API at `base`.
+    #[must_use]
+    pub fn new(base: String) -> Self {
+        Self { base, http: reqwest::Client::new(), token: None }
+    }
+
+    /// The same with a token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// A request under construction, for what the short forms below cannot say.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    /// Sends a request, whatever the answer; `None` when there is none.
+    pub async fn try_send(&self, request: RequestBuilder) -> Option<Answer> {
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.ok()?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Some(Answer { status, headers, body })
+    }
+
+    /// Sends a request.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        self.try_send(request).await.expect("an answer")
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// POST with a body as it is, called JSON.
+    pub async fn post_raw(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        self.send(self.request(Method::POST, path).header("Content-Type", "application/json").body(body)).await
+    }
+
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    /// PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Registers a new user and signs in.
+    pub async fn new_user(&self) -> Self {
+        let (username, password) = (Ulid::generate().to_string(), "correct horse");
+        let account = json!({"username": username, "password": password});
+        let _ = self.post("/auth/register", &account).await.expect(201);
+        let tokens = self.post("/auth/login", &account).await.expect(200);
+        self.with_token(tokens.body["access_token"].as_str().unwrap())
+    }
+
+    /// Registers a device of this user and signs it in.
+    pub async fn new_device(&self) -> Device {
+        let made = self.post("/devices", &json!({"name": "device"})).await.expect(201);
+        let id = made.body["id"].as_str().unwrap().to_owned();
+        let secret = made.body["credential"]["secret"].as_str().unwrap().to_owned();
+        let tokens = self.post("/auth/device", &json!({"device_id": id, "secret": secret})).await.expect(200);
+        let client = self.with_token(tokens.body["access_token"].as_str().unwrap());
+        Device { id, secret, client }
+    }
+}

@@ -1,0 +1,148 @@
+//! A whole Pulso of one's own.
+
+use ulid::Ulid;
+
+use crate::broker::Broker;
+use crate::client::Client;
+use crate::database::Database;
+use crate::process::Process;
+use crate::service_url;
+use crate::wait::eventually;
+
+/// What a test wants otherwise.
+#[derive(Default)]
+pub struct Options {
+    /// Variables of the API.
+    pub api: Vec<(&'static str, String)>,
+    /// Variables of the worker.
+    pub worker: Vec<(&'static str, String)>,
+    /// Another way to the broker for the API and the worker.
+    pub amqp_url: Option<String>,
+    /// Another way to Redis.
+    pub redis_url: Option<String>,
+    /// Start without a worker.
+    pub without_worker: bool,
+}
+
+/// The processes, and what they work on.
+pub struct Pulso {
+    /// The API.
+    pub api: Process,
+    /// The worker, where there is one.
+    pub worker: Option<Process>,
+    /// A client without a token.
+    pub client: Client,
+    /// The database.
+    pub database: Database,
+    /// The broker.
+    pub broker: Broker,
+    api_environment: Vec<(String, String)>,
+    worker_environment: Vec<(String, String)>,
+}
+
+impl Pulso {
+    /// Starts an API and a worker.
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts what the test wants.
+    pub async fn start_with(options: Options) -> Self {
+        let database = Database::create().await;
+        let prefix = format!("test-{}", Ulid::generate());
+        let direct_amqp = service_url("TEST_AMQP_URL");
+        let common = vec![
+            ("DATABASE_URL".to_owned(), database.url.clone()),
+            ("AMQP_URL".to_owned(), options.amqp_url.unwrap_or_else(|| direct_amqp.clone())),
+            ("REDIS_URL".to_owned(), options.redis_url.unwrap_or_else(|| service_url("TEST_REDIS_URL"))),
+            ("QUEUE_PREFIX".to_owned(), prefix.clone()),
+            ("RUST_LOG".to_owned(), "info,pulso_api=debug,pulso_worker=debug".to_owned()),
+        ];
+        let api_environment = environment(&common, API, &options.api);
+        let worker_environment = environment(&common, WORKER, &options.worker);
+        let (api, client) = start_api(&api_environment).await;
+        let worker = if options.without_worker { None } else { Some(start_worker(&worker_environment).await) };
+        let broker = Broker::connect(&direct_amqp, &prefix).await;
+        Self { api, worker, client, database, broker, api_environment, worker_environment }
+    }
+
+    /// Starts one more API on the same database and broker.
+    pub async fn start_replica(&self) -> (Process, Client) {
+        start_api(&self.api_environment).await
+    }
+
+    /// Starts one more worker.
+    pub async fn start_another_worker(&self) -> Process {
+        start_worker(&self.worker_environment).await
+    }
+
+    /// Starts the API again after it was killed; `client` then leads to the new one.
+    pub async fn restart_api(&mut self) {
+        let (api, client) = start_api(&self.api_environment).await;
+        self.api = api;
+        self.client = client;
+    }
+
+    /// Starts the worker (again).
+    pub async fn restart_worker(&mut self) {
+        self.worker = Some(start_worker(&self.worker_environment).await);
+    }
+
+    /// Waits until so many rows are stored in both tables together.
+    pub async fn stored(&self, rows: i64) {
+        let count = "SELECT (SELECT count(*) FROM heartbeats) + (SELECT count(*) FROM readings)";
+        eventually(&format!("{rows} rows stored"), async || (self.database.count(count).await >= rows).then_some(()))
+            .await;
+        assert_eq!(self.database.count(count).await, rows, "more rows than were sent");
+    }
+
+    /// Stops everything in order, and makes sure that nothing is left over: no message waits, none is dead.
+    pub async fn finish(mut self) {
+        self.api.terminate().await;
+        if let Some(worker) = &mut self.worker {
+            worker.terminate().await;
+            assert_eq!(self.broker.depth("store").await, 0, "left in the store queue");
+        }
+        assert_eq!(self.broker.depth("dead").await, 0, "left in the dead-letter queue");
+        self.broker.delete_all().await;
+        self.database.drop().await;
+    }
+}
+
+const API: &[(&str, &str)] = &[
+    ("BIND_ADDRESS", "127.0.0.1:0"),
+    ("HTTP_WORKERS", "2"),
+    ("JWT_SECRET", "a secret of the tests, long enough"),
+    ("BCRYPT_COST", "4"),
+    ("INGEST_MAX_HZ", "0"),
+    ("DATABASE_POOL_SIZE", "4"),
+];
+
+const WORKER: &[(&str, &str)] = &[("OPS_ADDRESS", "127.0.0.1:0"), ("BATCH_LINGER_MS", "10")];
+
+/// Later entries override earlier ones of the same name.
+fn environment(
+    common: &[(String, String)],
+    defaults: &[(&str, &str)],
+    wanted: &[(&'static str, String)],
+) -> Vec<(String, String)> {
+    let defaults = defaults.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let wanted = wanted.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    common.iter().cloned().chain(defaults).chain(wanted).collect()
+}
+
+async fn start_api(environment: &[(String, String)]) -> (Process, Client) {
+    let mut api = Process::start("pulso-api", &["serve"], environment);
+    let address = api.logged("listening", "address").await;
+    let client = Client::new(format!("http://{address}"));
+    eventually("the API is ready", async || (client.get("/readyz").await.status == 200).then_some(())).await;
+    (api, client)
+}
+
+async fn start_worker(environment: &[(String, String)]) -> Process {
+    let mut worker = Process::start("pulso-worker", &["run"], environment);
+    let address = worker.logged("health and metrics", "address").await;
+    let client = Client::new(format!("http://{address}"));
+    eventually("the worker is ready", async || (client.get("/readyz").await.status == 200).then_some(())).await;
+    worker
+}
