@@ -61,6 +61,16 @@ pub struct Problem<'a> {
     pub errors: &'a [FieldError],
 }
 
+/// One fault is told right here; of several, how many.
+fn describe_faults(faults: &[FieldError]) -> String {
+    match faults {
+        // A detail that is a sentence of its own needs no subject.
+        [only] if only.pointer.is_empty() || only.detail.starts_with(char::is_uppercase) => only.detail.clone(),
+        [only] => format!("{} {}", only.pointer, only.detail),
+        several => format!("{} fields are not valid.", several.len()),
+    }
+}
+
 /// Everything a request can fail of. The texts are what the client reads.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -92,7 +102,7 @@ pub enum ApiError {
     #[error("Send application/json.")]
     UnsupportedMediaType,
     /// 422
-    #[error("{} {} not valid.", .0.len(), if .0.len() == 1 { "field is" } else { "fields are" })]
+    #[error("{}", describe_faults(.0))]
     Validation(Vec<FieldError>),
     /// 429
     #[error("Too many requests: the limit {limit} is used up.")]

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest};
 use ulid::Ulid;
@@ -50,9 +50,13 @@ impl RequestId {
 /// # Errors
 /// Only what another middleware inside fails of; whatever a handler or an extractor fails of becomes an answer here.
 pub async fn observe<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Every GET answers HEAD too; the server leaves the body out.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
     // A handler's or an extractor's error is in the response already. (The request must not be cloned before: the

@@ -79,21 +79,36 @@ pub async fn first_look(config: &BenchConfig, site: &mut Site) -> Result<(), Fai
 }
 
 fn print(outcome: &Outcome, bare: f64) {
-    let Outcome { connections, accepted_per_s, stored_per_s, p50_ms, p99_ms, readings_per_message, rows_per_batch, .. } = outcome;
+    let Outcome {
+        connections, accepted_per_s, stored_per_s, p50_ms, p99_ms, readings_per_message, rows_per_batch, ..
+    } = outcome;
     let cpu = outcome.cpu_per_million;
     screen::line(&format!(
         "{connections} connections: accepted {accepted_per_s:.0}/s stored {stored_per_s:.0}/s bare {bare:.0}/s ratio {:.2} \
          p50 {p50_ms:.1} p99 {p99_ms:.1} ms, {readings_per_message:.0} a message, {rows_per_batch:.0} a batch; \
          CPU/M api {:.1} broker {:.1} worker {:.1} db {:.1} = {:.1} load {:.1}; rss api {:.0} worker {:.0} MB; backlog {} slowed {} unanswered {} refused {} accepted {} stored {}",
-        stored_per_s / bare, cpu.api, cpu.broker, cpu.worker, cpu.database, cpu.system(), cpu.load,
-        outcome.api_memory.peak_mb, outcome.worker_memory.peak_mb, outcome.backlog, outcome.slowed, outcome.unanswered,
-        outcome.refused, outcome.accepted, outcome.stored
+        stored_per_s / bare,
+        cpu.api,
+        cpu.broker,
+        cpu.worker,
+        cpu.database,
+        cpu.system(),
+        cpu.load,
+        outcome.api_memory.peak_mb,
+        outcome.worker_memory.peak_mb,
+        outcome.backlog,
+        outcome.slowed,
+        outcome.unanswered,
+        outcome.refused,
+        outcome.accepted,
+        outcome.stored
     ));
 }
 
 /// Answers a second of the bare route.
 pub async fn bare(config: &BenchConfig, running: &mut Running, load: Load) -> Result<f64, Failure> {
-    let tally = LoadRun::start(plan(config, running, running.bare_url(), load)?, CancellationToken::new())?.finish().await?;
+    let tally =
+        LoadRun::start(plan(config, running, running.bare_url(), load)?, CancellationToken::new())?.finish().await?;
     all_well(&tally)?;
     Ok(rate(tally.accepted_in_time, load.duration))
 }
@@ -134,7 +149,9 @@ pub async fn whole_path(config: &BenchConfig, running: &mut Running, load: Load)
         p90_ms: tally.latency_ms(0.9),
         p99_ms: tally.latency_ms(0.99),
         max_ms: tally.latency_ms(1.0),
-        slowed: tally.count_of(StatusCode::TOO_MANY_REQUESTS).saturating_add(tally.count_of(StatusCode::SERVICE_UNAVAILABLE)),
+        slowed: tally
+            .count_of(StatusCode::TOO_MANY_REQUESTS)
+            .saturating_add(tally.count_of(StatusCode::SERVICE_UNAVAILABLE)),
         unanswered: tally.unanswered,
         refused: tally.refused,
         readings_per_message: interval.readings_per_message,

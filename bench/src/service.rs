@@ -55,7 +55,9 @@ impl Service {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("cannot start {}: {error} (build it first: make build)", recipe.program.display()))?;
+            .map_err(|error| {
+                format!("cannot start {}: {error} (build it first: make build)", recipe.program.display())
+            })?;
         Ok(Self { name: recipe.name, child, log })
     }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use pulso_shared::amqp::connection;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
-use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
 use ulid::Ulid;

@@ -52,7 +52,8 @@ report_death() {
   FAILURES[$name]=$((FAILURES[$name] + 1))
   RESTART_AT[$name]=$((SECONDS + delay))
   complain "$name died ($(describe_status "$status")): starting it again$( ((delay == 0)) || printf ' in %d s' "$delay")"
-  show_log "$LOG_DIR/$name.log" 5
+  # Who was killed by force (signal 9) had no time to say why.
+  if ((status != 137)); then show_log "$LOG_DIR/$name.log" 5; fi
 }
 
 describe_status() {

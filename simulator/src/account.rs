@@ -29,7 +29,9 @@ pub struct AccountArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Unknown user or wrong password.
-    #[error("cannot sign in as {0}: wrong user name or password (give them with --username and --password, or --sign-up to register)")]
+    #[error(
+        "cannot sign in as {0}: wrong user name or password (give them with --username and --password, or --sign-up to register)"
+    )]
     Wrong(String),
     /// Anything else.
     #[error("cannot sign in: {0}")]
@@ -45,7 +47,7 @@ pub struct Account {
 
 #[derive(Deserialize)]
 struct LoginResponse {
-    access_token: SecretString,
+    access_token: String,
 }
 
 impl Account {
@@ -62,7 +64,7 @@ impl Account {
         let address = client.address("/api/v1/auth/login");
         let login = client.call::<LoginResponse>(|http| http.post(&address).json(&body)).await;
         match login {
-            Ok(login) => Ok(Self { client, token: login.access_token }),
+            Ok(login) => Ok(Self { client, token: login.access_token.into() }),
             Err(error) if error.status() == Some(StatusCode::UNAUTHORIZED) => {
                 Err(SignInError::Wrong(args.username.clone()))
             }

@@ -34,6 +34,11 @@ impl Backoff {
         advised.map_or(wait, |advised| advised.min(LONGEST) + wait.min(SHORTEST))
     }
 
+    /// A number at least 0 and below 1, from the same chance.
+    pub fn share(&mut self) -> f64 {
+        self.draw.share()
+    }
+
     /// Forgets the tries: something worked.
     pub fn reset(&mut self) {
         self.tries = 0;

@@ -22,7 +22,7 @@ pub struct DeviceToken {
 
 #[derive(Deserialize)]
 struct TokenResponse {
-    access_token: SecretString,
+    access_token: String,
     expires_in: u32,
 }
 
@@ -38,7 +38,7 @@ impl DeviceToken {
         let token: TokenResponse = client.call(|http| http.post(&address).json(&body)).await?;
         // At nine tenths of its life: clocks differ, and the exchange may have to be tried again.
         let life = Duration::from_secs(u64::from(token.expires_in)).mul_f64(0.9);
-        Ok(Self { value: token.access_token, renew_at: asked_at + life })
+        Ok(Self { value: token.access_token.into(), renew_at: asked_at + life })
     }
 
     /// The token, while it is good.

@@ -49,7 +49,7 @@ struct Registered {
 
 #[derive(Deserialize)]
 struct Credential {
-    secret: SecretString,
+    secret: String,
 }
 
 /// Devices `0..count` of the fleet `name`, each with a new secret (older ones stop working).
@@ -112,7 +112,7 @@ async fn register(account: &Account, name: &str, index: usize) -> Result<Enrolle
     let address = account.client.address("/api/v1/devices");
     let call = account.client.call(|http| http.post(&address).bearer_auth(account.token()).json(&body));
     let registered: Registered = call.await?;
-    Ok(EnrolledDevice { index, id: registered.id, secret: registered.credential.secret })
+    Ok(EnrolledDevice { index, id: registered.id, secret: registered.credential.secret.into() })
 }
 
 async fn new_secret(account: &Account, index: usize, id: DeviceId) -> Result<EnrolledDevice, CallError> {
@@ -120,7 +120,7 @@ async fn new_secret(account: &Account, index: usize, id: DeviceId) -> Result<Enr
     let body = json!({ "grace_s": 0 });
     let call = account.client.call(|http| http.post(&address).bearer_auth(account.token()).json(&body));
     let credential: Credential = call.await?;
-    Ok(EnrolledDevice { index, id, secret: credential.secret })
+    Ok(EnrolledDevice { index, id, secret: credential.secret.into() })
 }
 
 /// All of the user's devices, by serial number.

@@ -1,5 +1,19 @@
-//! Simulated devices, used as a program ([`cli`]) and as a library by the benchmark ([`load`]).
+//! Simulated devices, used as a program ([`cli`]) and as a library by the benchmark ([`load`], [`enrolment`]).
 
+pub mod account;
+pub mod api_client;
 pub mod backoff;
+pub mod cli;
+pub mod device_token;
 pub mod draw;
+mod duration;
+pub mod enrolment;
+pub mod fleet;
+pub mod ledger;
 pub mod load;
+pub mod load_command;
+mod progress;
+pub mod rates;
+pub mod screen;
+
+pub use cli::run;

@@ -6,31 +6,31 @@ use pulso_shared::shutdown::Shutdown;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::load::{LoadError, LoadRun, Tally};
+use crate::rates::per_second;
 use crate::screen::Screen;
 
 /// Shows how a load is getting on until it ends; ends it early when ordered to.
 ///
 /// # Errors
 /// When the load fails.
-pub async fn follow(run: LoadRun, screen: &Screen, shutdown: &mut Shutdown) -> Result<Tally, LoadError> {
+pub async fn follow(mut run: LoadRun, screen: &Screen, shutdown: &mut Shutdown) -> Result<Tally, LoadError> {
     let mut ticks = interval(screen.interval());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut earlier = (Instant::now(), Tally::default());
-    while !run.is_over() {
+    loop {
         tokio::select! {
+            ended = run.wait() => {
+                ended?;
+                return Ok(run.tally());
+            }
             _ = ticks.tick() => {
                 let now = (Instant::now(), run.tally());
                 screen.live(&line(&earlier.1, &now.1, now.0 - earlier.0));
                 earlier = now;
             }
-            () = shutdown.ordered() => {
-                run.stop();
-                break;
-            }
-            () = run.over() => {}
+            () = shutdown.ordered(), if !run.is_stopped() => run.stop(),
         }
     }
-    run.finish().await
 }
 
 /// What happened in the newest interval.
@@ -69,12 +69,9 @@ pub fn summary(tally: &Tally, duration: Duration) -> Vec<String> {
             tally.latency_ms(1.0)
         ),
     ];
-    lines.extend(tally.first_refusal.iter().map(|refusal| format!("refused     {}, the first: {refusal}", tally.refused)));
+    lines.extend(
+        tally.first_refusal.iter().map(|refusal| format!("refused     {}, the first: {refusal}", tally.refused)),
+    );
     lines.extend(tally.last_failure.iter().map(|failure| format!("no answer   the last time: {failure}")));
     lines
-}
-
-/// A count by the second.
-fn per_second(count: u64, duration: Duration) -> f64 {
-    Duration::from_micros(count).as_secs_f64() * 1e6 / duration.as_secs_f64().max(f64::MIN_POSITIVE)
 }

@@ -22,7 +22,7 @@ mod proxy;
 mod pulso;
 mod wait;
 
-pub use broker::Broker;
+pub use broker::{Broker, DeadLetter};
 pub use client::{Answer, Client, Device};
 pub use database::Database;
 pub use process::Process;

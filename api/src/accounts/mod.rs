@@ -1,10 +1,11 @@
 //! People: registration, sign-in, sessions, profiles.
 //!
 //! ```text
-//!  routes, user_routes ─▶ sessions ─▶ store ─▶ users, sessions, refresh_tokens
-//!          │             ▶ users   ─┘   │
-//!          └ body ◀ types               └▶ revocations (same transaction), told to all replicas after the commit
-//!                   password: bcrypt on a few threads of its own
+//!  routes, user_routes ─▶ sessions ─▶ session_store, store ─▶ sessions, refresh_tokens, users
+//!          │              users    ─┘      │
+//!          ├▶ body ◀ types                 └▶ revocations: in the same transaction; told to all replicas after it
+//!          └▶ answer
+//!  password: bcrypt, on a few threads of its own
 //! ```
 //!
 //! A sign-in begins a session. Its access tokens (JWT) name it; its refresh tokens are its family, each good once.
@@ -12,10 +13,12 @@
 //! deleted) ends both.
 
 mod administrator;
+mod answer;
 mod body;
 mod login_names;
 mod password;
 pub mod routes;
+mod session_store;
 mod sessions;
 mod store;
 mod types;

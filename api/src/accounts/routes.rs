@@ -4,7 +4,8 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::body::{LoginBody, RefreshBody, RegisterBody, RegisterResponse, TokenResponse};
+use super::answer::{RegisterResponse, TokenResponse};
+use super::body::{LoginBody, RefreshBody, RegisterBody};
 use super::{sessions, user_routes, users};
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;

@@ -9,9 +9,10 @@ use pulso_shared::ids::{SessionId, UserId};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::body::{LoginBody, RefreshBody, TokenResponse};
+use super::answer::TokenResponse;
+use super::body::{LoginBody, RefreshBody};
 use super::store::LoginRow;
-use super::{password, store};
+use super::{password, session_store, store};
 use crate::config::AuthConfig;
 use crate::error::ApiError;
 use crate::revocations;
@@ -63,9 +64,9 @@ async fn begin(
         let Some(is_admin) = store::lock_signed_in(connection, user_id, &account.password_hash).await? else {
             return QueryResult::Ok(None);
         };
-        store::delete_expired_sessions(connection, user_id, now).await?;
-        store::insert_session(connection, id, user_id, now).await?;
-        store::insert_refresh_token(connection, &hash, id, expires_at).await?;
+        session_store::delete_expired_sessions(connection, user_id, now).await?;
+        session_store::insert_session(connection, id, user_id, now).await?;
+        session_store::insert_refresh_token(connection, &hash, id, expires_at).await?;
         Ok(Some(LiveSession { id, user_id, is_admin }))
     });
     Ok(begun.await?)
@@ -105,17 +106,18 @@ async fn exchange(
     auth: &AuthConfig,
     now: DateTime<Utc>,
 ) -> QueryResult<Exchange> {
-    let Some(id) = store::use_refresh_token(connection, old, now).await? else {
-        let Some(reused) = store::find_reused(connection, old).await? else {
+    let Some(id) = session_store::use_refresh_token(connection, old, now).await? else {
+        let Some(reused) = session_store::find_reused(connection, old).await? else {
             return Ok(Exchange::Unknown);
         };
         end(connection, &[reused], auth, now).await?;
         return Ok(Exchange::Reused(reused));
     };
-    let Some((user_id, is_admin)) = store::find_live_session(connection, id).await? else {
+    let Some((user_id, is_admin)) = session_store::find_live_session(connection, id).await? else {
         return Ok(Exchange::Unknown);
     };
-    store::insert_refresh_token(connection, new, id, now + refresh_ttl(auth)).await?;
+    session_store::delete_expired_tokens(connection, id, now).await?;
+    session_store::insert_refresh_token(connection, new, id, now + refresh_ttl(auth)).await?;
     Ok(Exchange::Rotated(LiveSession { id, user_id, is_admin }))
 }
 
@@ -142,7 +144,7 @@ pub async fn end(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Uuid>> {
     let subjects: Vec<_> = sessions.iter().map(|session| session.as_uuid()).collect();
-    store::end_sessions(connection, sessions, now).await?;
+    session_store::end_sessions(connection, sessions, now).await?;
     revocations::insert(connection, &subjects, now, revocations::keep_for(auth.access_token_ttl_s)).await?;
     Ok(subjects)
 }

@@ -6,7 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch};
 use pulso_shared::ids::UserId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::body::{UpdateMeBody, UpdateUserBody, UserResponse};
+use super::answer::UserResponse;
+use super::body::{UpdateMeBody, UpdateUserBody};
 use super::store::UserRow;
 use super::{store, users};
 use crate::error::{ApiError, Problem};

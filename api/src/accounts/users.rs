@@ -10,7 +10,7 @@ use super::body::{RegisterBody, UpdateMeBody, UpdateUserBody};
 use super::login_names::check_login_names;
 use super::store::{NewUserRow, UserChangeset, UserRow};
 use super::types::{Email, FullName, PasswordAttempt, Username};
-use super::{password, sessions, store};
+use super::{password, session_store, sessions, store};
 use crate::error::{ApiError, violates};
 use crate::extract::auth::{ACCOUNT_GONE, AuthUser};
 use crate::extract::etag::IfMatch;
@@ -151,7 +151,7 @@ async fn apply(
     let is_demoted = before.is_admin && !after.is_admin;
     let mut ended = Vec::new();
     if is_demoted || changes.password.is_some() {
-        ended = store::list_live_sessions(connection, id).await?;
+        ended = session_store::list_live_sessions(connection, id).await?;
         ended.retain(|session| Some(*session) != changes.kept_session);
     }
     let subjects = sessions::end(connection, &ended, &state.config.auth, now).await?;
@@ -217,7 +217,7 @@ async fn delete_owned(
     let auth = &state.config.auth;
     refuse_last_administrator(connection, id).await?;
     store::lock_user(connection, id).await?.ok_or(ACCOUNT_GONE)?;
-    let sessions = store::list_live_sessions(connection, id).await?;
+    let sessions = session_store::list_live_sessions(connection, id).await?;
     let mut subjects = sessions::end(connection, &sessions, auth, now).await?;
     let devices = devices::delete_all_of(connection, id, auth, now).await?;
     store::delete_user(connection, id).await?;

@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, delete, get, post};
 use pulso_shared::ids::{CredentialId, DeviceId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::body::{CredentialBody, CredentialResponse, DeviceLoginBody, DeviceTokenResponse, NewCredentialResponse};
+use super::answer::{CredentialResponse, DeviceTokenResponse, NewCredentialResponse};
+use super::body::{CredentialBody, DeviceLoginBody};
 use super::credentials;
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;

@@ -11,7 +11,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::ids::{CredentialId, DeviceId, UserId};
 use uuid::Uuid;
 
-use super::body::{CredentialBody, DeviceLoginBody, DeviceTokenResponse, NewCredentialResponse};
+use super::answer::{DeviceTokenResponse, NewCredentialResponse};
+use super::body::{CredentialBody, DeviceLoginBody};
 use super::credential_store::{self, CredentialRow, SecretRow};
 use super::spans::token_ttl_s;
 use super::types::MAX_CREDENTIALS;

@@ -6,7 +6,7 @@ use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::ids::{DeviceId, UserId};
 
-use super::body::{DeviceResponse, NewCredentialResponse, ServerResponse};
+use super::answer::{DeviceResponse, NewCredentialResponse, ServerResponse};
 use super::spans::OfflineAfter;
 use super::store::{DeviceChangeset, NewDeviceRow};
 use super::types::{Description, DeviceChanges, DeviceKind, DeviceSettings, IngestAuth, Label, Location, SerialNumber};

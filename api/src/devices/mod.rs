@@ -3,12 +3,13 @@
 //! ```text
 //!  routes, server_routes ─▶ lifecycle, deletion, views ─▶ store ─▶ devices, device_state
 //!  credential_routes ─────▶ credentials ────────────────▶ credential_store ─▶ device_credentials
-//!          └ body ◀ types
+//!          └▶ body ◀ types, spans; answer
 //!  ingest ────────────────▶ registry: who may send for which device, from memory
 //! ```
 //!
 //! A server is a device that was registered at `/servers`.
 
+mod answer;
 mod body;
 mod credential_routes;
 mod credential_store;

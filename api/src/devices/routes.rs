@@ -9,7 +9,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::body::{DeviceBody, DeviceResponse, NewDeviceResponse};
+use super::answer::{DeviceResponse, NewDeviceResponse};
+use super::body::{DeviceBody, DeviceChangesBody};
 use super::lifecycle::{self, Change};
 use super::store::DeviceFilter;
 use super::types::{DeviceChanges, DeviceSettings, SearchText};
@@ -160,7 +161,7 @@ async fn replace_device(
 }
 
 /// Changes some of a device: what is left out stays, `null` clears.
-#[utoipa::path(tag = "devices", security(("bearer" = [])), request_body(content = DeviceBody),
+#[utoipa::path(tag = "devices", security(("bearer" = [])), request_body(content = DeviceChangesBody),
     params(("id" = String, Path, description = "The device's ULID or UUID"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
     (status = 200, body = DeviceResponse, description = "Changed"),

@@ -1,15 +1,18 @@
 //! Servers over HTTP: devices under another name, which need no credential to send.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use pulso_shared::ids::DeviceId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::body::{ServerBody, ServerResponse};
+use super::answer::ServerResponse;
+use super::body::ServerBody;
 use super::store::{self, DeviceFilter};
 use super::{NO_DEVICE, deletion, lifecycle};
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;
+use crate::extract::etag;
 use crate::extract::json::Json;
 use crate::extract::page::PageQuery;
 use crate::extract::path::PathId;
@@ -64,15 +67,22 @@ async fn list_servers(
 /// A server.
 #[utoipa::path(tag = "devices", security(("bearer" = [])),
     params(("id" = String, Path, description = "The server's ULID or UUID")), responses(
-    (status = 200, body = ServerResponse, description = "The server"),
+    (status = 200, body = ServerResponse, description = "The server", headers(("ETag" = String, description = "Its version"))),
+    (status = 304, description = "As in If-None-Match"),
     (status = 401, body = Problem, description = "No or bad access token"),
     (status = 403, body = Problem, description = "A device's token"),
     (status = 404, body = Problem, description = "Unknown, no server, or somebody else's")))]
 #[get("/servers/{id}")]
-async fn get_server(state: Data<AppState>, caller: AuthUser, id: PathId<DeviceId>) -> Result<HttpResponse, ApiError> {
+async fn get_server(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthUser,
+    id: PathId<DeviceId>,
+) -> Result<HttpResponse, ApiError> {
     let row = store::find_device(&mut *state.db.get().await?, caller.user_id, id.0).await?;
     let server = row.filter(|row| row.is_server).ok_or(NO_DEVICE)?;
-    Ok(HttpResponse::Ok().json(ServerResponse::from(server)))
+    let updated_at = server.updated_at;
+    etag::respond(&request, StatusCode::OK, &ServerResponse::from(server), updated_at)
 }
 
 /// Deletes a server with all that it ever sent.

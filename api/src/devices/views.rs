@@ -3,7 +3,7 @@
 use pulso_shared::ids::{DeviceId, UserId};
 
 use super::NO_DEVICE;
-use super::body::DeviceResponse;
+use super::answer::DeviceResponse;
 use super::store::{self, DeviceFilter, DeviceRow};
 use crate::error::ApiError;
 use crate::extract::page::Page;

@@ -272,7 +272,8 @@ mod tests {
         };
         assert_eq!(code("2026-11-21T12:05:00Z"), None);
         assert_eq!(code("2026-11-21T12:05:01Z"), Some("in_future"));
-        assert_eq!(code("2016-11-22T12:00:00Z"), None);
+        assert_eq!(code("2016-11-23T12:00:00Z"), None);
+        assert_eq!(code("2016-11-23T11:59:59Z"), Some("too_old"));
         assert_eq!(code("1970-01-01T00:00:00Z"), Some("too_old"));
         assert_eq!(code("2099-01-01T00:00:00Z"), Some("in_future"));
     }

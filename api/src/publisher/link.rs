@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
@@ -21,7 +21,10 @@ use super::{Outcome, Refusal};
 const RECONNECT_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the connection is looked at without being asked: the client library's events are not all we trust.
-const CHECK_EVERY: Duration = Duration::from_millis(500);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// A broker that takes longer to answer a trifle is taken for gone, such as the far end of a half-open connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// AMQP `delivery-mode` of a message that must survive the broker.
 const PERSISTENT: u8 = 2;
@@ -146,15 +149,24 @@ impl Link {
         }
     }
 
+    /// Whether the broker still answers. A blocked one does not, and is not broken.
+    async fn answers(&self) -> bool {
+        if self.connection.status().blocked() {
+            return true;
+        }
+        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let (exchange, arguments) = (self.exchange.clone(), FieldTable::default());
+        let asked = self.channel.exchange_declare(exchange, ExchangeKind::Topic, passive, arguments);
+        matches!(tokio::time::timeout(ANSWER_TIMEOUT, asked).await, Ok(Ok(())))
+    }
+
     /// Returns when the link should be replaced.
     async fn broken(&self, events: &mut (impl Stream<Item = Event> + Unpin)) {
         loop {
             tokio::select! {
                 () = self.doubted.notified() => return,
                 event = events.next() => if matches!(event, None | Some(Event::Error(_))) { return },
-                () = tokio::time::sleep(CHECK_EVERY) => {
-                    if !(self.connection.status().connected() && self.channel.status().connected()) { return }
-                }
+                () = tokio::time::sleep(CHECK_EVERY) => if !self.answers().await { return },
             }
         }
     }

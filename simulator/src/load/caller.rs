@@ -1,10 +1,12 @@
 //! One connection at work: compose, send, and send again as long as the answer asks for it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::StatusCode;
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::composer::{Composer, Payload};
@@ -29,16 +31,22 @@ pub(super) struct Caller {
 /// How a payload ended.
 enum Fate {
     Accepted(Accepted),
-    Refused(Answer),
-    /// Given up at the end of the time; `unanswered` when no answer ever came.
+    /// A 4xx; `uncertain` when an earlier attempt may have been taken all the same.
+    Refused {
+        answer: Answer,
+        uncertain: bool,
+    },
+    /// Given up at the end of the time; `uncertain` when an attempt may have been taken: a 5xx and a lost answer
+    /// promise nothing, a 429 promises that it was not.
     GivenUp {
-        unanswered: bool,
+        uncertain: bool,
     },
 }
 
 struct Accepted {
     readings: u64,
     at: Instant,
+    body: Bytes,
 }
 
 impl Caller {
@@ -71,28 +79,33 @@ impl Caller {
     /// Sends until there is a final word or the time is over. What had no answer is sent again unchanged: the same
     /// device and timestamp are one reading however often they arrive.
     async fn deliver(&mut self, payload: &Payload, window: Window) -> Fate {
-        let mut unanswered = false;
+        let mut uncertain = false;
         loop {
             let wait = match self.link.post(&payload.authorization, payload.body.clone()).await {
                 Ok(answer) => {
                     self.tally().answered(answer.status);
-                    match verdict(&answer, payload) {
-                        Verdict::Final(fate) => return fate,
-                        Verdict::Later => answer.retry_after,
+                    let status = answer.status;
+                    if status.is_success() {
+                        return Fate::Accepted(Accepted::by(&answer, payload));
                     }
+                    uncertain |= status.is_server_error();
+                    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+                        return Fate::Refused { answer, uncertain };
+                    }
+                    answer.retry_after
                 }
                 Err(failure) => {
-                    unanswered |= !matches!(failure, LinkError::Connect(_));
+                    uncertain |= !matches!(failure, LinkError::Connect(_));
                     self.tally().last_failure = Some(failure.to_string());
                     None
                 }
             };
             let wait = self.backoff.next(wait);
             if self.run.must_end(window, wait) {
-                return Fate::GivenUp { unanswered };
+                return Fate::GivenUp { uncertain };
             }
             tokio::time::sleep(wait).await;
-            self.count(|tally| &mut tally.retried);
+            self.count(|tally| &mut tally.retried, 1);
         }
     }
 
@@ -105,19 +118,19 @@ impl Caller {
                 tally.accepted(accepted.readings, latency, accepted.at <= window.end);
                 tally.refused = tally.refused.saturating_add(items.saturating_sub(accepted.readings));
                 drop(tally);
-                self.run.write_accepted(payload);
+                self.run.write_accepted(payload, &accepted.body);
             }
-            Fate::Refused(answer) => self.tally().refused(items, answer.status, &answer.body),
-            Fate::GivenUp { unanswered: true } => {
-                let mut tally = self.tally();
-                tally.unanswered = tally.unanswered.saturating_add(items);
-                drop(tally);
+            Fate::Refused { answer, uncertain } => {
+                self.tally().refused(items, answer.status, &answer.body);
+                if *uncertain {
+                    self.run.write_unanswered(payload);
+                }
+            }
+            Fate::GivenUp { uncertain: true } => {
+                self.count(|tally| &mut tally.unanswered, items);
                 self.run.write_unanswered(payload);
             }
-            Fate::GivenUp { unanswered: false } => {
-                let mut tally = self.tally();
-                tally.not_taken = tally.not_taken.saturating_add(items);
-            }
+            Fate::GivenUp { uncertain: false } => self.count(|tally| &mut tally.not_taken, items),
         }
     }
 
@@ -141,14 +154,14 @@ impl Caller {
         if let Some(payload) = chosen
             && let Fate::Accepted(_) = self.deliver(&payload, window).await
         {
-            self.count(|tally| &mut tally.resent);
+            self.count(|tally| &mut tally.resent, 1);
         }
     }
 
-    fn count(&self, field: impl FnOnce(&mut Tally) -> &mut u64) {
+    fn count(&self, field: impl FnOnce(&mut Tally) -> &mut u64, more: u64) {
         let mut tally = self.tally();
         let count = field(&mut tally);
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(more);
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -156,25 +169,29 @@ impl Caller {
     }
 }
 
-enum Verdict {
-    Final(Fate),
-    Later,
+impl Accepted {
+    fn by(answer: &Answer, payload: &Payload) -> Self {
+        let items = u64::try_from(payload.items).unwrap_or(u64::MAX);
+        let readings = accepted_count(&answer.body).unwrap_or(items);
+        Self { readings, at: Instant::now(), body: answer.body.clone() }
+    }
 }
 
-fn verdict(answer: &Answer, payload: &Payload) -> Verdict {
-    match answer.status {
-        status if status.is_success() => Verdict::Final(Fate::Accepted(Accepted {
-            readings: accepted_count(&answer.body).unwrap_or_else(|| u64::try_from(payload.items).unwrap_or(u64::MAX)),
-            at: Instant::now(),
-        })),
-        StatusCode::TOO_MANY_REQUESTS => Verdict::Later,
-        status if status.is_server_error() => Verdict::Later,
-        _ => Verdict::Final(Fate::Refused(Answer {
-            status: answer.status,
-            retry_after: None,
-            body: answer.body.clone(),
-        })),
-    }
+/// What an answer says of the items that were not taken.
+#[derive(Deserialize)]
+struct PartlyTaken {
+    rejected: Vec<RejectedItem>,
+}
+
+#[derive(Deserialize)]
+struct RejectedItem {
+    index: usize,
+}
+
+/// The places of the items that an answer says were not taken.
+fn rejected_places(body: &[u8]) -> HashSet<usize> {
+    let answer = serde_json::from_slice::<PartlyTaken>(body);
+    answer.map(|answer| answer.rejected.into_iter().map(|item| item.index).collect()).unwrap_or_default()
 }
 
 /// The number behind `"accepted":` at the beginning of an answer.
@@ -185,6 +202,25 @@ fn accepted_count(body: &[u8]) -> Option<u64> {
 }
 
 impl Run {
+    fn write_accepted(&self, payload: &Payload, answer: &[u8]) {
+        let Some(journal) = &self.plan.journal else { return };
+        let rejected = rejected_places(answer);
+        if rejected.is_empty() {
+            journal.accepted(payload.device, &payload.readings);
+        } else {
+            let places = payload.readings.iter().enumerate();
+            let taken: Vec<_> =
+                places.filter(|(place, _)| !rejected.contains(place)).map(|(_, reading)| *reading).collect();
+            journal.accepted(payload.device, &taken);
+        }
+    }
+
+    fn write_unanswered(&self, payload: &Payload) {
+        if let Some(journal) = &self.plan.journal {
+            journal.unanswered(payload.device, &payload.readings);
+        }
+    }
+
     /// Whether waiting so long would lead past the time there is.
     fn must_end(&self, window: Window, wait: Duration) -> bool {
         self.stop.is_cancelled() || Instant::now() + wait >= window.end + self.plan.patience
@@ -193,7 +229,16 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
-    use super::accepted_count;
+    use std::collections::HashSet;
+
+    use super::{accepted_count, rejected_places};
+
+    #[test]
+    fn the_items_that_were_not_taken_are_known_by_their_places() {
+        let answer = br#"{"accepted":1,"rejected":[{"index":0,"errors":[]},{"index":2,"errors":[{"code":"x"}]}]}"#;
+        assert_eq!(rejected_places(answer), HashSet::from([0, 2]));
+        assert!(rejected_places(br#"{"accepted":1,"rejected":[]}"#).is_empty());
+    }
 
     #[test]
     fn the_number_of_accepted_readings_is_read_from_the_answer() {

@@ -120,7 +120,13 @@ impl Composer {
         }
         self.bracket(b']');
         let body = self.buffer.split().freeze();
-        Some(Payload { device: device.index, authorization: device.authorization, body, items, readings: readings.into() })
+        Some(Payload {
+            device: device.index,
+            authorization: device.authorization,
+            body,
+            items,
+            readings: readings.into(),
+        })
     }
 
     /// A number at least 0 and below 1, for the decisions around the payloads.

@@ -31,7 +31,7 @@ use run::{Run, Window};
 pub trait Journal: Send + Sync {
     /// These readings of device `device` (its place in [`LoadPlan::tokens`]) got a 2xx.
     fn accepted(&self, device: usize, readings: &[SentReading]);
-    /// These were sent and given up without ever an answer.
+    /// These were sent, and nobody knows whether they were taken.
     fn unanswered(&self, device: usize, readings: &[SentReading]);
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::LoadPlan;
 use super::caller::Caller;
-use super::composer::{Composer, Device, Grid, Payload};
+use super::composer::{Composer, Device, Grid};
 use super::link::Link;
 use super::pace::Pace;
 use super::tally::Tally;
@@ -57,18 +57,6 @@ impl Run {
             let start = Instant::now();
             Window { start, end: start + self.plan.duration }
         })
-    }
-
-    pub(super) fn write_accepted(&self, payload: &Payload) {
-        if let Some(journal) = &self.plan.journal {
-            journal.accepted(payload.device, &payload.readings);
-        }
-    }
-
-    pub(super) fn write_unanswered(&self, payload: &Payload) {
-        if let Some(journal) = &self.plan.journal {
-            journal.unanswered(payload.device, &payload.readings);
-        }
     }
 }
 
@@ -118,14 +106,36 @@ impl LoadRun {
         self.run.window.get().map(|window| window.start)
     }
 
-    /// Waits for the last answer.
+    /// Ends the sending early; what is under way still gets its answer.
+    pub fn stop(&self) {
+        self.run.stop.cancel();
+    }
+
+    /// Whether it was stopped early.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.run.stop.is_cancelled()
+    }
+
+    /// Waits for the last answer. May be given up and called again.
+    ///
+    /// # Errors
+    /// When a thread failed.
+    pub async fn wait(&mut self) -> Result<(), LoadError> {
+        while let Some(thread) = self.threads.last_mut() {
+            let ended = thread.await;
+            self.threads.pop();
+            ended?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the last answer and sums up.
     ///
     /// # Errors
     /// When a thread failed.
     pub async fn finish(mut self) -> Result<Tally, LoadError> {
-        for thread in std::mem::take(&mut self.threads) {
-            thread.await?;
-        }
+        self.wait().await?;
         Ok(self.tally())
     }
 

@@ -27,9 +27,9 @@ pub struct Tally {
     pub resent: u64,
     /// Readings refused for good (a 4xx, or rejected inside an array).
     pub refused: u64,
-    /// Readings given up without ever an answer: nobody knows whether they were taken.
+    /// Readings given up after no answer or a 5xx, which promise nothing: nobody knows whether they were taken.
     pub unanswered: u64,
-    /// Readings given up after answers that said they were not taken (429, 503).
+    /// Readings given up that were certainly not taken (429, no connection).
     pub not_taken: u64,
     /// The first answer that was neither 2xx nor 429 nor 503.
     pub first_refusal: Option<String>,

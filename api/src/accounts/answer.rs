@@ -1,0 +1,78 @@
+//! What goes out.
+
+use chrono::{DateTime, Utc};
+use pulso_shared::ids::UserId;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::store::UserRow;
+
+/// A new account.
+#[derive(Serialize, ToSchema)]
+pub struct RegisterResponse {
+    /// Its id.
+    id: UserId,
+    /// The user name.
+    username: Option<String>,
+    /// The e-mail address.
+    email: Option<String>,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+impl From<UserRow> for RegisterResponse {
+    fn from(row: UserRow) -> Self {
+        Self { id: row.id, username: row.username, email: row.email, created_at: row.created_at }
+    }
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+pub struct UserResponse {
+    /// Its id.
+    pub id: UserId,
+    /// The user name.
+    username: Option<String>,
+    /// The e-mail address.
+    email: Option<String>,
+    /// What they are called.
+    full_name: Option<String>,
+    /// Whether they are an administrator.
+    is_admin: bool,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<UserRow> for UserResponse {
+    fn from(row: UserRow) -> Self {
+        let UserRow { id, username, email, full_name, is_admin, created_at, updated_at } = row;
+        Self { id, username, email, full_name, is_admin, created_at, updated_at }
+    }
+}
+
+/// Tokens of a session.
+#[derive(Serialize, ToSchema)]
+pub struct TokenResponse {
+    /// For `Authorization: Bearer …`.
+    access_token: String,
+    /// For `/auth/refresh`, once.
+    refresh_token: String,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// Life of the access token, s.
+    #[schema(example = 900)]
+    expires_in: u32,
+}
+
+impl TokenResponse {
+    /// The answer that hands out these tokens.
+    #[must_use]
+    pub fn new(access_token: String, refresh_token: &SecretString, expires_in: u32) -> Self {
+        let refresh_token = refresh_token.expose_secret().to_owned();
+        Self { access_token, refresh_token, token_type: "bearer", expires_in }
+    }
+}

@@ -1,0 +1,67 @@
+//! What can never be stored goes to the dead letters with its reason, and its neighbours are stored.
+
+use pulso_testkit::{Pulso, eventually};
+use serde_json::json;
+
+async fn dead_letter(pulso: &Pulso) -> pulso_testkit::DeadLetter {
+    eventually("a dead letter", async || pulso.broker.take_dead_letter().await).await
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_read_are_buried_as_they_came() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    for (message_type, body, reason) in [
+        ("pulso.telemetry.v1", "not json", "undecodable"),
+        (
+            "pulso.telemetry.v1",
+            r#"[{"request_id":"r","received_at":0,"heartbeats":[{"device_id":"x","ts":0}]}]"#,
+            "undecodable",
+        ),
+        ("pulso.telemetry.v9", "[]", "unknown message type pulso.telemetry.v9"),
+    ] {
+        pulso.broker.publish(message_type, body.as_bytes()).await;
+        let dead = dead_letter(&pulso).await;
+        assert!(dead.reason.contains(reason), "{}", dead.reason);
+        assert_eq!(dead.body, body);
+    }
+    let _ = device.client.post("/heartbeats", &json!({"cpu": 1})).await.expect(202);
+    pulso.stored(1).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_row_that_the_database_refuses_is_found_among_its_neighbours() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    pulso.database.execute("ALTER TABLE heartbeats ADD CONSTRAINT no_13 CHECK (cpu_usage <> 13)").await;
+    let body: Vec<_> =
+        (0..50).map(|cpu| json!({"timestamp": format!("2026-01-01T00:00:{cpu:02}Z"), "cpu": cpu})).collect();
+    let _ = device.client.post("/heartbeats", &json!(body)).await.expect(202);
+    pulso.stored(49).await;
+    let dead = dead_letter(&pulso).await;
+    assert!(dead.reason.contains("no_13") && dead.reason.contains("23514"), "{}", dead.reason);
+    assert!(dead.body.contains("\"cpu_usage\":13.0"), "{}", dead.body);
+
+    // Its body is such as the API would send it: with the constraint gone it can be sent again.
+    pulso.database.execute("ALTER TABLE heartbeats DROP CONSTRAINT no_13").await;
+    pulso.broker.publish("pulso.telemetry.v1", dead.body.as_bytes()).await;
+    pulso.stored(50).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn readings_of_a_device_deleted_meanwhile_are_buried_and_others_stored() {
+    let mut pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let (kept, deleted) = (user.new_device().await, user.new_device().await);
+    pulso.worker.as_mut().unwrap().kill().await;
+    let body = json!([{"device_id": kept.id, "cpu": 1}, {"device_id": deleted.id, "cpu": 2}]);
+    let _ = user.post("/heartbeats", &body).await.expect(202);
+    let _ = user.delete(&format!("/devices/{}", deleted.id)).await.expect(204);
+    pulso.restart_worker().await;
+    pulso.stored(1).await;
+    let dead = dead_letter(&pulso).await;
+    assert!(dead.reason.contains("device") && dead.body.contains(&deleted.id), "{dead:?}");
+    pulso.finish().await;
+}

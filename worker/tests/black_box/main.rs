@@ -1,0 +1,4 @@
+//! The worker as the database and the broker see it.
+
+mod dead_letters;
+mod storing;

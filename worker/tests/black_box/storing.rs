@@ -1,0 +1,161 @@
+//! Every accepted reading is one row, whatever happens to the workers.
+
+use pulso_testkit::{Device, Options, Pulso, eventually};
+use serde_json::{Value, json};
+
+/// A backlog of `count` heartbeats with timestamps of their own, oldest first.
+fn backlog(count: i64, newest_age_s: i64) -> Value {
+    (0..count).rev().map(|n| json!({"timestamp": at(-newest_age_s - n), "cpu": n % 100})).collect()
+}
+
+fn at(offset_s: i64) -> String {
+    (pulso_shared::clock::Clock.now() + chrono::TimeDelta::seconds(offset_s)).to_rfc3339()
+}
+
+async fn send_backlog(device: &Device, count: i64, newest_age_s: i64) {
+    let _ = device.client.post("/heartbeats", &backlog(count, newest_age_s)).await.expect(202);
+}
+
+#[tokio::test]
+async fn workers_killed_again_and_again_lose_nothing_and_double_nothing() {
+    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    for batch in 0..20 {
+        send_backlog(&device, 200, 10_000 * batch).await;
+    }
+    // More often than RabbitMQ 4's own delivery limit of 20.
+    for _ in 0..25 {
+        pulso.restart_worker().await;
+        pulso.worker.as_mut().unwrap().kill().await;
+    }
+    pulso.restart_worker().await;
+    pulso.stored(4_000).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn sigterm_finishes_what_is_in_hand_and_leaves_the_rest_in_the_queue() {
+    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    for batch in 0..10 {
+        send_backlog(&device, 500, 10_000 * batch).await;
+    }
+    pulso.restart_worker().await;
+    pulso.worker.as_mut().unwrap().terminate().await;
+    pulso.restart_worker().await;
+    pulso.stored(5_000).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn several_workers_share_one_devices_interleaved_batches() {
+    let pulso = Pulso::start().await;
+    let _others = [pulso.start_another_worker().await, pulso.start_another_worker().await];
+    let device = pulso.client.new_user().await.new_device().await;
+    let mut sending = tokio::task::JoinSet::new();
+    for batch in 0..30 {
+        let client = device.client.clone();
+        // Each batch overlaps the one before: half of what is sent is there already.
+        let body = backlog(100, 50 * batch);
+        sending.spawn(async move { client.post("/heartbeats", &body).await.status });
+    }
+    while let Some(status) = sending.join_next().await {
+        assert_eq!(status.unwrap(), 202);
+    }
+    let span = "SELECT extract(epoch FROM max(ts) - min(ts))::bigint FROM heartbeats";
+    eventually("all batches are stored", async || {
+        (pulso.broker.depth("store").await == 0 && pulso.database.count(span).await >= 1_549).then_some(())
+    })
+    .await;
+    let duplicates = "SELECT count(*) - count(DISTINCT (device_id, ts)) FROM heartbeats";
+    assert_eq!(pulso.database.count(duplicates).await, 0);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn the_latest_state_never_goes_backwards() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let newest = at(-60);
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": newest, "cpu": 1})).await.expect(202);
+    pulso.stored(1).await;
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": at(-3_600), "cpu": 2})).await.expect(202);
+    let _ = device.client.post("/readings", &json!({"timestamp": at(-7_200), "voltage": 2})).await.expect(202);
+    pulso.stored(3).await;
+    let state = "SELECT heartbeat_ts = $1::text::timestamptz AND last_seen_at = $1::text::timestamptz
+                 AND reading_ts < heartbeat_ts FROM device_state";
+    eventually("the state is the newest", async || {
+        pulso.database.query(state, &[&newest]).await[0].get::<_, Option<bool>>(0).filter(|newest| *newest)
+    })
+    .await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_ahead_does_not_make_a_device_look_alive() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": at(240)})).await.expect(202);
+    pulso.stored(1).await;
+    let ahead = "SELECT count(*) FROM device_state WHERE last_seen_at > now()";
+    assert_eq!(pulso.database.count(ahead).await, 0);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_the_queue_holds_and_nothing_is_dead() {
+    let mut pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    // Away for this worker: its tables are not there.
+    pulso.database.execute("ALTER TABLE heartbeats RENAME TO heartbeats_away").await;
+    send_backlog(&device, 100, 0).await;
+    eventually("the worker waits", async || {
+        pulso.worker.as_ref().unwrap().has_logged("not stored; waiting").then_some(())
+    })
+    .await;
+    pulso.database.execute("ALTER TABLE heartbeats_away RENAME TO heartbeats").await;
+    pulso.stored(100).await;
+    pulso.worker.as_mut().unwrap().terminate().await;
+    pulso.restart_worker().await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_killed_database_connection_is_made_anew() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    for round in 0..3 {
+        send_backlog(&device, 10, 1_000 * round).await;
+        pulso.stored(10 * (round + 1)).await;
+        pulso
+            .database
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'pulso-worker'",
+            )
+            .await;
+    }
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn what_lies_in_the_default_partition_moves_when_its_day_gets_one() {
+    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    pulso
+        .database
+        .execute(&format!(
+            "INSERT INTO heartbeats (device_id, ts, received_at) SELECT id, now(), now() FROM devices; {}",
+            "INSERT INTO heartbeats (device_id, ts, received_at) SELECT id, '2020-01-01', now() FROM devices"
+        ))
+        .await;
+    assert_eq!(pulso.database.count("SELECT count(*) FROM heartbeats_default").await, 2);
+    pulso.restart_worker().await;
+    eventually("today's row has moved", async || {
+        (pulso.database.count("SELECT count(*) FROM heartbeats_default").await == 1).then_some(())
+    })
+    .await;
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": at(-5)})).await.expect(202);
+    pulso.stored(3).await;
+    pulso.finish().await;
+}
