@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
-use crate::ingest::IngestLimiter;
+use crate::ingest::{GivenTimestamps, IngestLimiter};
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
 use crate::state::AppState;
@@ -81,6 +81,7 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
         revocations: Revocations::default(),
         devices: DeviceRegistry::new(db.clone()),
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
+        given_timestamps: GivenTimestamps::default(),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
         metrics: metrics::install()?,
         db,

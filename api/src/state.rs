@@ -7,7 +7,7 @@ use pulso_shared::db::DbPool;
 use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
-use crate::ingest::IngestLimiter;
+use crate::ingest::{GivenTimestamps, IngestLimiter};
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
 use crate::tokens::Tokens;
@@ -30,6 +30,8 @@ pub struct AppState {
     pub devices: DeviceRegistry,
     /// How much each device may send.
     pub limiter: IngestLimiter,
+    /// Timestamps for readings that bring none.
+    pub given_timestamps: GivenTimestamps,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
     /// What `/metrics` shows.

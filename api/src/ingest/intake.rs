@@ -105,8 +105,9 @@ impl Intake<'_> {
         }
     }
 
-    fn time_rules(&self, now: chrono::DateTime<chrono::Utc>) -> TimeRules {
-        TimeRules { now, max_age: TimeDelta::days(i64::from(self.state.config.ingest.ingest_max_age_days)) }
+    fn time_rules(&self, now: chrono::DateTime<chrono::Utc>) -> TimeRules<'_> {
+        let max_age = TimeDelta::days(i64::from(self.state.config.ingest.ingest_max_age_days));
+        TimeRules { now, max_age, given: &self.state.given_timestamps }
     }
 
     async fn judge_single(&self, raw: &RawItem<'_>, now: chrono::DateTime<chrono::Utc>) -> Result<Item, ApiError> {

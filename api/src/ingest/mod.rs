@@ -14,3 +14,4 @@ mod target;
 mod types;
 
 pub use limit::IngestLimiter;
+pub use types::GivenTimestamps;

@@ -1,6 +1,7 @@
 //! The rules: from what came to a [`Heartbeat`] or a [`Reading`], with every fault of an item told at once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound, TimeDelta, Utc};
 use pulso_shared::ids::DeviceId;
@@ -14,11 +15,32 @@ const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// What the clock has to say about timestamps.
 #[derive(Debug, Clone, Copy)]
-pub struct TimeRules {
+pub struct TimeRules<'a> {
     /// When the request came.
     pub now: DateTime<Utc>,
     /// Oldest timestamp taken.
     pub max_age: TimeDelta,
+    /// Where readings that bring no timestamp get theirs.
+    pub given: &'a GivenTimestamps,
+}
+
+/// Timestamps for readings that bring none, no two alike: each of them is a reading of its own, and a row is known by
+/// its device and its timestamp.
+#[derive(Debug, Default)]
+pub struct GivenTimestamps {
+    /// The newest one given, µs since 1970.
+    last: AtomicI64,
+}
+
+impl GivenTimestamps {
+    /// The present instant, or the first microsecond after it that has not been given yet.
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let now_us = now.timestamp_micros();
+        let following = |last: i64| Some(now_us.max(last.saturating_add(1)));
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following).unwrap_or(now_us);
+        DateTime::from_timestamp_micros(now_us.max(last.saturating_add(1))).unwrap_or(now)
+    }
 }
 
 /// What an item turned out to be.
@@ -45,7 +67,7 @@ pub enum Kind {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn check(raw: &RawItem<'_>, device_id: DeviceId, kind: Kind, time: TimeRules) -> Result<Item, Vec<FieldError>> {
+pub fn check(raw: &RawItem<'_>, device_id: DeviceId, kind: Kind, time: TimeRules<'_>) -> Result<Item, Vec<FieldError>> {
     let mut faults = Faults::default();
     let item = match kind {
         Kind::Heartbeat => Item::Heartbeat(heartbeat(raw, device_id, time, &mut faults)),
@@ -56,7 +78,7 @@ pub fn check(raw: &RawItem<'_>, device_id: DeviceId, kind: Kind, time: TimeRules
 }
 
 /// Humidity, voltage, current and `metrics` are a sensor's; so is a temperature on its own.
-fn either(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut Faults) -> Item {
+fn either(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules<'_>, faults: &mut Faults) -> Item {
     let of_device = [&raw.cpu_usage, &raw.ram_usage, &raw.disk_free, &raw.latency, &raw.connectivity, &raw.boot_time];
     let of_sensor = [&raw.humidity, &raw.voltage, &raw.current];
     let is_heartbeat = of_device.iter().any(|field| field.is_some());
@@ -71,7 +93,7 @@ fn either(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut 
     }
 }
 
-fn heartbeat(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut Faults) -> Heartbeat {
+fn heartbeat(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules<'_>, faults: &mut Faults) -> Heartbeat {
     Heartbeat {
         device_id,
         ts: faults.timestamp(raw.timestamp.as_ref(), time),
@@ -85,7 +107,7 @@ fn heartbeat(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &m
     }
 }
 
-fn reading(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules, faults: &mut Faults) -> Reading {
+fn reading(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules<'_>, faults: &mut Faults) -> Reading {
     let reading = Reading {
         device_id,
         ts: faults.timestamp(raw.timestamp.as_ref(), time),
@@ -158,8 +180,8 @@ impl Faults {
         instant
     }
 
-    fn timestamp(&mut self, field: Option<&Named<'_>>, time: TimeRules) -> DateTime<Utc> {
-        let Some(field) = field else { return time.now };
+    fn timestamp(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> DateTime<Utc> {
+        let Some(field) = field else { return time.given.next(time.now) };
         let Some(instant) = self.instant(field) else { return time.now };
         if instant > time.now + MAX_AHEAD {
             self.add(&field.name, "in_future", "is more than 5 minutes ahead of the server's clock");
@@ -170,7 +192,7 @@ impl Faults {
         instant
     }
 
-    fn boot_time(&mut self, field: Option<&Named<'_>>, time: TimeRules) -> Option<DateTime<Utc>> {
+    fn boot_time(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> Option<DateTime<Utc>> {
         let field = field?;
         let instant = self.instant(field)?;
         if instant > time.now + MAX_AHEAD {
@@ -228,7 +250,7 @@ mod tests {
     use pulso_shared::ids::DeviceId;
 
     use super::super::body::{Body, parse};
-    use super::{Item, Kind, TimeRules, check, parse_instant};
+    use super::{GivenTimestamps, Item, Kind, TimeRules, check, parse_instant};
 
     fn now() -> DateTime<Utc> {
         "2026-11-21T12:00:00Z".parse().unwrap()
@@ -236,7 +258,8 @@ mod tests {
 
     fn outcome(body: &str, kind: Kind) -> Result<Item, Vec<(String, &'static str)>> {
         let Ok(Body::Single(raw)) = parse(body.as_bytes()) else { panic!("one item: {body}") };
-        let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650) };
+        let given = GivenTimestamps::default();
+        let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
         check(&raw, DeviceId::generate(), kind, time)
             .map_err(|faults| faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
     }
@@ -245,6 +268,16 @@ mod tests {
     fn an_empty_heartbeat_says_alive_now() {
         let Ok(Item::Heartbeat(heartbeat)) = outcome("{}", Kind::Heartbeat) else { panic!("a heartbeat") };
         assert_eq!((heartbeat.ts, heartbeat.cpu_usage), (now(), None));
+    }
+
+    #[test]
+    fn no_two_given_timestamps_are_alike() {
+        let given = GivenTimestamps::default();
+        let second = now() + TimeDelta::microseconds(1);
+        assert_eq!(
+            [given.next(now()), given.next(now()), given.next(second)],
+            [now(), second, second + TimeDelta::microseconds(1)]
+        );
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::ingest::pulso_time;
 async fn with_broker_proxy(api: Vec<(&'static str, String)>) -> (Pulso, Proxy) {
     let amqp_url = std::env::var("TEST_AMQP_URL").expect("run the tests with `make test`");
     let proxy = Proxy::open(Proxy::upstream_of(&amqp_url)).await;
-    let amqp_url = Some(proxy.through(&amqp_url));
+    // Short heartbeats: a frozen connection is given up by both ends soon.
+    let amqp_url = Some(format!("{}?heartbeat=2", proxy.through(&amqp_url)));
     (Pulso::start_with(Options { api, amqp_url, ..Options::default() }).await, proxy)
 }
 
@@ -62,8 +63,7 @@ async fn a_half_open_connection_is_a_503_in_time_and_then_replaced() {
     proxy.restore();
     eventually("accepted again", async || (device.client.post("/heartbeats", &body).await.status == 202).then_some(()))
         .await;
-    proxy.cut();
-    proxy.restore();
+    // The worker's frozen connection holds nothing for long: both ends miss each other's heartbeats.
     pulso.stored(1).await;
     pulso.finish().await;
 }

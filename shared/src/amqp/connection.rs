@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
+use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret, SecretString};
 
 /// How long a broker may take for any one thing we ask of it outside publishing.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often both ends show each other that they live, s, unless the URL says otherwise (`?heartbeat=`). A worker whose
+/// cable is out holds messages that no other worker gets until the broker has missed two of these.
+const HEARTBEAT_S: u16 = 10;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +20,9 @@ pub enum ConnectionError {
     /// The broker, or the way to it, said no.
     #[error(transparent)]
     Broker(#[from] lapin::Error),
+    /// The URL is none of AMQP's.
+    #[error("the broker's URL cannot be read: {0}")]
+    Url(String),
     /// Nothing was said in time.
     #[error("the broker did not answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout(#[from] tokio::time::error::Elapsed),
@@ -25,8 +33,10 @@ pub enum ConnectionError {
 /// # Errors
 /// When it is refused, or takes longer than [`CALL_TIMEOUT`].
 pub async fn open(url: &SecretString, name: &str) -> Result<Connection, ConnectionError> {
+    let mut uri: AMQPUri = url.expose_secret().parse().map_err(ConnectionError::Url)?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    within_time(Connection::connect(url.expose_secret(), properties)).await
+    within_time(Connection::connect_uri(uri, properties)).await
 }
 
 /// Runs one broker call under [`CALL_TIMEOUT`].

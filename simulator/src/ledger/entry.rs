@@ -97,6 +97,6 @@ mod tests {
     #[test]
     fn copy_gets_what_the_column_types_read() {
         let line = entry().copy_line().unwrap();
-        assert_eq!(line, "0193463f-a284-d02e-2d9b-a9f1d656070a\t2026-11-21T12:00:00.000042Z\t53.07\ttrue\n");
+        assert_eq!(line, "019347f9-a284-d02e-2d9b-a9f1d656070a\t2026-11-21T12:00:00.000042Z\t53.07\ttrue\n");
     }
 }
