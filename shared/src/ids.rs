@@ -18,7 +18,9 @@ use uuid::Uuid;
 pub struct IdError;
 
 fn parse(text: &str) -> Result<Ulid, IdError> {
-    if let Ok(ulid) = Ulid::from_string(text) {
+    // 26 characters could say 130 bits; beyond '7' the first one would silently lose two of them.
+    let fits = matches!(text.as_bytes().first(), Some(b'0'..=b'7'));
+    if let (true, Ok(ulid)) = (fits, Ulid::from_string(text)) {
         return Ok(ulid);
     }
     // Only the hyphenated form: 32 bare hexadecimal digits are too easily something else.

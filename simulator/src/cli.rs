@@ -27,7 +27,7 @@ enum Command {
     /// Devices with believable signals that heartbeat until stopped.
     Fleet(fleet::FleetArgs),
     /// Send, write down what was accepted, and prove that exactly that is stored.
-    Ledger(Box<ledger::LedgerCommand>),
+    Ledger(ledger::LedgerCommand),
     /// As many heartbeats as possible, or at a fixed rate, and how they were answered.
     Load(load_command::LoadArgs),
 }
@@ -51,7 +51,7 @@ async fn act(command: Command) -> Result<ExitCode, Failure> {
     let screen = Screen::default();
     match command {
         Command::Fleet(args) => fleet::run(args, &screen).await,
-        Command::Ledger(command) => ledger::run(*command, &screen).await,
+        Command::Ledger(command) => ledger::run(command, &screen).await,
         Command::Load(args) => load_command::run(args, &screen).await,
     }
 }

@@ -13,32 +13,58 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use secrecy::SecretString;
 
 use crate::cli::Failure;
 use crate::duration;
 use crate::screen::Screen;
+pub use send::SendArgs;
+
+/// The subcommand that only proves.
+const VERIFY: &str = "verify";
 
 /// What the ledger can do.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct LedgerCommand {
-    #[command(subcommand)]
-    command: Option<LedgerSubcommand>,
-    #[command(flatten)]
-    send: Option<send::SendArgs>,
+#[derive(Debug)]
+pub enum LedgerCommand {
+    /// Send, write down, prove.
+    Send(Box<SendArgs>),
+    /// Prove what an earlier run wrote down.
+    Verify(VerifyArgs),
 }
 
-#[derive(Debug, Subcommand)]
-enum LedgerSubcommand {
-    /// Send nothing; prove what an earlier run wrote down.
-    Verify(VerifyArgs),
+// By hand, because clap's derive cannot make arguments required only where there is no subcommand.
+impl FromArgMatches for LedgerCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand() {
+            Some((VERIFY, matches)) => VerifyArgs::from_arg_matches(matches).map(Self::Verify),
+            _ => SendArgs::from_arg_matches(matches).map(|args| Self::Send(Box::new(args))),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for LedgerCommand {
+    fn augment_args(command: Command) -> Command {
+        let verify = Command::new(VERIFY).about("Send nothing; prove what an earlier run wrote down");
+        SendArgs::augment_args(command)
+            .subcommand(VerifyArgs::augment_args(verify))
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 /// Settings of a proof.
 #[derive(Debug, Clone, Args)]
-struct VerifyArgs {
+pub struct VerifyArgs {
     /// Where accepted readings are written down, one a line (appended).
     #[arg(long)]
     file: PathBuf,
@@ -55,10 +81,9 @@ struct VerifyArgs {
 /// # Errors
 /// When nothing could be sent or proved.
 pub async fn run(command: LedgerCommand, screen: &Screen) -> Result<ExitCode, Failure> {
-    match (command.command, command.send) {
-        (Some(LedgerSubcommand::Verify(args)), _) => verify(&args, screen).await,
-        (None, Some(args)) => send::run(args, screen).await,
-        (None, None) => Err("nothing to do; see pulso-simulator ledger --help".into()),
+    match command {
+        LedgerCommand::Send(args) => send::run(*args, screen).await,
+        LedgerCommand::Verify(args) => verify(&args, screen).await,
     }
 }
 

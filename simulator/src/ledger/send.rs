@@ -29,7 +29,7 @@ const NOT_PROVED: u8 = 2;
 
 /// Settings of the sending.
 #[derive(Debug, Args)]
-pub(super) struct SendArgs {
+pub struct SendArgs {
     #[command(flatten)]
     account: AccountArgs,
     #[command(flatten)]
