@@ -31,6 +31,8 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long requests in flight have to finish after SIGTERM, s. Longer than the publish timeout.
 const SHUTDOWN_TIMEOUT_S: u64 = 15;
+/// How long the start waits for the revocations; devices' heartbeats are accepted without the database.
+const FIRST_LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: devices that report each minute need not connect anew.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Does what the command line says.
@@ -64,6 +66,7 @@ async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let listener = TcpListener::bind(config.bind_address)?;
     let state = Data::new(build(config)?);
     accounts::ensure_administrator(&state).await?;
+    load_revocations(&state).await;
     start_background(&state);
     tracing::info!(address = %listener.local_addr()?, "listening");
     run_server(listener, state, shutdown).await?;
@@ -87,6 +90,14 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
         db,
         config,
     })
+}
+
+/// Before the first request: a token that was revoked while this replica was down must not work on it.
+async fn load_revocations(state: &AppState) {
+    let load = state.revocations.load(&state.db, state.clock.now());
+    if !matches!(tokio::time::timeout(FIRST_LOAD_TIMEOUT, load).await, Ok(Ok(()))) {
+        tracing::warn!("revocations not read yet: the database is away; revoked tokens work here until it is back");
+    }
 }
 
 fn start_background(state: &Data<AppState>) {

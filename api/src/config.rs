@@ -115,7 +115,7 @@ pub struct IngestConfig {
     #[arg(long, env = "PUBLISH_BUFFER_BYTES", default_value_t = 8_388_608)]
     pub publish_buffer_bytes: usize,
     /// Oldest timestamp taken, days.
-    #[arg(long, env = "INGEST_MAX_AGE_DAYS", default_value_t = 3_650)]
+    #[arg(long, env = "INGEST_MAX_AGE_DAYS", default_value_t = 3_650, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub ingest_max_age_days: u32,
     /// Readings a second one device may send, one a request; arrays have ten times that. 0 sets no limit.
     #[arg(long, env = "INGEST_MAX_HZ", default_value_t = 20)]

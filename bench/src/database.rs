@@ -1,6 +1,5 @@
 //! A database for this run alone, and the counting of its rows.
 
-use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
@@ -75,23 +74,10 @@ impl Counter {
         let count: i64 = self.client.query_one("SELECT count(*) FROM heartbeats", &[]).await?.get(0);
         Ok(u64::try_from(count)?)
     }
-
-    /// Inserts device rows directly.
-    pub async fn insert_devices(&self, ids: &[DeviceId]) -> Result<(), Failure> {
-        let user = DeviceId::generate().as_uuid().to_string();
-        let ids: Vec<_> = ids.iter().map(|id| format!("('{}'::uuid)", id.as_uuid())).collect();
-        let ids = ids.join(",");
-        self.client.batch_execute(&format!(
-            "INSERT INTO users (id, username, password_hash, created_at, updated_at) VALUES ('{user}', 'bench', 'x', now(), now());
-             INSERT INTO devices (id, owner_id, name, ingest_auth, offline_after_s, created_at, updated_at)
-                SELECT id, '{user}', 'bench', 'token', 180, now(), now() FROM (VALUES {ids}) v(id);
-             INSERT INTO device_state (device_id) SELECT id FROM devices ON CONFLICT DO NOTHING"
-        )).await?;
-        Ok(())
-    }
 }
 
-async fn connect(url: &SecretString) -> Result<Client, Failure> {
+/// Connects.
+pub async fn connect(url: &SecretString) -> Result<Client, Failure> {
     let connected = tokio_postgres::connect(url.expose_secret(), NoTls).await;
     let (client, connection) = connected.map_err(|error| format!("cannot connect to the database: {error}"))?;
     // Ends with the client; its error is the client's too.

@@ -8,7 +8,7 @@ use crate::Failure;
 use crate::config::BenchConfig;
 use crate::http::Scrape;
 use crate::processes::{Processes, my_cpu, own_cpu};
-use crate::site::Running;
+use crate::running::Running;
 
 /// CPU time by part, s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -76,21 +76,23 @@ fn average(before: &Scrape, after: &Scrape, histogram: &str) -> f64 {
 }
 
 impl Cpu {
-    fn now(config: &BenchConfig, running: &Running) -> Self {
+    /// Used so far.
+    pub fn now(config: &BenchConfig, running: &Running) -> Self {
         let processes = Processes::now();
         let tree = |pid: Option<u32>| pid.map_or(0.0, |pid| seconds(processes.tree_cpu(pid)));
-        let (api, worker, bare) = running.pids();
+        let pids = running.pids();
         Self {
-            api: tree(Some(api)),
+            api: tree(Some(pids.api)),
             broker: tree(config.rabbitmq_pid),
-            worker: tree(Some(worker)),
+            worker: tree(Some(pids.worker)),
             database: tree(config.pg_pid) - seconds(own_cpu(running.counter.pid)),
             load: seconds(my_cpu()),
-            bare: tree(Some(bare)),
+            bare: tree(Some(pids.bare)),
         }
     }
 
-    fn since(self, earlier: Self) -> Self {
+    /// Used since an earlier moment.
+    pub fn since(self, earlier: Self) -> Self {
         Self {
             api: self.api - earlier.api,
             broker: self.broker - earlier.broker,
@@ -127,9 +129,4 @@ fn seconds(duration: Duration) -> f64 {
 /// A count in millions; exact far beyond any count here.
 fn millions(count: u64) -> f64 {
     Duration::from_micros(count).as_secs_f64()
-}
-
-/// A count by the second.
-pub fn rate(count: u64, duration: Duration) -> f64 {
-    millions(count) * 1_000_000.0 / duration.as_secs_f64().max(f64::MIN_POSITIVE)
 }

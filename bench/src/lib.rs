@@ -2,25 +2,32 @@
 //! of it next to what the parts can do on their own.
 //!
 //! ```text
-//!  Site (database, queues, api, worker, devices) ─▶ scenarios, floors ─▶ Report ─▶ table, JSON, exit status
+//!  Site (database, queues, api, worker, devices) ─▶ program (loads, floors) ─▶ Report ─▶ table, JSON, exit status
 //! ```
 
-pub mod bare;
+mod bare;
 pub mod config;
 mod database;
-mod devices;
+mod floors;
 mod gauges;
 mod http;
+mod load;
+mod outcome;
 mod processes;
-mod scenario;
-mod screen;
+mod program;
+mod queues;
+mod report;
+mod running;
 mod service;
 mod site;
+mod table;
 
 use std::process::ExitCode;
 
 use config::{BenchConfig, Cli, Command};
 use pulso_shared::shutdown::Shutdown;
+use pulso_simulator::screen::Screen;
+use report::Report;
 use site::Site;
 
 /// Why it could not be measured; the text is what the user reads.
@@ -32,16 +39,17 @@ const NOT_MEASURED: u8 = 2;
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    let screen = Screen::default();
     let done = match (cli.command, cli.bench) {
         (Some(Command::BareRoute(config)), _) => actix_web::rt::System::new()
             .block_on(bare::serve(config))
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::from),
-        (None, Some(config)) => runtime().map_err(Failure::from).and_then(|rt| rt.block_on(bench(config))),
+        (None, Some(config)) => runtime().map_err(Failure::from).and_then(|rt| rt.block_on(bench(&config, &screen))),
         (None, None) => Err("nothing to do; see --help".into()),
     };
     done.unwrap_or_else(|failure| {
-        screen::line(&format!("pulso-bench: {failure}"));
+        screen.line(&format!("pulso-bench: {failure}"));
         ExitCode::from(NOT_MEASURED)
     })
 }
@@ -51,19 +59,27 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-async fn bench(config: BenchConfig) -> Result<ExitCode, Failure> {
+async fn bench(config: &BenchConfig, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut shutdown = Shutdown::on_signal()?;
-    let mut site = Site::new(&config).await?;
+    let mut site = Site::new(config).await?;
     let measured = tokio::select! {
-        measured = measure(&config, &mut site) => measured,
+        measured = program::run(config, &mut site, screen) => measured,
         () = shutdown.ordered() => Err("interrupted".into()),
     };
-    site.remove().await;
-    measured
+    screen.line("removing everything that was started");
+    site.remove(screen).await;
+    let report = measured?;
+    tell(config, &report, screen)?;
+    let met = report.is_true() && (!config.strict || report.verdicts().iter().all(|verdict| verdict.met));
+    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn measure(config: &BenchConfig, site: &mut Site) -> Result<ExitCode, Failure> {
-    site.start(config).await?;
-    scenario::first_look(config, site).await?;
-    Ok(ExitCode::SUCCESS)
+fn tell(config: &BenchConfig, report: &Report, screen: &Screen) -> Result<(), Failure> {
+    for line in table::lines(report) {
+        screen.line(&line);
+    }
+    if let Some(path) = &config.json {
+        std::fs::write(path, serde_json::to_vec_pretty(report)?)?;
+    }
+    Ok(())
 }

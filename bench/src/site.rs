@@ -1,24 +1,26 @@
 //! Everything a run makes on this machine, and takes away again.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
-use pulso_shared::amqp::connection;
-use pulso_shared::amqp::topology::Topology;
-use pulso_shared::config::BrokerConfig;
-use reqwest::Client;
+use pulso_simulator::account::{Account, AccountArgs};
+use pulso_simulator::device_token::exchange_all;
+use pulso_simulator::enrolment::enrol;
+use pulso_simulator::screen::Screen;
 use secrecy::{ExposeSecret, SecretString};
 use ulid::Ulid;
 
 use crate::Failure;
 use crate::config::BenchConfig;
 use crate::database::{Counter, Database};
-use crate::devices;
-use crate::http::{self, Scrape};
-use crate::screen;
+use crate::queues;
+use crate::running::Running;
 use crate::service::{Recipe, Service, free_port};
 
-/// Database, queues, processes, devices.
+/// How long the removal may take: longer than the services take to stop.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A database, queues and processes of this run's own.
 pub struct Site {
     name: String,
     amqp_url: SecretString,
@@ -26,24 +28,9 @@ pub struct Site {
     logs: PathBuf,
     keep_logs: bool,
     jwt_secret: String,
-    database: Database,
-    client: Client,
+    /// The database.
+    pub database: Database,
     running: Option<Running>,
-}
-
-/// What runs once the site has been started.
-pub struct Running {
-    api: Service,
-    worker: Service,
-    bare: Service,
-    api_url: String,
-    worker_url: String,
-    bare_url: String,
-    /// Counts rows.
-    pub counter: Counter,
-    /// The devices' access tokens.
-    pub tokens: Vec<String>,
-    client: Client,
 }
 
 impl Site {
@@ -62,16 +49,28 @@ impl Site {
             bin_dir,
             logs,
             keep_logs: config.logs.is_some(),
+            // 160 random bits.
             jwt_secret: format!("{}{}", Ulid::generate(), Ulid::generate()),
-            client: http::client()?,
             running: None,
             name,
         })
     }
 
-    /// Migrates, starts the API, the worker and the bare route, registers the devices.
-    pub async fn start(&mut self, config: &BenchConfig) -> Result<(), Failure> {
-        screen::line("migrating, starting api and worker, registering devices");
+    /// First part of the names of queues that the floors are measured on.
+    pub fn floor_prefix(&self) -> String {
+        format!("{}_floor", self.name)
+    }
+
+    /// Migrates, starts the API, the worker and the bare route, and registers the devices over HTTP.
+    pub async fn start(&mut self, config: &BenchConfig, screen: &Screen) -> Result<&mut Running, Failure> {
+        screen.line("migrating, starting api and worker, registering devices");
+        let mut running = self.start_services(config).await?;
+        running.wait_until_ready().await?;
+        running.tokens = register(running.api_url(), &self.jwt_secret, config.devices, screen).await?;
+        Ok(self.running.insert(running))
+    }
+
+    async fn start_services(&self, config: &BenchConfig) -> Result<Running, Failure> {
         let (api_address, worker_address) = (local(free_port()?), local(free_port()?));
         let bare_port = free_port()?.to_string();
         let http_workers = config.http_workers.to_string();
@@ -92,7 +91,7 @@ impl Site {
         let bench = std::env::current_exe()?;
         let recipe = |name, program, args| Recipe { name, program, args, env: &env, logs: &self.logs };
         Service::run(&recipe("migration", &api, &["migrate"])).await?;
-        let mut running = Running {
+        Ok(Running {
             api: Service::start(&recipe("api", &api, &["serve"]))?,
             worker: Service::start(&recipe("worker", &worker, &["run"]))?,
             bare: Service::start(&recipe("bare-route", &bench, &["bare-route", "--port", &bare_port]))?,
@@ -101,91 +100,45 @@ impl Site {
             bare_url: format!("http://127.0.0.1:{bare_port}"),
             counter: Counter::open(&self.database.url).await?,
             tokens: Vec::new(),
-            client: self.client.clone(),
-        };
-        running.ready().await?;
-        running.tokens = devices::make(&running.counter, &self.jwt_secret, config.devices).await?;
-        self.running = Some(running);
-        Ok(())
-    }
-
-    /// What runs.
-    pub fn running(&mut self) -> Result<&mut Running, Failure> {
-        self.running.as_mut().ok_or_else(|| "the site has not been started".into())
+            client: crate::http::client()?,
+        })
     }
 
     /// Stops and removes everything; what cannot be removed is named.
-    pub async fn remove(mut self) {
-        if let Some(running) = self.running.take() {
-            tokio::join!(running.api.stop(), running.worker.stop(), running.bare.stop());
-        }
-        if let Err(failure) = self.database.remove().await {
-            screen::line(&format!("{} could not be dropped from PostgreSQL: {failure}", self.name));
-        }
-        if let Err(failure) = self.remove_queues().await {
-            screen::line(&format!("{}.* could not be deleted from RabbitMQ: {failure}", self.name));
+    pub async fn remove(mut self, screen: &Screen) {
+        let removal = async {
+            if let Some(running) = self.running.take() {
+                running.stop().await;
+            }
+            if let Err(failure) = self.database.remove().await {
+                screen.line(&format!("{} could not be dropped from PostgreSQL: {failure}", self.name));
+            }
+            for prefix in [self.name.clone(), self.floor_prefix()] {
+                if let Err(failure) = queues::remove(&self.amqp_url, &prefix).await {
+                    screen.line(&format!("{prefix}.* could not be deleted from RabbitMQ: {failure}"));
+                }
+            }
+        };
+        if tokio::time::timeout(REMOVE_TIMEOUT, removal).await.is_err() {
+            screen.line(&format!("{} could not be removed in time", self.name));
         }
         if !self.keep_logs {
             let _ = std::fs::remove_dir_all(&self.logs);
         }
     }
-
-    async fn remove_queues(&self) -> Result<(), Failure> {
-        let config = BrokerConfig {
-            amqp_url: self.amqp_url.clone(),
-            queue_prefix: self.name.clone(),
-            queue_max_bytes: u32::MAX,
-        };
-        let topology = Topology::new(&config);
-        let connection = connection::open(&self.amqp_url, "pulso-bench").await?;
-        let channel = connection::within_time(connection.create_channel()).await?;
-        for queue in [topology.store_queue(), topology.dead_queue()] {
-            connection::within_time(channel.queue_delete(queue, QueueDeleteOptions::default())).await?;
-        }
-        for exchange in [topology.telemetry_exchange(), topology.dead_letter_exchange()] {
-            connection::within_time(channel.exchange_delete(exchange, ExchangeDeleteOptions::default())).await?;
-        }
-        Ok(connection::within_time(connection.close(200, "done".into())).await?)
-    }
 }
 
-impl Running {
-    async fn ready(&mut self) -> Result<(), Failure> {
-        self.worker.ready(&format!("{}/livez", self.worker_url)).await?;
-        self.api.ready(&format!("{}/readyz", self.api_url)).await
-    }
-
-    /// Fails when something we started has ended.
-    pub fn check(&mut self) -> Result<(), Failure> {
-        self.api.check()?;
-        self.worker.check()?;
-        self.bare.check()
-    }
-
-    /// The API's address.
-    pub fn api_url(&self) -> &str {
-        &self.api_url
-    }
-
-    /// The bare route's address.
-    pub fn bare_url(&self) -> &str {
-        &self.bare_url
-    }
-
-    /// Processes of the API, the worker and the bare route.
-    pub fn pids(&self) -> (u32, u32, u32) {
-        (self.api.pid(), self.worker.pid(), self.bare.pid())
-    }
-
-    /// What the API counts.
-    pub async fn api_metrics(&self) -> Result<Scrape, Failure> {
-        Scrape::of(&self.client, &format!("{}/metrics", self.api_url)).await
-    }
-
-    /// What the worker counts.
-    pub async fn worker_metrics(&self) -> Result<Scrape, Failure> {
-        Scrape::of(&self.client, &format!("{}/metrics", self.worker_url)).await
-    }
+/// Registers a user and their devices as anybody would, and gets every device a token.
+async fn register(url: &str, password: &str, count: u32, screen: &Screen) -> Result<Vec<String>, Failure> {
+    let account = AccountArgs {
+        url: url.to_owned(),
+        username: "bench".to_owned(),
+        password: password.to_owned().into(),
+        sign_up: true,
+    };
+    let account = Account::sign_in(&account).await?;
+    let devices = enrol(&account, "bench", usize::try_from(count)?, screen).await?;
+    Ok(exchange_all(&account.client, &devices).await?)
 }
 
 fn local(port: u16) -> String {

@@ -76,6 +76,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    device_purges (device_id) {
+        device_id -> Uuid,
+        deleted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     heartbeats (device_id, ts) {
         device_id -> Uuid,
         ts -> Timestamptz,

@@ -6,8 +6,10 @@ use crate::draw::Draw;
 
 /// First wait without advice from the server.
 const SHORTEST: Duration = Duration::from_millis(50);
+/// Longest wait without advice: a supervisor has an API back within 5 s.
+const LONGEST: Duration = Duration::from_secs(3);
 /// Longest wait, whatever the server advises: a simulator that sleeps for minutes looks dead.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST_ADVISED: Duration = Duration::from_secs(30);
 /// Doublings after which the wait stays the same; far beyond [`LONGEST`].
 const MOST_DOUBLINGS: u32 = 16;
 
@@ -31,7 +33,7 @@ impl Backoff {
         let doubled = SHORTEST.saturating_mul(1_u32 << self.tries.min(MOST_DOUBLINGS)).min(LONGEST);
         self.tries = self.tries.saturating_add(1);
         let wait = doubled.mul_f64(0.5 + self.draw.share() / 2.0);
-        advised.map_or(wait, |advised| advised.min(LONGEST) + wait.min(SHORTEST))
+        advised.map_or(wait, |advised| advised.min(LONGEST_ADVISED) + wait.min(SHORTEST))
     }
 
     /// A number at least 0 and below 1, from the same chance.
@@ -49,7 +51,7 @@ impl Backoff {
 mod tests {
     use std::time::Duration;
 
-    use super::{Backoff, LONGEST};
+    use super::{Backoff, LONGEST, LONGEST_ADVISED};
 
     #[test]
     fn waits_grow_to_a_limit_and_begin_anew_after_a_success() {
@@ -66,6 +68,6 @@ mod tests {
         let mut backoff = Backoff::new(1);
         let wait = backoff.next(Some(Duration::from_secs(2)));
         assert!(wait >= Duration::from_secs(2) && wait < Duration::from_millis(2_100), "{wait:?}");
-        assert!(backoff.next(Some(Duration::from_secs(3_600))) < LONGEST + Duration::from_secs(1));
+        assert!(backoff.next(Some(Duration::from_secs(3_600))) < LONGEST_ADVISED + Duration::from_secs(1));
     }
 }

@@ -24,8 +24,10 @@ struct State {
 
 impl Default for Screen {
     fn default() -> Self {
-        let state = State { shown_at: None, is_live: false };
-        Self { is_terminal: stdout().is_terminal(), state: Mutex::new(state) }
+        let is_terminal = stdout().is_terminal();
+        // In a log, the first interval has to pass before there is something to tell.
+        let shown_at = (!is_terminal).then(Instant::now);
+        Self { is_terminal, state: Mutex::new(State { shown_at, is_live: false }) }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, as JSON where it is JSON, else as a string.
     pub body: Value,
+    /// The body as it came, for whoever looks at digits or for what must not be in it.
+    pub text: String,
 }
 
 /// A device that can send.
@@ -49,6 +51,21 @@ impl Answer {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The address of the next page, where there is one.
+    #[must_use]
+    pub fn next_page(&self) -> Option<String> {
+        let address = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+        Some(address.to_owned())
+    }
+
+    /// A problem's body without the request's id: what two requests that shall not be told apart have in common.
+    #[must_use]
+    pub fn problem(&self) -> Value {
+        let mut body = self.body.clone();
+        body.as_object_mut().and_then(|fields| fields.remove("instance")).expect("a problem with an instance");
+        body
     }
 
     /// Itself, if it has that status.
@@ -95,8 +112,8 @@ impl Client {
         let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.ok()?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Some(Answer { status, headers, body })
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
+        Some(Answer { status, headers, body, text })
     }
 
     /// Sends a request.
@@ -110,6 +127,16 @@ impl Client {
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
+    }
+
+    /// GET with one more header.
+    pub async fn get_with(&self, path: &str, header: &str, value: &str) -> Answer {
+        self.send(self.request(Method::GET, path).header(header, value)).await
+    }
+
+    /// Any method, without a body.
+    pub async fn ask(&self, method: &str, path: &str) -> Answer {
+        self.send(self.request(method.parse().unwrap(), path)).await
     }
 
     /// POST with a JSON body.
@@ -142,8 +169,21 @@ impl Client {
         let (username, password) = (Ulid::generate().to_string(), "correct horse");
         let account = json!({"username": username, "password": password});
         let _ = self.post("/auth/register", &account).await.expect(201);
-        let tokens = self.post("/auth/login", &account).await.expect(200);
-        self.with_token(tokens.body["access_token"].as_str().unwrap())
+        self.signed_in(&account).await
+    }
+
+    /// Signs in with a name and a password, or whatever else `login` says.
+    pub async fn signed_in(&self, login: &Value) -> Self {
+        self.with_token_of(&self.post("/auth/login", login).await.expect(200))
+    }
+
+    /// The same with the access token in `answer`.
+    ///
+    /// # Panics
+    /// When there is none in it.
+    #[must_use]
+    pub fn with_token_of(&self, answer: &Answer) -> Self {
+        self.with_token(answer.body["access_token"].as_str().unwrap())
     }
 
     /// Registers a device of this user and signs it in.
@@ -152,7 +192,7 @@ impl Client {
         let id = made.body["id"].as_str().unwrap().to_owned();
         let secret = made.body["credential"]["secret"].as_str().unwrap().to_owned();
         let tokens = self.post("/auth/device", &json!({"device_id": id, "secret": secret})).await.expect(200);
-        let client = self.with_token(tokens.body["access_token"].as_str().unwrap());
+        let client = self.with_token_of(&tokens);
         Device { id, secret, client }
     }
 }

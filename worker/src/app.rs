@@ -11,6 +11,7 @@ use pulso_shared::shutdown::Shutdown;
 use crate::config::{Cli, Command, WorkerConfig};
 use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
+use crate::retention;
 use crate::storage::{Database, partitions};
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -45,14 +46,17 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let server = health::serve(config.ops_address, Arc::clone(&readiness), metrics::install()?)?;
     let health = server.handle();
     tokio::spawn(server);
-    tokio::spawn(partitions::keep_ready(config.database.database_url.clone(), clock));
+    let database_url = config.database.database_url;
+    partitions::make_ready(&database_url, clock).await;
+    tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
+    tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
     let settings = ConsumerSettings {
         topology: Topology::new(&config.broker),
         amqp_url: config.broker.amqp_url,
         batch: config.batch,
         clock,
     };
-    consumer::run(settings, Database::new(config.database.database_url), readiness, shutdown).await;
+    consumer::run(settings, Database::new(database_url), readiness, shutdown).await;
     health.stop(false).await;
     tracing::info!("stopped");
     Ok(())

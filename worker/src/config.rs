@@ -62,8 +62,9 @@ pub struct BatchConfig {
     /// How long the first row of a batch waits for company, ms.
     #[arg(long, env = "BATCH_LINGER_MS", default_value_t = 50)]
     pub batch_linger_ms: u32,
-    /// Messages held without being acknowledged. Each is at most 128 KiB or so, which bounds the memory.
-    #[arg(long, env = "PREFETCH", default_value_t = 256, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+    /// Messages held without being acknowledged. Most are at most 128 KiB; one that carries a single large array may
+    /// be as large as a request (1 MiB). This bounds the memory.
+    #[arg(long, env = "PREFETCH", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=2_000))]
     pub prefetch: u16,
 }
 

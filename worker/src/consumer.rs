@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
@@ -22,15 +23,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::batcher::{BatchLimits, Batcher};
 use crate::config::BatchConfig;
-use crate::dead_letter::{DeadLetterError, DeadLetters};
+use crate::dead_letter::DeadLetters;
 use crate::delivery::Delivery;
 use crate::health::Readiness;
 use crate::metrics::STORE;
-use crate::pipeline::{self, Leftovers};
+use crate::pipeline;
 use crate::storage::Database;
 
-/// Wait between two attempts to connect.
-const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+/// Waits between two sessions: the first, and the longest. A session that lasted resets it; sessions that fail at once
+/// must not bring their messages to the delivery limit in a minute.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
+/// A session that lasted this long was a good one.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
 /// How often the queue's depth is asked for, and with it whether the connection still works.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// After SIGTERM, how long what is in hand may take to be stored. What is not, the broker delivers again.
@@ -53,8 +58,6 @@ pub struct ConsumerSettings {
 enum SessionError {
     #[error(transparent)]
     Broker(#[from] ConnectionError),
-    #[error(transparent)]
-    DeadLetter(#[from] DeadLetterError),
     #[error("the broker cancelled the consumer")]
     Cancelled,
     #[error("the writer failed: {0}")]
@@ -69,9 +72,12 @@ impl From<lapin::Error> for SessionError {
 
 /// Consumes until the order to stop.
 pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<Readiness>, mut shutdown: Shutdown) {
-    let database = Arc::new(Mutex::new(database));
+    let dead_letters = DeadLetters::new(settings.amqp_url.clone(), settings.topology.clone());
+    let writer = Arc::new(Mutex::new(Writer { database, dead_letters }));
+    let mut backoff = FIRST_BACKOFF;
     while !shutdown.is_ordered() {
-        match Session::open(&settings, Arc::clone(&database)).await {
+        let started = Instant::now();
+        match Session::open(&settings, Arc::clone(&writer)).await {
             Ok(mut session) => {
                 tracing::info!("consuming");
                 readiness.set_consuming(true);
@@ -85,10 +91,25 @@ pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<
             }
             Err(error) => tracing::warn!(%error, "broker not reachable"),
         }
+        backoff = if started.elapsed() >= GOOD_SESSION { FIRST_BACKOFF } else { backoff };
         tokio::select! {
-            () = tokio::time::sleep(RECONNECT_EVERY) => {}
+            () = tokio::time::sleep(backoff) => {}
             () = shutdown.ordered() => {}
         }
+        backoff = LONGEST_BACKOFF.min(backoff.saturating_mul(2));
+    }
+}
+
+/// Where a batch ends: in the database, or what cannot, among the dead letters.
+struct Writer {
+    database: Database,
+    dead_letters: DeadLetters,
+}
+
+impl Writer {
+    async fn write(&mut self, deliveries: Vec<Delivery>, clock: Clock) {
+        let leftovers = pipeline::store(&mut self.database, deliveries, clock).await;
+        self.dead_letters.bury(leftovers).await;
     }
 }
 
@@ -97,18 +118,19 @@ struct Session {
     connection: Connection,
     channel: Channel,
     deliveries: Consumer,
-    dead_letters: DeadLetters,
     queue: ShortString,
     batcher: Batcher<Delivery>,
     writing: Option<Writing>,
-    database: Arc<Mutex<Database>>,
+    writer: Arc<Mutex<Writer>>,
     clock: Clock,
 }
 
 /// A batch on its way into the database.
 struct Writing {
     last_tag: u64,
-    task: JoinHandle<Leftovers>,
+    /// When the API accepted the oldest of it.
+    oldest: Option<DateTime<Utc>>,
+    task: JoinHandle<()>,
 }
 
 impl Drop for Writing {
@@ -119,11 +141,10 @@ impl Drop for Writing {
 }
 
 impl Session {
-    async fn open(settings: &ConsumerSettings, database: Arc<Mutex<Database>>) -> Result<Self, SessionError> {
+    async fn open(settings: &ConsumerSettings, writer: Arc<Mutex<Writer>>) -> Result<Self, SessionError> {
         let connection = connection::open(&settings.amqp_url, "pulso-worker consumer").await?;
+        settings.topology.declare(&connection).await?;
         let channel = within_time(connection.create_channel()).await?;
-        within_time(settings.topology.declare(&channel)).await?;
-        let dead_letters = DeadLetters::open(&connection, &settings.topology).await?;
         within_time(channel.basic_qos(settings.batch.prefetch, BasicQosOptions::default())).await?;
         let queue = settings.topology.store_queue();
         let deliveries = within_time(channel.basic_consume(
@@ -141,7 +162,7 @@ impl Session {
         };
         let batcher = Batcher::new(limits);
         let clock = settings.clock;
-        Ok(Self { connection, channel, deliveries, dead_letters, queue, batcher, writing: None, database, clock })
+        Ok(Self { connection, channel, deliveries, queue, batcher, writing: None, writer, clock })
     }
 
     /// Gathers, writes and acknowledges until the order to stop, then finishes what is in hand.
@@ -152,7 +173,10 @@ impl Session {
             tokio::select! {
                 delivery = self.deliveries.next(), if !self.batcher.is_full() => self.gather(delivery)?,
                 () = sleep_until(due_at.unwrap_or_else(Instant::now)), if due_at.is_some() => self.start_writing(),
-                leftovers = written(&mut self.writing), if self.writing.is_some() => self.finish(leftovers?).await?,
+                done = written(&mut self.writing), if self.writing.is_some() => {
+                    done?;
+                    self.acknowledge().await?;
+                }
                 _ = check.tick() => self.check().await?,
                 () = shutdown.ordered() => return self.drain().await,
             }
@@ -169,20 +193,15 @@ impl Session {
     fn start_writing(&mut self) {
         let deliveries = self.batcher.take();
         let Some(last_tag) = deliveries.last().map(|delivery| delivery.tag) else { return };
-        let (database, clock) = (Arc::clone(&self.database), self.clock);
-        let task = tokio::spawn(async move { pipeline::store(&mut *database.lock().await, deliveries, clock).await });
-        self.writing = Some(Writing { last_tag, task });
+        let oldest = deliveries.first().and_then(Delivery::received_at);
+        let (writer, clock) = (Arc::clone(&self.writer), self.clock);
+        let task = tokio::spawn(async move { writer.lock().await.write(deliveries, clock).await });
+        self.writing = Some(Writing { last_tag, oldest, task });
     }
 
-    /// Buries what could not be stored, then acknowledges the batch: all tags up to its last one, since batches are
-    /// written in the order of their tags.
-    async fn finish(&mut self, leftovers: Leftovers) -> Result<(), SessionError> {
-        for message in &leftovers.messages {
-            self.dead_letters.bury_message(message).await?;
-        }
-        for (rows, reason) in leftovers.rows {
-            self.dead_letters.bury_rows(rows, &reason).await?;
-        }
+    /// Acknowledges the batch that is written: all tags up to its last one, since batches are written in the order of
+    /// their tags.
+    async fn acknowledge(&mut self) -> Result<(), SessionError> {
         if let Some(written) = self.writing.take() {
             let all_up_to = BasicAckOptions { multiple: true };
             within_time(self.channel.basic_ack(written.last_tag, all_up_to)).await?;
@@ -195,8 +214,11 @@ impl Session {
         let queue = self.channel.queue_declare(self.queue.clone(), passive, FieldTable::default());
         let depth = within_time(queue).await?.message_count();
         STORE.queue_depth.set(f64::from(depth));
-        if depth == 0 && self.batcher.is_empty() && self.writing.is_none() {
-            STORE.lag.set(0.0);
+        // A commit tells the lag as well; while none succeeds, what is in hand grows older here.
+        match &self.writing {
+            Some(Writing { oldest: Some(oldest), .. }) => STORE.lag.set((self.clock.now() - oldest).as_seconds_f64()),
+            None if depth == 0 && self.batcher.is_empty() => STORE.lag.set(0.0),
+            _ => {}
         }
         Ok(())
     }
@@ -210,8 +232,8 @@ impl Session {
                 if self.writing.is_none() {
                     self.start_writing();
                 }
-                let leftovers = written(&mut self.writing).await?;
-                self.finish(leftovers).await?;
+                written(&mut self.writing).await?;
+                self.acknowledge().await?;
             }
             Ok(())
         });
@@ -232,8 +254,8 @@ impl Session {
     }
 }
 
-/// The outcome of what is being written; for ever pending where nothing is.
-async fn written(writing: &mut Option<Writing>) -> Result<Leftovers, SessionError> {
+/// Returns when what is being written is written; never where nothing is.
+async fn written(writing: &mut Option<Writing>) -> Result<(), SessionError> {
     match writing {
         Some(writing) => Ok((&mut writing.task).await?),
         None => std::future::pending().await,

@@ -1,21 +1,33 @@
 //! Where goes what can never be stored: onto the dead-letter exchange, with the reason in a header, confirmed before
 //! the original is acknowledged. The body is such as the API would send it, so that it can be sent again.
+//!
+//! On a connection of its own: when the broker is short of memory or disk it blocks whoever publishes, and the
+//! consumer must be able to acknowledge then, since that is what makes room.
+
+use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use pulso_shared::amqp::connection::{ConnectionError, within_time};
-use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
+use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE, Submission};
 use pulso_shared::amqp::topology::Topology;
+use secrecy::SecretString;
 
 use crate::delivery::Undecodable;
 use crate::metrics::count_dead_letter;
+use crate::pipeline::Leftovers;
 use crate::storage::Rows;
 
 /// Header with the reason, for people.
 const REASON_HEADER: &str = "x-pulso-reason";
+/// A decoder's complaint may quote the whole message; a header must fit into a frame.
+const MAX_REASON_BYTES: usize = 1_024;
 /// AMQP `delivery-mode` of a message that must survive the broker.
 const PERSISTENT: u8 = 2;
+/// Waits between attempts to bury something: the first, and the longest.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Why something is dead, in one word (the metric's label and the routing key) and in many.
 #[derive(Debug, Clone)]
@@ -26,81 +38,122 @@ pub struct Reason {
     pub detail: String,
 }
 
-/// The way to the dead letters.
+/// The way to the dead letters; connected when there is something to bury.
 pub struct DeadLetters {
-    channel: Channel,
-    exchange: ShortString,
+    url: SecretString,
+    topology: Topology,
+    link: Option<(Connection, Channel)>,
 }
 
 /// The dead-letter exchange did not take something.
 #[derive(Debug, thiserror::Error)]
-pub enum DeadLetterError {
-    /// No answer, or an error.
+enum BuryError {
     #[error(transparent)]
     Broker(#[from] ConnectionError),
-    /// It cannot be written as a message.
-    #[error(transparent)]
-    Encode(#[from] serde_json::Error),
-    /// A nack, or no queue behind the exchange.
-    #[error("the dead-letter queue refused it")]
+    #[error("the dead-letter queue refused it: is it full?")]
     Refused,
 }
 
 impl DeadLetters {
-    /// Opens a channel of its own, since a publish that fails closes its channel.
-    ///
-    /// # Errors
-    /// When the broker refuses.
-    pub async fn open(connection: &Connection, topology: &Topology) -> Result<Self, ConnectionError> {
-        let channel = within_time(connection.create_channel()).await?;
-        within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self { channel, exchange: topology.dead_letter_exchange() })
+    /// A way that is not open yet.
+    #[must_use]
+    pub fn new(url: SecretString, topology: Topology) -> Self {
+        Self { url, topology, link: None }
     }
 
-    /// Buries a message that cannot be read, as it came.
-    ///
-    /// # Errors
-    /// When it could not be: then the original must not be acknowledged.
-    pub async fn bury_message(&self, message: &Undecodable) -> Result<(), DeadLetterError> {
-        let reason = Reason { code: "undecodable", detail: message.reason.clone() };
-        tracing::warn!(reason = reason.detail, bytes = message.body.len(), "message dead-lettered");
-        self.publish(&message.body, &reason).await
-    }
-
-    /// Buries rows, each as a message of its own.
-    ///
-    /// # Errors
-    /// When one could not be: then the originals must not be acknowledged.
-    pub async fn bury_rows(&self, rows: Rows, reason: &Reason) -> Result<(), DeadLetterError> {
-        for submission in rows.into_submissions() {
-            let request_id = submission.request_id.clone();
-            tracing::warn!(request_id, code = reason.code, reason = reason.detail, "reading dead-lettered");
-            self.publish(&serde_json::to_vec(&[submission])?, reason).await?;
+    /// Buries all that a batch has left. Returns when it is confirmed, however long that takes: everything else of the
+    /// batch is stored, and giving the batch back would only bring it here again.
+    pub async fn bury(&mut self, leftovers: Leftovers) {
+        for message in &leftovers.messages {
+            self.bury_message(message).await;
         }
-        Ok(())
+        for (rows, reason) in leftovers.rows {
+            self.bury_rows(rows, &reason).await;
+        }
     }
 
-    async fn publish(&self, body: &[u8], reason: &Reason) -> Result<(), DeadLetterError> {
+    async fn bury_message(&mut self, message: &Undecodable) {
+        let reason = Reason { code: "undecodable", detail: message.reason.clone() };
+        tracing::warn!(reason = shorten(&reason.detail), bytes = message.body.len(), "message dead-lettered");
+        self.publish_patiently(&message.body, &reason).await;
+    }
+
+    /// All rows of one reason are one message.
+    async fn bury_rows(&mut self, rows: Rows, reason: &Reason) {
+        let submissions: Vec<Submission> = rows.into_submissions().collect();
+        if submissions.is_empty() {
+            return;
+        }
+        for submission in &submissions {
+            let request_id = submission.request_id.as_str();
+            tracing::warn!(request_id, code = reason.code, reason = shorten(&reason.detail), "reading dead-lettered");
+        }
+        match serde_json::to_vec(&submissions) {
+            Ok(body) => self.publish_patiently(&body, reason).await,
+            Err(error) => tracing::error!(%error, "a dead letter cannot be written as JSON"),
+        }
+    }
+
+    async fn publish_patiently(&mut self, body: &[u8], reason: &Reason) {
+        let mut backoff = FIRST_BACKOFF;
+        while let Err(error) = self.publish(body, reason).await {
+            tracing::warn!(%error, retry_in = ?backoff, "not dead-lettered; waiting");
+            self.link = None;
+            tokio::time::sleep(backoff).await;
+            backoff = LONGEST_BACKOFF.min(backoff.saturating_mul(2));
+        }
+        count_dead_letter(reason.code);
+    }
+
+    async fn publish(&mut self, body: &[u8], reason: &Reason) -> Result<(), BuryError> {
         let mut headers = FieldTable::default();
-        headers.insert(REASON_HEADER.into(), AMQPValue::LongString(reason.detail.as_str().into()));
+        headers.insert(REASON_HEADER.into(), AMQPValue::LongString(shorten(&reason.detail).into()));
         let properties = BasicProperties::default()
             .with_type(MESSAGE_TYPE.into())
             .with_content_type(CONTENT_TYPE.into())
             .with_delivery_mode(PERSISTENT)
             .with_headers(headers);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let exchange = self.topology.dead_letter_exchange();
+        let channel = self.channel().await?;
         let confirmation = within_time(async {
-            self.channel
-                .basic_publish(self.exchange.clone(), reason.code.into(), options, body, properties)
-                .await?
-                .await
+            channel.basic_publish(exchange, reason.code.into(), options, body, properties).await?.await
         });
         match confirmation.await? {
-            Confirmation::Ack(None) => {
-                count_dead_letter(reason.code);
-                Ok(())
-            }
-            _ => Err(DeadLetterError::Refused),
+            Confirmation::Ack(None) => Ok(()),
+            _ => Err(BuryError::Refused),
         }
+    }
+
+    async fn channel(&mut self) -> Result<&Channel, ConnectionError> {
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => self.open().await?,
+        };
+        Ok(&self.link.insert(link).1)
+    }
+
+    async fn open(&self) -> Result<(Connection, Channel), ConnectionError> {
+        let connection = connection::open(&self.url, "pulso-worker dead letters").await?;
+        self.topology.declare(&connection).await?;
+        let channel = within_time(connection.create_channel()).await?;
+        within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok((connection, channel))
+    }
+}
+
+/// The beginning of a reason.
+fn shorten(detail: &str) -> &str {
+    detail.get(..detail.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        assert_eq!(shorten("short"), "short");
+        assert_eq!(shorten(&"ü".repeat(2_000)).len(), 1_024);
     }
 }

@@ -1,5 +1,6 @@
 //! One message as it was delivered: what it holds, or why it cannot be read.
 
+use chrono::{DateTime, Utc};
 use lapin::message::Delivery as AmqpDelivery;
 use pulso_shared::amqp::message::{self, MESSAGE_TYPE, Submission};
 
@@ -35,6 +36,12 @@ impl Delivery {
         };
         let content = decoded.map_err(|reason| Undecodable { reason, body: delivery.data });
         Self { tag: delivery.delivery_tag, redelivered: delivery.redelivered, content }
+    }
+
+    /// When the API accepted the first of it.
+    #[must_use]
+    pub fn received_at(&self) -> Option<DateTime<Utc>> {
+        self.content.as_ref().ok().and_then(|submissions| submissions.first()).map(|first| first.received_at)
     }
 
     /// How many rows it will be.

@@ -35,6 +35,9 @@ impl From<tokio_postgres::Error> for StoreError {
             // Each partition's key has a name of its own; our tables have no other unique constraint.
             &SqlState::UNIQUE_VIOLATION => Self::Duplicate,
             &SqlState::FOREIGN_KEY_VIOLATION if database.constraint() == Some(DEVICE_STATE_DEVICE) => Self::DeviceGone,
+            // A partition was attached while the row was on its way into the default one: the next attempt finds it.
+            // (A table's own CHECK has a name.)
+            &SqlState::CHECK_VIOLATION if database.constraint().is_none() => Self::Transient(text),
             code if code.code().starts_with("22") || code.code().starts_with("23") => Self::Poison(text),
             _ => Self::Transient(text),
         }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::{DeviceId, UserId};
-use pulso_shared::schema::{device_state, devices, heartbeats, readings};
+use pulso_shared::schema::{device_purges, device_state, devices};
 
 use super::types::SearchText;
 
@@ -195,12 +195,12 @@ pub async fn update_device(
     diesel::update(devices::table.find(id)).set(changes).execute(connection).await.map(|_| ())
 }
 
-/// Deletes devices with all that is kept of them.
+/// Deletes devices. What they sent, which may be millions of rows, is left to the workers to purge: nobody can see it
+/// any more, and while a long transaction deleted it here, every batch with such a device in it would have to wait.
 pub async fn delete_devices(connection: &mut AsyncPgConnection, ids: &[DeviceId]) -> QueryResult<()> {
-    // The devices first: it waits for a batch of theirs that is being stored, so that its rows go as well.
-    diesel::delete(devices::table.filter(devices::id.eq_any(ids))).execute(connection).await?;
-    diesel::delete(heartbeats::table.filter(heartbeats::device_id.eq_any(ids))).execute(connection).await?;
-    diesel::delete(readings::table.filter(readings::device_id.eq_any(ids))).execute(connection).await.map(|_| ())
+    let purges: Vec<_> = ids.iter().map(|id| device_purges::device_id.eq(id)).collect();
+    diesel::insert_into(device_purges::table).values(purges).execute(connection).await?;
+    diesel::delete(devices::table.filter(devices::id.eq_any(ids))).execute(connection).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -91,7 +91,11 @@ async fn of_user(state: &AppState, user: UserId, reference: Reference) -> Result
 }
 
 async fn open_device(state: &AppState, id: DeviceId) -> Result<DeviceId, TargetError> {
-    let device = find(state, DeviceName::Id(id)).await?;
+    // Unknown and closed alike: whoever has no credential learns of no device that it exists.
+    let device = match find(state, DeviceName::Id(id)).await {
+        Err(TargetError::Unknown) => return Err(TargetError::CredentialNeeded),
+        found => found?,
+    };
     if device.ingest_open && state.config.ingest.allow_open_ingest {
         Ok(device.id)
     } else {

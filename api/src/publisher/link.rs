@@ -1,6 +1,6 @@
 //! The connection that publishes, kept by a supervisor of our own: on any doubt it is thrown away and made anew.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -36,9 +36,13 @@ pub struct Publisher {
 }
 
 /// A connection that works, as far as we know.
+///
+/// Each publish has a channel for itself until it is confirmed. Two on one channel could be taken for each other: the
+/// client library numbers a message and queues its frames in two steps, between which another thread's message may slip
+/// in, and it pairs returned messages with confirms by their order alone.
 struct Link {
     connection: Connection,
-    channel: Channel,
+    idle_channels: Mutex<Vec<Channel>>,
     exchange: ShortString,
     routing_key: ShortString,
     properties: BasicProperties,
@@ -66,24 +70,19 @@ impl Publisher {
     pub(super) async fn deliver(&self, batch: &Batch) -> Outcome {
         let mut link = self.link.clone();
         loop {
-            let attempt = async {
-                let current = current(&mut link).await?;
-                current.publish(&batch.body).await
+            // What is too late already is not sent: its clients have given up, and will send it again.
+            let Ok(Some(current)) = timeout_at(batch.deadline, current(&mut link)).await else {
+                return Outcome::Refused(Refusal::Timeout);
             };
-            match timeout_at(batch.deadline, attempt).await {
+            let sent_at = Instant::now();
+            if sent_at >= batch.deadline {
+                return Outcome::Refused(Refusal::Timeout);
+            }
+            match timeout_at(batch.deadline, current.publish(&batch.body)).await {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) => wait_for_change(&mut link, batch.deadline).await,
-                Err(_) => {
-                    self.doubt();
-                    return Outcome::Refused(Refusal::Timeout);
-                }
+                Err(_) => return Outcome::Refused(current.unanswered_since(sent_at)),
             }
-        }
-    }
-
-    fn doubt(&self) {
-        if let Some(link) = self.link.borrow().as_ref() {
-            link.doubted.notify_one();
         }
     }
 }
@@ -101,16 +100,14 @@ async fn wait_for_change(link: &mut watch::Receiver<Option<Arc<Link>>>, deadline
 impl Link {
     async fn open(url: &SecretString, topology: &Topology) -> Result<Self, ConnectionError> {
         let connection = connection::open(url, "pulso-api publisher").await?;
-        let channel = within_time(connection.create_channel()).await?;
-        within_time(topology.declare(&channel)).await?;
-        within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        topology.declare(&connection).await?;
         let properties = BasicProperties::default()
             .with_type(MESSAGE_TYPE.into())
             .with_content_type(CONTENT_TYPE.into())
             .with_delivery_mode(PERSISTENT);
         Ok(Self {
             connection,
-            channel,
+            idle_channels: Mutex::default(),
             exchange: topology.telemetry_exchange(),
             routing_key: topology.telemetry_key(),
             properties,
@@ -125,15 +122,16 @@ impl Link {
         }
         // Mandatory: RabbitMQ confirms a message that no queue gets, unless it is asked to return it.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let published = self.channel.basic_publish(
-            self.exchange.clone(),
-            self.routing_key.clone(),
-            options,
-            body,
-            self.properties.clone(),
-        );
-        let confirmation = async { published.await?.await }.await;
-        match confirmation {
+        let confirmation = async {
+            let channel = self.take_channel().await?;
+            let (exchange, key) = (self.exchange.clone(), self.routing_key.clone());
+            let confirm = channel.basic_publish(exchange, key, options, body, self.properties.clone()).await?;
+            let confirmation = confirm.await?;
+            // Only a channel whose publish has been answered is used again; any other is dropped, and with it closed.
+            self.return_channel(channel);
+            Ok::<_, lapin::Error>(confirmation)
+        };
+        match confirmation.await {
             Ok(Confirmation::Ack(None)) => Some(Outcome::Confirmed),
             Ok(Confirmation::Nack(_)) => Some(Outcome::Refused(Refusal::QueueFull)),
             Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => {
@@ -149,15 +147,48 @@ impl Link {
         }
     }
 
+    /// What a publish without an answer means: a blocked broker, or else a link to be doubted if it had its time.
+    fn unanswered_since(&self, sent_at: Instant) -> Refusal {
+        if self.connection.status().blocked() {
+            return Refusal::Blocked;
+        }
+        if sent_at.elapsed() >= ANSWER_TIMEOUT {
+            self.doubted.notify_one();
+        }
+        Refusal::Timeout
+    }
+
     /// Whether the broker still answers. A blocked one does not, and is not broken.
     async fn answers(&self) -> bool {
         if self.connection.status().blocked() {
             return true;
         }
         let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let (exchange, arguments) = (self.exchange.clone(), FieldTable::default());
-        let asked = self.channel.exchange_declare(exchange, ExchangeKind::Topic, passive, arguments);
+        let asked = async {
+            let channel = self.take_channel().await?;
+            let (exchange, arguments) = (self.exchange.clone(), FieldTable::default());
+            channel.exchange_declare(exchange, ExchangeKind::Topic, passive, arguments).await?;
+            self.return_channel(channel);
+            Ok::<_, lapin::Error>(())
+        };
         matches!(tokio::time::timeout(ANSWER_TIMEOUT, asked).await, Ok(Ok(())))
+    }
+
+    async fn take_channel(&self) -> lapin::Result<Channel> {
+        if let Some(channel) = self.channels().pop() {
+            return Ok(channel);
+        }
+        let channel = self.connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(channel)
+    }
+
+    fn return_channel(&self, channel: Channel) {
+        self.channels().push(channel);
+    }
+
+    fn channels(&self) -> MutexGuard<'_, Vec<Channel>> {
+        self.idle_channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when the link should be replaced.

@@ -1,6 +1,14 @@
 //! The API as its clients see it: real processes, real PostgreSQL, RabbitMQ and Redis.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says where it stops")]
 
+mod accounts;
+mod credentials;
+mod devices;
+mod history;
 mod ingest;
 mod ingest_faults;
+mod operations;
 mod outages;
+mod presence;
+mod servers;
+mod sessions;

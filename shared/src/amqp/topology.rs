@@ -9,8 +9,9 @@
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, ExchangeKind};
+use lapin::{Channel, Connection, ExchangeKind};
 
+use super::connection::{ConnectionError, within_time};
 use crate::config::BrokerConfig;
 
 /// How often a message may come back undone before it is dead-lettered. RabbitMQ 4 sets 20 where a queue says
@@ -65,14 +66,15 @@ impl Topology {
     /// Declares everything.
     ///
     /// # Errors
-    /// What the broker answers; a queue that exists with other arguments is one such error.
-    pub async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
-        self.declare_exchange(channel, self.dead_letter_exchange()).await?;
-        self.declare_queue(channel, self.dead_queue(), self.dead_arguments()).await?;
-        self.bind(channel, self.dead_queue(), self.dead_letter_exchange(), "#").await?;
-        self.declare_exchange(channel, self.telemetry_exchange()).await?;
-        self.declare_queue(channel, self.store_queue(), self.store_arguments()).await?;
-        self.bind(channel, self.store_queue(), self.telemetry_exchange(), "telemetry.#").await
+    /// What the broker answers, or that it does not.
+    pub async fn declare(&self, connection: &Connection) -> Result<(), ConnectionError> {
+        self.declare_queue(connection, self.dead_queue(), self.dead_arguments()).await?;
+        self.declare_queue(connection, self.store_queue(), self.store_arguments()).await?;
+        let channel = within_time(connection.create_channel()).await?;
+        within_time(self.declare_exchange(&channel, self.dead_letter_exchange())).await?;
+        within_time(self.bind(&channel, self.dead_queue(), self.dead_letter_exchange(), "#")).await?;
+        within_time(self.declare_exchange(&channel, self.telemetry_exchange())).await?;
+        within_time(self.bind(&channel, self.store_queue(), self.telemetry_exchange(), "telemetry.#")).await
     }
 
     async fn declare_exchange(&self, channel: &Channel, name: ShortString) -> lapin::Result<()> {
@@ -80,9 +82,26 @@ impl Topology {
         channel.exchange_declare(name, ExchangeKind::Topic, durable, FieldTable::default()).await
     }
 
-    async fn declare_queue(&self, channel: &Channel, name: ShortString, arguments: FieldTable) -> lapin::Result<()> {
+    /// A queue that exists with other limits is used as it is: the broker cannot change them, and stopping to accept
+    /// data because a setting has changed would be worse than the old limit.
+    async fn declare_queue(
+        &self,
+        connection: &Connection,
+        name: ShortString,
+        arguments: FieldTable,
+    ) -> Result<(), ConnectionError> {
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(name, durable, arguments).await.map(|_| ())
+        let channel = within_time(connection.create_channel()).await?;
+        let declared = within_time(channel.queue_declare(name.clone(), durable, arguments)).await;
+        let Err(ConnectionError::Broker(refused)) = declared else {
+            return declared.map(|_| ());
+        };
+        // The refusal has closed its channel.
+        let channel = within_time(connection.create_channel()).await?;
+        let passive = QueueDeclareOptions { passive: true, ..durable };
+        within_time(channel.queue_declare(name.clone(), passive, FieldTable::default())).await?;
+        tracing::warn!(queue = name.as_str(), %refused, "the queue exists with other limits; it is used as it is");
+        Ok(())
     }
 
     async fn bind(&self, channel: &Channel, queue: ShortString, exchange: ShortString, key: &str) -> lapin::Result<()> {

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
+use super::measures::Presence;
 use super::payload::Kind;
-use super::signal::{DeviceModel, Presence};
+use super::signal::DeviceModel;
 use super::stats::Stats;
 use super::uplink::{Outcome, Uplink};
 use crate::backoff::Backoff;

@@ -6,6 +6,7 @@
 
 mod backlog;
 mod device;
+pub mod measures;
 mod noise;
 mod payload;
 pub mod signal;
@@ -31,7 +32,8 @@ use crate::enrolment::enrol;
 use crate::rates::parse_hz;
 use crate::screen::Screen;
 use device::{Beats, Device, since_1970};
-use signal::{DeviceModel, Presence};
+use measures::Presence;
+use signal::DeviceModel;
 use stats::{Counts, Stats};
 use uplink::Uplink;
 

@@ -4,6 +4,7 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use super::measures::{Presence, Surroundings, Vitals};
 use super::noise::{Event, Luck, Stretch};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -18,55 +19,6 @@ const DIP: Event = Event { every: MINUTE, probability: 0.03, shortest_s: 4.0, lo
 const SPIKE: Event = Event { every: Duration::from_secs(30), probability: 0.04, shortest_s: 2.0, longest_s: 6.0 };
 /// The device has much to do.
 const BURST: Event = Event { every: Duration::from_secs(300), probability: 0.15, shortest_s: 20.0, longest_s: 90.0 };
-
-/// How a device is doing at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It measures and sends.
-    Online,
-    /// It measures and cannot send.
-    Away,
-    /// It restarts: no measures.
-    Restarting,
-}
-
-/// What a device measures of itself.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Vitals {
-    /// %.
-    pub cpu_usage: f64,
-    /// %.
-    pub ram_usage: f64,
-    /// %.
-    pub disk_free: f64,
-    /// °C.
-    pub temperature: f64,
-    /// ms.
-    pub latency: f64,
-    /// Whether it reaches the wider network.
-    pub connectivity: bool,
-    /// When it started, since 1970.
-    pub booted_at: Duration,
-}
-
-/// What a device measures of the world around it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Surroundings {
-    /// °C.
-    pub temperature: f64,
-    /// %.
-    pub humidity: f64,
-    /// V.
-    pub voltage: f64,
-    /// A.
-    pub current: f64,
-    /// Carbon dioxide, ppm.
-    pub co2: f64,
-    /// Fine dust, µg/m³.
-    pub pm2_5: f64,
-    /// Vibration, mm/s.
-    pub vibration: f64,
-}
 
 /// One device's character.
 #[derive(Debug, Clone, Copy)]
@@ -218,7 +170,8 @@ fn rounded(value: f64, steps: f64) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{DeviceModel, Presence};
+    use super::super::measures::Presence;
+    use super::DeviceModel;
 
     /// Midnight of some day.
     const START: Duration = Duration::from_secs(1_795_219_200);

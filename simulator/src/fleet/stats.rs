@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::signal::Presence;
+use super::measures::Presence;
 use crate::rates::per_second;
 
 /// Longest latency that is told apart, µs.
@@ -100,7 +100,7 @@ impl Counts {
 mod tests {
     use std::time::Duration;
 
-    use super::super::signal::Presence;
+    use super::super::measures::Presence;
     use super::Stats;
 
     #[test]

@@ -7,5 +7,5 @@ mod rows;
 mod state;
 mod store;
 
-pub use connection::Database;
+pub use connection::{Database, connect};
 pub use rows::Rows;

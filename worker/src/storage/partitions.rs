@@ -16,10 +16,19 @@ const TABLES: [&str; 2] = ["heartbeats", "readings"];
 const DAYS_AHEAD: u64 = 3;
 /// How often it is looked whether a day is missing.
 const CHECK_EVERY: Duration = Duration::from_secs(3_600);
+/// How long the start waits for them.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How soon after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// One maker at a time among all workers ("pulsp" in ASCII); and never a long wait for a lock while data flows.
 const PREPARE: &str = "SET lock_timeout = '2s'; SELECT pg_advisory_xact_lock(482872390512)";
+
+/// Makes today's partitions before the first row is written, unless that takes too long: the default one takes them too.
+pub async fn make_ready(url: &SecretString, clock: Clock) {
+    if !matches!(tokio::time::timeout(FIRST_TIMEOUT, make_ahead(url, clock.now())).await, Ok(Ok(()))) {
+        tracing::warn!("partitions not ready yet; what needs them goes to the default partition meanwhile");
+    }
+}
 
 /// Keeps partitions ready, for ever.
 pub async fn keep_ready(url: SecretString, clock: Clock) {

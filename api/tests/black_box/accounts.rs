@@ -1,0 +1,191 @@
+//! Accounts: made, changed, deleted, administered.
+
+use pulso_testkit::{Answer, Client, Options, Pulso, eventually};
+use serde_json::{Value, json};
+
+use crate::ingest::pulso_time;
+
+const PASSWORD: &str = "correct horse";
+
+/// Neither a hash's column nor a hash itself has any business in an answer.
+fn tells_no_hash(answer: Answer) -> Answer {
+    assert!(!answer.text.contains("password_hash") && !answer.text.contains("$2"), "{}", answer.text);
+    answer
+}
+
+async fn register(client: &Client, account: Value) -> Answer {
+    tells_no_hash(client.post("/auth/register", &account).await)
+}
+
+#[tokio::test]
+async fn a_name_or_an_address_is_taken_once_whatever_its_case() {
+    let pulso = Pulso::start().await;
+    let client = &pulso.client;
+    let ana = json!({"username": " Ana ", "email": "Ana@Example.com", "password": PASSWORD, "full_name": "Ana Lima"});
+    let made = register(client, ana).await.expect(201);
+    assert_eq!((&made.body["username"], &made.body["email"]), (&json!("Ana"), &json!("Ana@Example.com")));
+    assert_eq!(made.body["id"].as_str().map(str::len), Some(26));
+    assert!(made.body["created_at"].as_str().unwrap().ends_with('Z'));
+    for taken in [
+        json!({"username": "aNA", "password": PASSWORD}),
+        json!({"username": "other", "email": "ANA@example.COM", "password": PASSWORD}),
+        json!({"email": "ana@example.com", "password": PASSWORD}),
+        // A name that is somebody's address would sign in as them.
+        json!({"username": "ana@example.com", "password": PASSWORD}),
+    ] {
+        let refused = register(client, taken.clone()).await;
+        assert_eq!((refused.status, &refused.body["type"]), (409, &json!("/problems/conflict")), "{taken}");
+    }
+    let _ = register(client, json!({"email": "bea@example.com", "password": PASSWORD})).await.expect(201);
+    let short = client.post("/register/", &json!({"username": "bea", "password": PASSWORD, "unknown": [1]})).await;
+    let _ = short.expect(201);
+
+    let mut tries = tokio::task::JoinSet::new();
+    for name in ["carl", "CARL", "Carl", "cARL"] {
+        let client = client.clone();
+        tries.spawn(async move { register(&client, json!({"username": name, "password": PASSWORD})).await.status });
+    }
+    let mut statuses = tries.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409], "of those who come at once one gets the name");
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_account_is_told_with_all_its_faults() {
+    let pulso = Pulso::start().await;
+    let client = &pulso.client;
+    let all_wrong = json!({"username": "a\u{0}b", "email": "nobody", "password": "1234567", "full_name": 5});
+    let faults = register(client, all_wrong).await.expect(422).faults();
+    let expected =
+        [("/email", "invalid"), ("/full_name", "wrong_type"), ("/password", "invalid"), ("/username", "invalid")];
+    assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+
+    let good = json!({"username": "ana", "password": PASSWORD});
+    for (field, value, code) in [
+        ("username", json!("x".repeat(65)), "invalid"),
+        ("username", json!("x".repeat(500_000)), "invalid"),
+        ("username", json!(["ana"]), "wrong_type"),
+        ("username", json!("   "), "required"),
+        ("username", json!("ana@home"), "invalid"),
+        ("password", json!("1234567"), "invalid"),
+        ("password", json!("x".repeat(73)), "invalid"),
+        ("password", json!("ç".repeat(37)), "invalid"),
+        ("password", json!("12345678\u{0}"), "invalid"),
+        ("password", json!(12_345_678), "wrong_type"),
+        ("password", json!(null), "required"),
+        ("email", json!(format!("{}@example.com", "x".repeat(250))), "invalid"),
+        ("full_name", json!("x".repeat(201)), "invalid"),
+    ] {
+        let mut account = good.clone();
+        account[field] = value;
+        let refused = register(client, account).await.expect(422);
+        assert_eq!(refused.faults(), [(format!("/{field}"), code.to_owned())], "{}", refused.body);
+        assert!(!refused.text.contains("12345678"), "a password is not repeated: {}", refused.text);
+    }
+    for unreadable in ["", "{", "[]", "7", "\"x\""] {
+        let _ = client.post_raw("/auth/register", unreadable).await.expect(400);
+    }
+    assert_eq!(pulso.database.count("SELECT count(*) FROM users").await, 0);
+
+    // The longest password and the shortest one; bcrypt would read the first 72 bytes of a longer attempt and be content.
+    let longest = "x".repeat(72);
+    let _ = register(client, json!({"username": "longest", "password": longest})).await.expect(201);
+    let _ = register(client, json!({"username": "shortest", "password": "çççççççç"})).await.expect(201);
+    let attempt = async |password: &str| {
+        client.post("/auth/login", &json!({"username": "longest", "password": password})).await.status
+    };
+    assert_eq!((attempt(&longest).await, attempt(&format!("{longest}y")).await), (200, 401));
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn people_change_and_delete_their_own_account() {
+    let pulso = Pulso::start().await;
+    let client = &pulso.client;
+    let account = json!({"username": "ana", "email": "ana@example.com", "password": PASSWORD});
+    let _ = register(client, account.clone()).await.expect(201);
+    let _ = register(client, json!({"username": "bea", "password": PASSWORD})).await.expect(201);
+    let user = client.signed_in(&account).await;
+    let me = tells_no_hash(user.get("/users/me").await.expect(200));
+    assert_eq!((&me.body["full_name"], &me.body["is_admin"]), (&json!(null), &json!(false)));
+    let tag = me.header("etag").unwrap();
+    let _ = user.get_with("/users/me", "If-None-Match", tag).await.expect(304);
+
+    let edit = user.request(reqwest::Method::PATCH, "/users/me").header("If-Match", tag);
+    let edited = tells_no_hash(user.send(edit.json(&json!({"full_name": "Ana Lima"}))).await.expect(200));
+    assert_eq!((&edited.body["full_name"], &edited.body["username"]), (&json!("Ana Lima"), &json!("ana")));
+    let stale = user.request(reqwest::Method::PATCH, "/users/me").header("If-Match", tag);
+    let _ = user.send(stale.json(&json!({"full_name": "Nobody"}))).await.expect(412);
+    let _ = user.patch("/users/me", &json!({"username": "BEA"})).await.expect(409);
+    let nameless = user.patch("/users/me", &json!({"username": null, "email": null})).await.expect(422);
+    assert_eq!(nameless.faults(), [("/username".to_owned(), "required".to_owned())]);
+    let promoted = user.patch("/users/me", &json!({"is_admin": true, "username": null})).await.expect(200);
+    assert_eq!((&promoted.body["is_admin"], &promoted.body["username"]), (&json!(false), &json!(null)));
+
+    let (device, other) = (user.new_device().await, user.new_device().await);
+    let bystander = client.new_user().await.new_device().await;
+    for device in [&device, &other, &bystander] {
+        let _ = device.client.post("/heartbeats", &json!({"timestamp": pulso_time(-5)})).await.expect(202);
+        let _ = device.client.post("/readings", &json!({"timestamp": pulso_time(-5), "voltage": 0})).await.expect(202);
+    }
+    pulso.stored(6).await;
+    let _ = user.delete("/users/me").await.expect(204);
+    assert_eq!(pulso.database.count("SELECT count(*) FROM devices").await, 1);
+    let kept = "SELECT (SELECT count(*) FROM heartbeats) + (SELECT count(*) FROM readings)";
+    eventually("only the bystander's rows are left", async || (pulso.database.count(kept).await == 2).then_some(()))
+        .await;
+    let _ = user.get("/users/me").await.expect(401);
+    let _ = device.client.post("/heartbeats", &json!({})).await.expect(401);
+    let _ = device.client.get(&format!("/devices/{}/latest", device.id)).await.expect(401);
+    let _ = client.post("/auth/login", &json!({"email": "ana@example.com", "password": PASSWORD})).await.expect(401);
+    let secret = json!({"device_id": device.id, "secret": device.secret});
+    let _ = client.post("/auth/device", &secret).await.expect(401);
+    let _ = register(client, account).await.expect(201);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn administrators_see_and_change_everybody_and_one_always_remains() {
+    let administrator = vec![("ADMIN_USERNAME", "root".to_owned()), ("ADMIN_PASSWORD", "the first one".to_owned())];
+    let pulso = Pulso::start_with(Options { api: administrator, ..Options::default() }).await;
+    let client = &pulso.client;
+    let ana = json!({"username": "ana", "password": PASSWORD});
+    let _ = register(client, ana.clone()).await.expect(201);
+    let (root_login, user) = (json!({"username": "root", "password": "the first one"}), client.signed_in(&ana).await);
+    let root = client.signed_in(&root_login).await;
+    let _replica = pulso.start_replica().await;
+    assert_eq!(pulso.database.count("SELECT count(*) FROM users").await, 2, "a second start makes no second one");
+
+    let _ = client.get("/users").await.expect(401);
+    let listed = tells_no_hash(root.get("/users").await.expect(200));
+    let names: Vec<_> = listed.body.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap()).collect();
+    assert_eq!(names, ["root", "ana"]);
+    let first = root.get("/users?limit=1").await.expect(200);
+    let second = root.get(&first.next_page().unwrap()).await.expect(200);
+    assert_eq!((&second.body[0]["username"], second.next_page()), (&json!("ana"), None));
+    let of = |number: usize| format!("/users/{}", listed.body[number]["id"].as_str().unwrap());
+    let (root_path, ana_path) = (of(0), of(1));
+
+    let _ = user.get("/users").await.expect(403);
+    let _ = user.patch(&ana_path, &json!({"is_admin": true})).await.expect(403);
+    let _ = root.patch("/users/01JD3ZK8M4T0Q2V6X9Y7B5C1RA", &json!({"is_admin": true})).await.expect(404);
+    let _ = root.patch(&ana_path, &json!({"is_admin": null})).await.expect(422);
+    let _ = root.patch(&root_path, &json!({"is_admin": false})).await.expect(409);
+    let _ = root.delete("/users/me").await.expect(409);
+    let _ = tells_no_hash(root.patch(&ana_path.to_lowercase(), &json!({"is_admin": true})).await.expect(200));
+    let second_administrator = client.signed_in(&ana).await;
+    let _ = second_administrator.get("/users").await.expect(200);
+
+    // Demoted: the tokens that say "administrator" end at once.
+    let _ = root.patch(&ana_path, &json!({"is_admin": false})).await.expect(200);
+    let _ = second_administrator.get("/users").await.expect(401);
+    let demoted = client.signed_in(&ana).await;
+    let _ = demoted.get("/users").await.expect(403);
+    // A new password for somebody who has forgotten theirs.
+    let _ = root.patch(&ana_path, &json!({"password": "another horse"})).await.expect(200);
+    let _ = demoted.get("/users/me").await.expect(401);
+    let _ = client.post("/auth/login", &ana).await.expect(401);
+    let _ = client.signed_in(&json!({"username": "ana", "password": "another horse"})).await;
+    pulso.finish().await;
+}

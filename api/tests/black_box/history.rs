@@ -1,0 +1,153 @@
+//! What devices sent, read back.
+
+use pulso_testkit::{Answer, Client, Pulso};
+use serde_json::json;
+
+use crate::ingest::pulso_time;
+
+/// Numbers that lose a digit in many a hand.
+const DIGITS: [&str; 8] = [
+    "20.250586043260622",
+    "0.30000000000000004",
+    "63.00000000000001",
+    "99.99999999999999",
+    "41.3",
+    "0.1",
+    "7.105427357601002e-15",
+    "33.333333333333336",
+];
+
+fn minute(number: i64) -> String {
+    format!("2026-01-10T12:{number:02}:00Z")
+}
+
+fn minutes(answer: &Answer) -> Vec<i64> {
+    let rows = answer.body.as_array().unwrap().iter();
+    rows.map(|row| row["timestamp"].as_str().unwrap().get(14..16).unwrap().parse().unwrap()).collect()
+}
+
+/// Follows the links from `address` on.
+async fn all_pages(client: &Client, address: &str) -> Vec<i64> {
+    let (mut page, mut seen) = (Some(address.to_owned()), Vec::new());
+    while let Some(address) = page {
+        let answer = client.get(&address).await.expect(200);
+        seen.extend(minutes(&answer));
+        page = answer.next_page();
+    }
+    seen
+}
+
+#[tokio::test]
+async fn numbers_come_back_with_the_digits_they_were_sent_with() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let device = user.new_device().await;
+    let (mut heartbeats, mut readings) = (Vec::new(), Vec::new());
+    for (number, digits) in (0..).zip(DIGITS) {
+        let (at, named) = (minute(number), format!(r#""metrics": {{"pm2.5": {digits}}}"#));
+        let temperature = format!(r#""timestamp": "{at}", "temperature": -{digits}"#);
+        heartbeats.push(format!(r#"{{{temperature}, "cpu": {digits}, "latency": {digits}}}"#));
+        readings.push(format!(r#"{{{temperature}, "humidity": {digits}, {named}}}"#));
+    }
+    let _ = device.client.post_raw("/heartbeats", format!("[{}]", heartbeats.join(","))).await.expect(202);
+    let _ = device.client.post_raw("/readings", format!("[{}]", readings.join(","))).await.expect(202);
+    pulso.stored(16).await;
+    let heartbeats = user.get(&format!("/devices/{}/heartbeats?order=asc", device.id)).await.expect(200);
+    let readings = user.get(&format!("/devices/{}/readings?order=asc", device.id)).await.expect(200);
+    for (answer, field) in [
+        (&heartbeats, "cpu_usage\":"),
+        (&heartbeats, "latency\":"),
+        (&heartbeats, "temperature\":-"),
+        (&readings, "temperature\":-"),
+        (&readings, "humidity\":"),
+        (&readings, "pm2.5\":"),
+    ] {
+        let sent = answer.text.split(field).skip(1).map(|rest| rest.split([',', '}']).next().unwrap());
+        assert_eq!(sent.collect::<Vec<_>>(), DIGITS, "{field}");
+    }
+    // The newest row comes by another way: so does a device's own page.
+    let latest = user.get(&format!("/devices/{}/latest", device.id)).await.expect(200);
+    let page = user.get(&format!("/devices/{}", device.id)).await.expect(200);
+    for (answer, field) in [&latest, &page].into_iter().flat_map(|answer| ["cpu_usage", "pm2.5"].map(|f| (answer, f))) {
+        assert!(answer.text.contains(&format!("{field}\":33.333333333333336")), "{field}: {}", answer.text);
+    }
+    assert!(heartbeats.body[0].get("ram_usage").is_none() && heartbeats.body[0]["received_at"].is_string());
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_history_is_read_in_either_order_in_pages_and_between_two_instants() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let (device, bystander) = (user.new_device().await, user.new_device().await);
+    let backlog: Vec<_> = (0..10).map(|number| json!({"timestamp": minute(number), "cpu": number})).collect();
+    let _ = device.client.post("/heartbeats", &json!(backlog)).await.expect(202);
+    let _ = bystander.client.post("/heartbeats", &json!({"timestamp": minute(3)})).await.expect(202);
+    let _ = device.client.post("/readings", &json!({"timestamp": minute(4), "voltage": 0})).await.expect(202);
+    pulso.stored(12).await;
+    let path = format!("/devices/{}/heartbeats", device.id.to_lowercase());
+    let read = async |query: &str| user.get(&format!("{path}?{query}")).await.expect(200);
+
+    let (start, end) = (minute(2), minute(5));
+    for (query, expected) in [
+        (String::new(), &[9, 8, 7, 6, 5, 4, 3, 2, 1, 0][..]),
+        ("order=asc&limit=3".into(), &[0, 1, 2]),
+        ("order=desc&limit=3".into(), &[9, 8, 7]),
+        (format!("start={start}&end={end}"), &[5, 4, 3, 2]),
+        (format!("start={start}&end={start}"), &[2]),
+        (format!("start={end}&order=asc"), &[5, 6, 7, 8, 9]),
+        (format!("end={start}"), &[2, 1, 0]),
+        // The same instants in other words: with an offset, escaped or not, and without one.
+        ("start=2026-01-10T14:02:00%2B02:00&end=2026-01-10T14:05:00+02:00".into(), &[5, 4, 3, 2]),
+        ("start=2026-01-10T12:02:00.000001&end=2026-01-10T12:05:00.999999".into(), &[5, 4, 3]),
+        ("start=2027-01-01T00:00:00Z".into(), &[]),
+        ("end=1970-01-01T00:00:00Z".into(), &[]),
+    ] {
+        assert_eq!(minutes(&read(&query).await), expected, "{query}");
+    }
+
+    // Pages, while newer rows come in: the newest-first reader is not disturbed, the oldest-first one gets them.
+    let first = read("limit=4").await;
+    let early = read("limit=4&order=asc").await;
+    let newer: Vec<_> = (10..13).map(|number| json!({"timestamp": minute(number)})).collect();
+    let _ = device.client.post("/heartbeats", &json!(newer)).await.expect(202);
+    pulso.stored(15).await;
+    assert_eq!(all_pages(&user, &first.next_page().unwrap()).await, [5, 4, 3, 2, 1, 0]);
+    assert_eq!(all_pages(&user, &early.next_page().unwrap()).await, (4..13).collect::<Vec<_>>());
+    let inside = format!("{path}?start={start}&end={end}&limit=1");
+    assert_eq!(all_pages(&user, &inside).await, [5, 4, 3, 2]);
+    assert_eq!(minutes(&user.get(&format!("/devices/{}/readings", device.id)).await.expect(200)), [4]);
+
+    let refused = user.get(&format!("{path}?start={end}&end={start}")).await.expect(422);
+    assert!(refused.body["detail"].as_str().unwrap().contains("Start time cannot be after end time"));
+    assert_eq!(refused.faults(), [("/start".to_owned(), "after_end".to_owned())]);
+    let faults = user.get(&format!("{path}?start=x&end=y&order=z&limit=0")).await.expect(422).faults();
+    let expected = [("/end", "invalid"), ("/limit", "out_of_range"), ("/order", "invalid"), ("/start", "invalid")];
+    assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+    for bad in ["limit=1001", "limit=x", "cursor=x", "cursor=7fffffffffffffff", "start=1700000000", "end=%00", "start="]
+    {
+        let _ = user.get(&format!("{path}?{bad}")).await.expect(422);
+    }
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_device_reads_its_own_history_and_nobody_elses() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let (device, sister) = (user.new_device().await, user.new_device().await);
+    let silent = user.get(&format!("/devices/{}/latest", device.id)).await.expect(200);
+    assert_eq!(silent.body, json!({"device_id": device.id, "heartbeat": null, "reading": null}));
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": pulso_time(-5), "cpu": 0})).await.expect(202);
+    pulso.stored(1).await;
+    for what in ["latest", "heartbeats", "readings"] {
+        let own = format!("/devices/{}/{what}", device.id);
+        let by_device = device.client.get(&own).await.expect(200);
+        assert_eq!(by_device.body, user.get(&own).await.expect(200).body);
+        let _ = sister.client.get(&own).await.expect(404);
+        let refused = pulso.client.get(&own).await.expect(401);
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+        let _ = pulso.client.with_token("nonsense").get(&own).await.expect(401);
+    }
+    pulso.finish().await;
+}
