@@ -112,8 +112,8 @@ pub enum ApiError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// 503: something behind us is away; nothing was taken.
-    #[error("{what} is unavailable; nothing was taken, try again.")]
+    /// 503: something behind us is away; nothing was promised.
+    #[error("{what} is unavailable; send it again in a moment.")]
     Unavailable {
         /// What is away, in words that tell nothing of the inside.
         what: &'static str,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use actix_web::web::{Data, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
@@ -20,6 +20,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// These routes.
 pub fn configure(routes: &mut ServiceConfig) {
+    // Whoever opens the bare address finds what can be done here.
+    routes.service(web::redirect("/", "/docs/"));
     routes.service(livez).service(readyz).service(metrics);
 }
 

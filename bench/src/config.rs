@@ -8,7 +8,7 @@ use secrecy::SecretString;
 /// Measures Pulso end to end and by its parts, on this machine, in one run, and prints a table.
 ///
 /// Needs a PostgreSQL, a RabbitMQ and a Redis at full durability (`make bench` starts its own) and the release
-/// binaries `pulso-api` and `pulso-worker` beside this one. Takes about 5 minutes, with --quick about 1. Everything
+/// binaries `pulso-api` and `pulso-worker` beside this one. Takes about 4 minutes, with --quick about 1. Everything
 /// it makes (a database, queues, processes) is removed at the end, also after Ctrl-C and SIGTERM.
 ///
 /// Ends with 0 when exactly what was accepted is stored, with 1 when not, with 2 when it could not measure.

@@ -42,7 +42,6 @@ impl Site {
             None => std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default(),
         };
         let logs = config.logs.clone().unwrap_or_else(|| std::env::temp_dir().join(&name));
-        std::fs::create_dir_all(&logs)?;
         Ok(Self {
             database: Database::create(&config.database_url, &name).await?,
             amqp_url: config.amqp_url.clone(),
@@ -71,6 +70,7 @@ impl Site {
     }
 
     async fn start_services(&self, config: &BenchConfig) -> Result<Running, Failure> {
+        std::fs::create_dir_all(&self.logs)?;
         let (api_address, worker_address) = (local(free_port()?), local(free_port()?));
         let bare_port = free_port()?.to_string();
         let http_workers = config.http_workers.to_string();

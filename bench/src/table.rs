@@ -37,7 +37,7 @@ fn loads(report: &Report) -> Vec<String> {
     lines.extend(named_outcomes(report).map(|(name, outcome)| load_line(&name, outcome)));
     lines.push(String::new());
     lines.push(format!(
-        "{:<28}{:>8}{:>8}{:>8}{:>9}{:>8}{:>9}   {:>13}{:>16}",
+        "{:<28}{:>8}{:>8}{:>8}{:>9}{:>8}{:>9}{:>16}{:>18}",
         "CPU-s per million",
         "api",
         "broker",
@@ -94,7 +94,7 @@ fn cost_line(name: &str, outcome: &Outcome) -> String {
     let cpu = outcome.cpu_per_million;
     let memory = |memory: crate::processes::Memory| format!("{:.0} ({:.0})", memory.now_mb, memory.peak_mb);
     format!(
-        "{name:<28}{:>8.1}{:>8.1}{:>8.1}{:>9.1}{:>8.1}{:>9.1}   {:>13}{:>16}",
+        "{name:<28}{:>8.1}{:>8.1}{:>8.1}{:>9.1}{:>8.1}{:>9.1}{:>16}{:>18}",
         cpu.api,
         cpu.broker,
         cpu.worker,

@@ -80,7 +80,7 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), ApiError> {
 pub fn unreadable(error: actix_web::Error) -> ApiError {
     match error.as_response_error().status_code() {
         actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge("The body is too large.".into()),
-        _ => ApiError::Unreadable(format!("The body could not be read: {error}.")),
+        _ => ApiError::Unreadable("The body could not be read: is it whole, and encoded as it says?".into()),
     }
 }
 

@@ -137,7 +137,8 @@ impl Intake<'_> {
         }
         let limited = self.within_budget(good, submission, &mut rejected);
         match limited {
-            Some(limit) if submission.is_empty() && rejected.iter().all(is_limited) => Err(limit.into()),
+            // Good readings were held back by the limit alone: they are to be sent again.
+            Some(limit) if submission.is_empty() => Err(limit.into()),
             _ if submission.is_empty() => {
                 Err(ApiError::Validation(rejected.into_iter().flat_map(|item| item.errors).collect()))
             }
@@ -235,10 +236,6 @@ fn at_root(code: &'static str, detail: &str) -> FieldError {
 
 fn limited(limit: LimitReached) -> FieldError {
     at_root("too_many_requests", &format!("the limit {} is used up", limit.limit))
-}
-
-fn is_limited(item: &RejectedItem) -> bool {
-    item.errors.iter().any(|error| error.code == "too_many_requests")
 }
 
 impl From<LimitReached> for ApiError {

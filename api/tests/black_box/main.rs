@@ -1,5 +1,5 @@
 //! The API as its clients see it: real processes, real PostgreSQL, RabbitMQ and Redis.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says where it stops")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
 mod credentials;

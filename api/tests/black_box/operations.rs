@@ -1,6 +1,6 @@
 //! What those who run Pulso and those who write clients look at.
 
-use pulso_testkit::{Answer, Client, Options, Pulso};
+use pulso_testkit::{Answer, Client, Options, Pulso, eventually};
 use reqwest::Method;
 use serde_json::json;
 
@@ -32,7 +32,8 @@ async fn a_request_id_leads_from_the_client_to_the_workers_log_and_everything_is
     assert_eq!(worker.logged("heartbeat stored", "device_id").await, kept.id);
     assert_eq!(worker.logged("reading dead-lettered", "request_id").await, "follow-me-2");
     assert_eq!(worker.logged("reading dead-lettered", "level").await, "WARN");
-    assert!(pulso.broker.take_dead_letter().await.unwrap().body.contains("follow-me-2"));
+    let dead = eventually("the dead letter", async || pulso.broker.take_dead_letter().await).await;
+    assert!(dead.body.contains("follow-me-2"));
 
     let metrics = pulso.client.get("/metrics").await.expect(200);
     holds_all(

@@ -22,7 +22,7 @@ use crate::Failure;
 /// Heartbeats in a message: what group commit reaches under load.
 pub const PER_MESSAGE: u32 = 100;
 /// As the worker's.
-const PREFETCH: u16 = 256;
+const PREFETCH: u16 = 64;
 /// How long the broker has to tidy up behind a purge.
 const SETTLE: Duration = Duration::from_secs(1);
 /// AMQP's word for "write it to disk".

@@ -19,6 +19,9 @@ use crate::config::BrokerConfig;
 /// dead-lettered all the same can be replayed.
 const DELIVERY_LIMIT: i32 = 100;
 
+/// As good as none: what is dead stays until somebody deletes it.
+const DEAD_DELIVERY_LIMIT: i32 = 1_000_000_000;
+
 /// The names of our exchanges and queues under one prefix, and the limit of the store queue.
 #[derive(Debug, Clone)]
 pub struct Topology {
@@ -123,6 +126,8 @@ impl Topology {
 
     fn dead_arguments(&self) -> FieldTable {
         let mut arguments = quorum();
+        // Looking at a dead letter and putting it back is a return too; RabbitMQ 4 drops a message after 20.
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DEAD_DELIVERY_LIMIT));
         // Without a bound of its own, a flood of poison would fill the disk; refusing keeps it in the store queue.
         insert_text(&mut arguments, "x-overflow", "reject-publish");
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
