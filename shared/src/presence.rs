@@ -109,7 +109,10 @@ mod tests {
     }
 
     fn heard(now: i64, deaf: &[(i64, i64)]) -> Hearing {
-        Hearing::as_of(at(now), deaf.iter().map(|(from, until)| DeafSpan { from: at(*from), until: at(*until) }).collect())
+        Hearing::as_of(
+            at(now),
+            deaf.iter().map(|(from, until)| DeafSpan { from: at(*from), until: at(*until) }).collect(),
+        )
     }
 
     #[test]
