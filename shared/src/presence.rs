@@ -80,20 +80,20 @@ impl Hearing {
     /// database. To be there is a matter of one bound, since who was seen later has the later deadline.
     #[must_use]
     pub fn oldest_online(&self, offline_after_s: i32) -> DateTime<Utc> {
-        // Without deaf spans the answer is exact; each span moves it by at most twice its length, and by its distance.
-        let mut gone = self.deaf.iter().fold(self.as_of - TimeDelta::seconds(offline_after_s.into()), |bound, span| {
-            bound - (span.until - span.from) * 2
-        }) - TimeDelta::microseconds(1);
-        let mut there = self.as_of;
-        while there - gone > TimeDelta::microseconds(1) {
-            let middle = gone + (there - gone) / 2;
-            if self.is_online(Some(middle), offline_after_s) {
+        // Each deaf span moves it by at most twice its length.
+        let whole = TimeDelta::seconds(offline_after_s.into());
+        let earliest = self.deaf.iter().fold(self.as_of - whole, |bound, span| bound - (span.until - span.from) * 2);
+        // Whole microseconds, which is what the database keeps.
+        let (mut gone, mut there) = (earliest.timestamp_micros().saturating_sub(1), self.as_of.timestamp_micros());
+        while there.saturating_sub(gone) > 1 {
+            let middle = i64::midpoint(gone, there);
+            if self.is_online(DateTime::from_timestamp_micros(middle), offline_after_s) {
                 there = middle;
             } else {
                 gone = middle;
             }
         }
-        there
+        DateTime::from_timestamp_micros(there).unwrap_or(self.as_of)
     }
 }
 

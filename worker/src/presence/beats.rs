@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pulso_shared::amqp::beat::Beat;
 
+use crate::metrics::STORE;
 use crate::storage::Database;
 
 /// First wait after a failure; doubled up to the longest.
@@ -15,7 +16,8 @@ pub async fn record_beats(database: &mut Database, beats: &[Beat]) {
     let mut backoff = FIRST_BACKOFF;
     while !beats.is_empty() {
         let Err(error) = database.upsert_beats(beats).await else { return };
-        tracing::warn!(%error, retry_in = ?backoff, "beats not noted; waiting");
+        tracing::warn!(%error, retry_in = ?backoff, "beats not stored; waiting");
+        STORE.retries.increment(1);
         tokio::time::sleep(backoff).await;
         backoff = LONGEST_BACKOFF.min(backoff.saturating_mul(2));
     }

@@ -95,9 +95,13 @@ struct Keeper {
 impl Keeper {
     async fn start(client: Client, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::prepare(client).await?;
-        let roster = Roster::new(&store.list_devices().await?, &store.list_online().await?);
+        let (devices, said) = (store.list_devices().await?, store.list_last_changes().await?);
+        let roster = Roster::new(&devices, &said);
+        // Whoever led before may have judged a later instant than is known here yet: what was said then stays said.
+        let gone_at = said.iter().filter(|last| !last.is_online).map(|last| last.at);
+        let judged = gone_at.filter(|at| *at <= clock.now()).max();
         let now = Instant::now();
-        Ok(Self { store, clock, roster, judged: None, refresh_at: now, forget_at: now, merge_at: now + MERGE_EVERY })
+        Ok(Self { store, clock, roster, judged, refresh_at: now, forget_at: now, merge_at: now + MERGE_EVERY })
     }
 
     async fn tick(&mut self) -> Result<(), StoreError> {

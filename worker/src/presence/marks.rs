@@ -19,7 +19,6 @@ use crate::storage::connect;
 
 const MARK: &str = include_str!("upsert_mark.sql");
 /// Losing the last marks in a crash of the database is harmless; waiting for its disk several times a second is not.
-/// A connection that says nothing for long is that of a process that hangs.
 const SESSION: &str =
     "SET application_name = 'pulso-worker marks'; SET synchronous_commit = off; SET statement_timeout = '5s'";
 const BACKEND: &str = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()";

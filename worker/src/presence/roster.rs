@@ -30,6 +30,17 @@ pub struct Change {
     pub reason: Reason,
 }
 
+/// What was last said of a device.
+#[derive(Debug, Clone, Copy)]
+pub struct LastChange {
+    /// Which one.
+    pub device: Uuid,
+    /// That it is back, or that it has gone.
+    pub is_online: bool,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
 /// Why a device's status has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -75,14 +86,14 @@ struct Entry {
 pub struct Roster(HashMap<Uuid, Entry>);
 
 impl Roster {
-    /// All devices, of which `online` were last said to be there.
+    /// All devices, and what was last said of them.
     #[must_use]
-    pub fn new(devices: &[DeviceRow], online: &[Uuid]) -> Self {
+    pub fn new(devices: &[DeviceRow], said: &[LastChange]) -> Self {
         let mut roster = Self::default();
         roster.update(devices);
-        for device in online {
-            if let Some(entry) = roster.0.get_mut(device) {
-                entry.is_online = true;
+        for last in said {
+            if let Some(entry) = roster.0.get_mut(&last.device) {
+                entry.is_online = last.is_online;
             }
         }
         roster
@@ -153,7 +164,7 @@ mod tests {
     use pulso_shared::presence::{DeafSpan, Hearing};
     use uuid::Uuid;
 
-    use super::{Change, DeviceRow, Reason, Roster};
+    use super::{Change, DeviceRow, LastChange, Reason, Roster};
 
     const DEVICE: Uuid = Uuid::from_u128(1);
 
@@ -163,6 +174,10 @@ mod tests {
 
     fn seen(second: Option<i64>) -> [DeviceRow; 1] {
         [DeviceRow { id: DEVICE, last_seen_at: second.map(at), offline_after_s: 10 }]
+    }
+
+    fn online() -> [LastChange; 1] {
+        [LastChange { device: DEVICE, is_online: true, at: at(900) }]
     }
 
     fn heard(second: i64) -> Hearing {
@@ -186,7 +201,7 @@ mod tests {
 
     #[test]
     fn who_takes_over_goes_on_from_what_was_written_down() {
-        let roster = Roster::new(&seen(Some(1_000)), &[DEVICE]);
+        let roster = Roster::new(&seen(Some(1_000)), &online());
         assert_eq!(roster.judge(&heard(1_005)), []);
         let changes = roster.judge(&heard(1_500));
         assert_eq!((changes.len(), changes[0].at), (1, at(1_010)));
@@ -194,7 +209,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_the_reason_where_it_gave_more_time() {
-        let roster = Roster::new(&seen(Some(1_000)), &[DEVICE]);
+        let roster = Roster::new(&seen(Some(1_000)), &online());
         let outage = vec![DeafSpan { from: at(1_005), until: at(1_100) }];
         assert_eq!(roster.judge(&Hearing::as_of(at(1_110), outage.clone())), []);
         let changes = roster.judge(&Hearing::as_of(at(1_111), outage));
@@ -203,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_deleted_device_is_forgotten_and_the_others_are_remembered() {
-        let mut roster = Roster::new(&seen(Some(1_000)), &[DEVICE]);
+        let mut roster = Roster::new(&seen(Some(1_000)), &online());
         roster.replace(&seen(Some(1_001)));
         assert_eq!(roster.count_online(), 1);
         roster.replace(&[]);

@@ -5,16 +5,16 @@ use pulso_shared::presence::DeafSpan;
 use tokio_postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
-use super::roster::{Change, DeviceRow};
+use super::roster::{Change, DeviceRow, LastChange};
 use crate::error::StoreError;
 
 const HEARING: &str = "SELECT heard_through, deaf_from, deaf_until FROM hearing()";
 const DEVICES: &str = "SELECT id, last_seen_at, offline_after_s FROM devices JOIN device_state ON device_id = id";
 const SOME_DEVICES: &str =
     "SELECT id, last_seen_at, offline_after_s FROM devices JOIN device_state ON device_id = id WHERE id = ANY ($1)";
-/// Those whose last change is that they are there.
-const ONLINE: &str = "SELECT id FROM devices WHERE 'online' = (
-    SELECT status FROM device_status_changes WHERE device_id = id ORDER BY at DESC LIMIT 1)";
+/// One look-up by key for each device, and only for whoever takes over.
+const LAST_CHANGES: &str = "SELECT id, last.status = 'online', last.at FROM devices CROSS JOIN LATERAL (
+    SELECT status, at FROM device_status_changes WHERE device_id = id ORDER BY at DESC LIMIT 1) AS last";
 const INSERT_CHANGES: &str = include_str!("insert_changes.sql");
 const FORGET_MARKS: &str = include_str!("forget_marks.sql");
 const FORGET_FUTURE: &str = include_str!("forget_future.sql");
@@ -72,13 +72,15 @@ impl Store {
         self.client.query(&self.some_devices, &[&ids]).await?.iter().map(device).collect()
     }
 
-    /// The devices that were last said to be there.
+    /// What was last said of each device of which something was said.
     ///
     /// # Errors
     /// The database's.
-    pub async fn list_online(&self) -> Result<Vec<Uuid>, StoreError> {
-        let rows = self.client.query(ONLINE, &[]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    pub async fn list_last_changes(&self) -> Result<Vec<LastChange>, StoreError> {
+        let rows = self.client.query(LAST_CHANGES, &[]).await?;
+        let change =
+            |row: &Row| Ok(LastChange { device: row.try_get(0)?, is_online: row.try_get(1)?, at: row.try_get(2)? });
+        rows.iter().map(change).collect()
     }
 
     /// Writes changes.
