@@ -58,7 +58,7 @@ impl Broker {
         let (queue, mut data) = (format!("{}.store", self.prefix), 0);
         let options = BasicGetOptions { no_ack: true };
         while let Some(message) = self.channel.basic_get(queue.as_str().into(), options).await.unwrap() {
-            data += usize::from(message.delivery.data != pulso_shared::amqp::beat::BODY);
+            data += usize::from(message.delivery.data != b"[]");
         }
         data
     }

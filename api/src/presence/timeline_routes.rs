@@ -6,11 +6,11 @@ use pulso_shared::ids::DeviceId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::timeline_store;
-use super::timeline_types::{Asked, TimelineQuery, TimelineResponse};
+use super::timeline_types::{TimelineQuery, TimelineResponse};
 use super::types::PresenceStatus;
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;
-use crate::extract::page::{Page, PageQuery, link_next};
+use crate::extract::page::{PageQuery, link_next};
 use crate::extract::path::PathId;
 use crate::history::Cursor;
 use crate::presence::store::find_hearing;
@@ -43,7 +43,7 @@ async fn get_timeline(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (asked, page) = parse(&query, &page)?;
+    let (asked, page) = page.parse_beside::<_, Cursor>(query.parse())?;
     let mut connection = state.db.get().await?;
     let (heard, now) = (find_hearing(&mut connection).await?, state.clock.now());
     let device = timeline_store::find_device(&mut connection, user.user_id, id.0).await?;
@@ -62,17 +62,4 @@ async fn get_timeline(
     let status = PresenceStatus::of(&heard.at(now), device.last_seen_at, device.offline_after_s);
     let (start, end) = (range.start, range.end);
     Ok(response.json(TimelineResponse { device_id: id.0, status, start, end, uptime, changes }))
-}
-
-/// Checks both parts of the query, so that the faults of both are told at once.
-fn parse(query: &TimelineQuery, page: &PageQuery) -> Result<(Asked, Page<Cursor>), ApiError> {
-    match (query.parse(), page.parse::<Cursor>()) {
-        (Ok(asked), Ok(page)) => Ok((asked, page)),
-        (Err(mut faults), Err(ApiError::Validation(more))) => {
-            faults.extend(more);
-            Err(ApiError::Validation(faults))
-        }
-        (_, Err(error)) => Err(error),
-        (Err(faults), _) => Err(ApiError::Validation(faults)),
-    }
 }
