@@ -22,7 +22,7 @@ use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
 use crate::state::AppState;
 use crate::tokens::Tokens;
-use crate::{accounts, health, healthcheck, migrate, openapi, request, routes};
+use crate::{accounts, health, healthcheck, migrate, openapi, presence, request, routes};
 
 /// A failure to start, told to the operator.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -66,7 +66,7 @@ async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let state = Data::new(build(config)?);
     accounts::ensure_administrator(&state).await?;
     load_revocations(&state).await;
-    start_background(&state);
+    start_background(&state, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "listening");
     run_server(listener, state, shutdown).await?;
     tracing::info!("stopped");
@@ -99,10 +99,11 @@ async fn load_revocations(state: &AppState) {
     }
 }
 
-fn start_background(state: &Data<AppState>) {
+fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
     tokio::spawn(state.revocations.clone().keep_fresh(state.db.clone(), state.clock));
     let limits = state.clone();
     tokio::spawn(async move { limits.limiter.sweep().await });
+    tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
 }
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {

@@ -76,6 +76,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    device_status_changes (device_id, at) {
+        device_id -> Uuid,
+        at -> Timestamptz,
+        status -> Text,
+        decided_at -> Timestamptz,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    ingest_beats (replica_id, since) {
+        replica_id -> Uuid,
+        since -> Timestamptz,
+        heard_until -> Timestamptz,
+        noted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    storage_marks (worker_id) {
+        worker_id -> Uuid,
+        clear_until -> Nullable<Timestamptz>,
+        marked_at -> Timestamptz,
+        is_leaving -> Bool,
+        backend_pid -> Int4,
+        backend_start -> Timestamptz,
+    }
+}
+
+diesel::table! {
     device_purges (device_id) {
         device_id -> Uuid,
         deleted_at -> Timestamptz,

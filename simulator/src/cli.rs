@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::screen::Screen;
-use crate::{fleet, ledger, load_command};
+use crate::{fleet, ledger, load_command, presence};
 
 /// Why it could not be done; the text is what the user reads.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -30,6 +30,8 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// As many heartbeats as possible, or at a fixed rate, and how they were answered.
     Load(load_command::LoadArgs),
+    /// Devices that come and go, and how late Pulso notices; 1 when too late, or when it blames one that was there.
+    Presence(presence::PresenceArgs),
 }
 
 /// Does what the command line says.
@@ -53,5 +55,6 @@ async fn act(command: Command) -> Result<ExitCode, Failure> {
         Command::Fleet(args) => fleet::run(args, &screen).await,
         Command::Ledger(command) => ledger::run(command, &screen).await,
         Command::Load(args) => load_command::run(args, &screen).await,
+        Command::Presence(args) => presence::run(args, &screen).await,
     }
 }

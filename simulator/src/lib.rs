@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod ledger;
 pub mod load;
 pub mod load_command;
+pub mod presence;
 mod progress;
 pub mod rates;
 pub mod screen;

@@ -52,6 +52,17 @@ impl Broker {
             .unwrap();
     }
 
+    /// Empties the store queue, and says how many messages with data were in it: the beats of an API that has just
+    /// ended may be there when everything is stored.
+    pub async fn data_left(&self) -> usize {
+        let (queue, mut data) = (format!("{}.store", self.prefix), 0);
+        let options = BasicGetOptions { no_ack: true };
+        while let Some(message) = self.channel.basic_get(queue.as_str().into(), options).await.unwrap() {
+            data += usize::from(message.delivery.data != b"[]");
+        }
+        data
+    }
+
     /// Takes one message from the dead-letter queue.
     pub async fn take_dead_letter(&self) -> Option<DeadLetter> {
         let queue = format!("{}.dead", self.prefix);

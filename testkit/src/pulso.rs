@@ -101,7 +101,7 @@ impl Pulso {
         self.api.terminate().await;
         if let Some(worker) = &mut self.worker {
             worker.terminate().await;
-            assert_eq!(self.broker.depth("store").await, 0, "left in the store queue");
+            assert_eq!(self.broker.data_left().await, 0, "left in the store queue");
         }
         assert_eq!(self.broker.depth("dead").await, 0, "left in the dead-letter queue");
         self.broker.delete_all().await;

@@ -11,6 +11,7 @@ use pulso_shared::shutdown::Shutdown;
 use crate::config::{Cli, Command, WorkerConfig};
 use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
+use crate::presence::{Holdings, Marks, keep_clock};
 use crate::retention;
 use crate::storage::{Database, partitions};
 
@@ -50,13 +51,20 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     partitions::make_ready(&database_url, clock).await;
     tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
     tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
+    let holdings = Arc::new(Holdings::default());
+    let marks = Arc::new(Marks::new(database_url.clone(), Arc::clone(&holdings)));
+    marks.enter().await;
+    tokio::spawn(Arc::clone(&marks).keep());
+    tokio::spawn(keep_clock(database_url.clone(), clock));
     let settings = ConsumerSettings {
         topology: Topology::new(&config.broker),
         amqp_url: config.broker.amqp_url,
         batch: config.batch,
         clock,
+        holdings,
     };
     consumer::run(settings, Database::new(database_url), readiness, shutdown).await;
+    marks.leave().await;
     health.stop(false).await;
     tracing::info!("stopped");
     Ok(())

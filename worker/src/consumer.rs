@@ -28,6 +28,7 @@ use crate::delivery::Delivery;
 use crate::health::Readiness;
 use crate::metrics::STORE;
 use crate::pipeline;
+use crate::presence::{Holdings, record_beats};
 use crate::storage::Database;
 
 /// Waits between two sessions: the first, and the longest. A session that lasted resets it; sessions that fail at once
@@ -51,6 +52,8 @@ pub struct ConsumerSettings {
     pub batch: BatchConfig,
     /// The time.
     pub clock: Clock,
+    /// What is in hand, for whoever has to know how far storage is.
+    pub holdings: Arc<Holdings>,
 }
 
 /// Why a session ended before it was told to.
@@ -73,7 +76,8 @@ impl From<lapin::Error> for SessionError {
 /// Consumes until the order to stop.
 pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<Readiness>, mut shutdown: Shutdown) {
     let dead_letters = DeadLetters::new(settings.amqp_url.clone(), settings.topology.clone());
-    let writer = Arc::new(Mutex::new(Writer { database, dead_letters }));
+    let holdings = Arc::clone(&settings.holdings);
+    let writer = Arc::new(Mutex::new(Writer { database, dead_letters, holdings }));
     let mut backoff = FIRST_BACKOFF;
     while !shutdown.is_ordered() {
         let started = Instant::now();
@@ -104,11 +108,16 @@ pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<
 struct Writer {
     database: Database,
     dead_letters: DeadLetters,
+    holdings: Arc<Holdings>,
 }
 
 impl Writer {
     async fn write(&mut self, deliveries: Vec<Delivery>, clock: Clock) {
+        let beats: Vec<_> = deliveries.iter().filter_map(|delivery| delivery.beat).collect();
         let leftovers = pipeline::store(&mut self.database, deliveries, clock).await;
+        // A beat says that what was before it is stored: so not before it is.
+        record_beats(&mut self.database, &beats).await;
+        self.holdings.stored();
         self.dead_letters.bury(leftovers).await;
     }
 }
@@ -123,6 +132,7 @@ struct Session {
     writing: Option<Writing>,
     writer: Arc<Mutex<Writer>>,
     clock: Clock,
+    holdings: Arc<Holdings>,
 }
 
 /// A batch on its way into the database.
@@ -161,8 +171,8 @@ impl Session {
             interval: settings.batch.interval(),
         };
         let batcher = Batcher::new(limits);
-        let clock = settings.clock;
-        Ok(Self { connection, channel, deliveries, queue, batcher, writing: None, writer, clock })
+        let (clock, holdings) = (settings.clock, Arc::clone(&settings.holdings));
+        Ok(Self { connection, channel, deliveries, queue, batcher, writing: None, writer, clock, holdings })
     }
 
     /// Gathers, writes and acknowledges until the order to stop, then finishes what is in hand.
@@ -186,6 +196,7 @@ impl Session {
     fn gather(&mut self, delivery: Option<lapin::Result<lapin::message::Delivery>>) -> Result<(), SessionError> {
         let delivery = Delivery::read(delivery.ok_or(SessionError::Cancelled)??);
         let rows = delivery.rows();
+        self.holdings.taken(delivery.received_at());
         self.batcher.push(delivery, rows, Instant::now());
         Ok(())
     }
@@ -194,6 +205,7 @@ impl Session {
         let deliveries = self.batcher.take(Instant::now());
         let Some(last_tag) = deliveries.last().map(|delivery| delivery.tag) else { return };
         let oldest = deliveries.first().and_then(Delivery::received_at);
+        self.holdings.writing();
         let (writer, clock) = (Arc::clone(&self.writer), self.clock);
         let task = tokio::spawn(async move { writer.lock().await.write(deliveries, clock).await });
         self.writing = Some(Writing { last_tag, oldest, task });
@@ -248,6 +260,7 @@ impl Session {
 
     async fn close(self) {
         drop(self.writing);
+        self.holdings.given_back();
         if let Err(error) = within_time(self.connection.close(200, "session ended".into())).await {
             tracing::debug!(%error, "connection not closed cleanly");
         }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery as AmqpDelivery;
+use pulso_shared::amqp::beat::Beat;
 use pulso_shared::amqp::message::{self, MESSAGE_TYPE, Submission};
 
 /// A delivered message.
@@ -13,6 +14,8 @@ pub struct Delivery {
     pub redelivered: bool,
     /// What it holds.
     pub content: Result<Vec<Submission>, Undecodable>,
+    /// The beat it brings, where it is one.
+    pub beat: Option<Beat>,
 }
 
 /// A message that cannot be read.
@@ -35,7 +38,8 @@ impl Delivery {
             None => Err("no message type".to_owned()),
         };
         let content = decoded.map_err(|reason| Undecodable { reason, body: delivery.data });
-        Self { tag: delivery.delivery_tag, redelivered: delivery.redelivered, content }
+        let beat = delivery.properties.headers().as_ref().and_then(Beat::from_headers);
+        Self { tag: delivery.delivery_tag, redelivered: delivery.redelivered, content, beat }
     }
 
     /// When the API accepted the first of it.

@@ -18,6 +18,7 @@ mod error;
 mod health;
 mod metrics;
 mod pipeline;
+mod presence;
 mod retention;
 mod storage;
 

@@ -36,6 +36,31 @@ pub static STORE: LazyLock<StoreMetrics> = LazyLock::new(|| StoreMetrics {
     queue_depth: gauge!("pulso_queue_depth_messages"),
 });
 
+/// The offline clock's handles; only one worker's move.
+pub struct ClockMetrics {
+    /// Whether this worker keeps the clock, 0 or 1.
+    pub leads: Gauge,
+    /// How old the newest instant is up to which everything received is stored, s.
+    pub heard_lag: Gauge,
+    /// Time of one look at who has gone or is back, s.
+    pub tick: Histogram,
+    /// Devices that are there, by the timeline.
+    pub online: Gauge,
+}
+
+/// The offline clock's metrics.
+pub static CLOCK: LazyLock<ClockMetrics> = LazyLock::new(|| ClockMetrics {
+    leads: gauge!("pulso_clock_leads"),
+    heard_lag: gauge!("pulso_heard_lag_seconds"),
+    tick: histogram!("pulso_clock_tick_seconds"),
+    online: gauge!("pulso_devices_online"),
+});
+
+/// Counts changes of devices' status.
+pub fn count_status_changes(status: &'static str, count: usize) {
+    counter!("pulso_status_changes_total", "status" => status).increment(as_count(count));
+}
+
 /// Counts a message or a row that went to the dead letters.
 pub fn count_dead_letter(reason: &'static str) {
     counter!("pulso_dead_letters_total", "reason" => reason).increment(1);

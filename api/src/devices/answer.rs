@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use pulso_shared::ids::{CredentialId, DeviceId};
+use pulso_shared::presence::Hearing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use super::credential_store::CredentialRow;
 use super::store::DeviceRow;
 use super::types::{IngestAuth, Label};
 use crate::history::Latest;
-use crate::presence::{PresenceStatus, status_at};
+use crate::presence::PresenceStatus;
 
 /// A device.
 #[derive(Serialize, ToSchema)]
@@ -45,9 +46,9 @@ pub struct DeviceResponse {
 }
 
 impl DeviceResponse {
-    /// The answer that shows a device as it is at `now`.
+    /// The answer that shows a device as it is, by what could be heard.
     #[must_use]
-    pub fn new(row: DeviceRow, latest: Option<Latest>, now: DateTime<Utc>) -> Self {
+    pub fn new(row: DeviceRow, latest: Option<Latest>, hearing: &Hearing) -> Self {
         Self {
             id: row.id,
             uuid: row.id.as_uuid(),
@@ -57,7 +58,7 @@ impl DeviceResponse {
             description: row.description,
             ingest_auth: IngestAuth::from_open(row.is_open),
             offline_after_s: row.offline_after_s,
-            status: status_at(now, row.last_seen_at, row.offline_after_s),
+            status: PresenceStatus::of(hearing, row.last_seen_at, row.offline_after_s),
             last_seen_at: row.last_seen_at,
             latest,
             created_at: row.created_at,

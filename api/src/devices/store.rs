@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz};
+use diesel::sql_types::{Array, Bool, Integer, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::presence::Hearing;
 use pulso_shared::schema::{device_purges, device_state, devices};
 
 use super::types::SearchText;
@@ -138,7 +139,7 @@ pub async fn list_devices(
     filter: &DeviceFilter,
     after: Option<DeviceId>,
     limit: i64,
-    now: DateTime<Utc>,
+    hearing: &Hearing,
 ) -> QueryResult<Vec<DeviceRow>> {
     let query = devices::table.left_join(device_state::table).select(DeviceRow::as_select());
     let mut query = query.filter(devices::owner_id.eq(owner)).order(devices::id).limit(limit).into_boxed();
@@ -156,13 +157,23 @@ pub async fn list_devices(
         query = query.filter(devices::location.ilike(escape_like(location.as_str())));
     }
     if let Some(is_online) = filter.is_online {
-        // The rule is crate::presence::status_at's; here, because pages need it before they are cut.
-        let fresh = sql::<Bool>("coalesce(device_state.last_seen_at >= ")
-            .bind::<Timestamptz, _>(now)
-            .sql(" - make_interval(secs => devices.offline_after_s), false) = ")
+        // Here, because pages need it before they are cut: for each timeout in use, how old the newest data may be.
+        let timeouts = list_timeouts(connection, owner).await?;
+        let oldest: Vec<_> = timeouts.iter().map(|timeout_s| hearing.oldest_online(*timeout_s)).collect();
+        let fresh = sql::<Bool>("coalesce(device_state.last_seen_at >= (")
+            .bind::<Array<Timestamptz>, _>(oldest)
+            .sql(")[array_position(")
+            .bind::<Array<Integer>, _>(timeouts)
+            .sql(", devices.offline_after_s)], false) = ")
             .bind::<Bool, _>(is_online);
         query = query.filter(fresh);
     }
+    query.load(connection).await
+}
+
+/// How long an owner's devices may be silent, each value once, s.
+async fn list_timeouts(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<Vec<i32>> {
+    let query = devices::table.filter(devices::owner_id.eq(owner)).select(devices::offline_after_s).distinct();
     query.load(connection).await
 }
 

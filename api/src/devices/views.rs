@@ -8,6 +8,7 @@ use super::store::{self, DeviceFilter, DeviceRow};
 use crate::error::ApiError;
 use crate::extract::page::Page;
 use crate::history;
+use crate::presence;
 use crate::state::AppState;
 
 /// A device as it is now.
@@ -16,9 +17,10 @@ use crate::state::AppState;
 /// 404.
 pub async fn find(state: &AppState, owner: UserId, id: DeviceId) -> Result<DeviceResponse, ApiError> {
     let mut connection = state.db.get().await?;
+    let hearing = presence::hearing(&mut connection, state.clock.now()).await?;
     let device = store::find_device(&mut connection, owner, id).await?.ok_or(NO_DEVICE)?;
     let latest = history::list_latest(&mut connection, &[id]).await?.remove(&id);
-    Ok(DeviceResponse::new(device, latest, state.clock.now()))
+    Ok(DeviceResponse::new(device, latest, &hearing))
 }
 
 /// A page of devices as they are now.
@@ -32,13 +34,13 @@ pub async fn list(
     page: &Page<DeviceId>,
 ) -> Result<Vec<DeviceResponse>, ApiError> {
     let mut connection = state.db.get().await?;
-    let now = state.clock.now();
-    let rows = store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), now).await?;
+    let hearing = presence::hearing(&mut connection, state.clock.now()).await?;
+    let rows = store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), &hearing).await?;
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let mut latest = history::list_latest(&mut connection, &ids).await?;
     let mut answer = |row: DeviceRow| {
         let latest = latest.remove(&row.id);
-        DeviceResponse::new(row, latest, now)
+        DeviceResponse::new(row, latest, &hearing)
     };
     Ok(rows.into_iter().map(&mut answer).collect())
 }

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldError};
 
 /// Rows on a page where the client does not say.
 pub const DEFAULT_LIMIT: u16 = 100;
@@ -47,6 +47,22 @@ impl PageQuery {
         let after = self.cursor.as_deref().map(K::from_str).transpose();
         let after = after.map_err(|_| ApiError::field("cursor", "invalid", "is not a cursor of this list"))?;
         Ok(Page { limit, after })
+    }
+
+    /// As [`Self::parse`], beside the rest of a query: the faults of both are told at once.
+    ///
+    /// # Errors
+    /// 422 for the faults of either.
+    pub fn parse_beside<T, K: FromStr>(&self, rest: Result<T, Vec<FieldError>>) -> Result<(T, Page<K>), ApiError> {
+        let page = self.parse();
+        let mut faults = match rest {
+            Ok(rest) => return page.map(|page| (rest, page)),
+            Err(faults) => faults,
+        };
+        if let Err(ApiError::Validation(more)) = page {
+            faults.extend(more);
+        }
+        Err(ApiError::Validation(faults))
     }
 }
 

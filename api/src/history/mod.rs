@@ -16,3 +16,5 @@ mod types;
 
 pub use rows::Latest;
 pub use store::list_latest;
+pub use stretch::Cursor;
+pub use types::parse_instant;

@@ -54,7 +54,8 @@ impl HistoryQuery {
 }
 
 /// RFC 3339 with any offset; without one it is UTC. Cut to the microsecond that is stored.
-fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+#[must_use]
+pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&plus_restored(text)))
         .map(|instant| instant.to_utc())

@@ -2,12 +2,13 @@
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
-use chrono::{DateTime, Utc};
 use pulso_shared::ids::DeviceId;
+use pulso_shared::presence::Hearing;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, PresenceRow};
-use super::types::{HealthResponse, status_at};
+use super::timeline_routes;
+use super::types::{HealthResponse, PresenceStatus};
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;
 use crate::extract::path::PathId;
@@ -15,7 +16,7 @@ use crate::state::AppState;
 
 /// This domain's routes. `all` comes first: an id takes its place otherwise.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
-    routes.service(list_health).service(get_health);
+    routes.service(list_health).service(get_health).configure(timeline_routes::configure);
 }
 
 /// Whether each of my devices is there: all of them, not in pages.
@@ -27,12 +28,13 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[get("/health/all")]
 async fn list_health(user: AuthUser, state: Data<AppState>) -> Result<Json<Vec<HealthResponse>>, ApiError> {
     let mut connection = state.db.get().await?;
+    let hearing = store::hearing(&mut connection, state.clock.now()).await?;
     let rows = store::list_by_owner(&mut connection, user.user_id).await?;
-    let now = state.clock.now();
-    Ok(Json(rows.into_iter().map(|row| respond(row, now)).collect()))
+    Ok(Json(rows.into_iter().map(|row| respond(row, &hearing)).collect()))
 }
 
-/// Whether a device is there: `online` while the newest of what it sent is at most `offline_after_s` old.
+/// Whether a device is there: `online` while the newest of what it sent is at most `offline_after_s` old. Time in which
+/// Pulso itself could not hear does not count.
 #[utoipa::path(tag = "presence", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ULID or UUID of the server, or of any other device")), responses(
     (status = 200, body = HealthResponse, description = "Its status"),
@@ -47,15 +49,16 @@ async fn get_health(
     state: Data<AppState>,
 ) -> Result<Json<HealthResponse>, ApiError> {
     let mut connection = state.db.get().await?;
+    let hearing = store::hearing(&mut connection, state.clock.now()).await?;
     let row = store::find_by_owner(&mut connection, user.user_id, id.0).await?.ok_or(ApiError::NotFound("device"))?;
-    Ok(Json(respond(row, state.clock.now())))
+    Ok(Json(respond(row, &hearing)))
 }
 
-fn respond(row: PresenceRow, now: DateTime<Utc>) -> HealthResponse {
+fn respond(row: PresenceRow, hearing: &Hearing) -> HealthResponse {
     HealthResponse {
         server_ulid: row.id,
         server_name: row.name,
-        status: status_at(now, row.last_seen_at, row.offline_after_s),
+        status: PresenceStatus::of(hearing, row.last_seen_at, row.offline_after_s),
         last_seen_at: row.last_seen_at,
     }
 }

@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Array, Nullable, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::presence::{DeafSpan, Hearing};
 use pulso_shared::schema::{device_state, devices};
 
 /// What is known of a device's presence.
@@ -17,6 +20,44 @@ pub struct PresenceRow {
     pub offline_after_s: i32,
     /// When it was last heard of.
     pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// What could be heard.
+#[derive(Debug, QueryableByName)]
+pub struct HeardRow {
+    /// Everything received up to then is stored.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub heard_through: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Array<Timestamptz>)]
+    deaf_from: Vec<DateTime<Utc>>,
+    #[diesel(sql_type = Array<Timestamptz>)]
+    deaf_until: Vec<DateTime<Utc>>,
+}
+
+impl HeardRow {
+    /// What it means for whoever asks now.
+    #[must_use]
+    pub fn at(self, now: DateTime<Utc>) -> Hearing {
+        let spans = self.deaf_from.into_iter().zip(self.deaf_until);
+        let deaf = spans.map(|(from, until)| DeafSpan { from, until }).collect();
+        Hearing::now(now, self.heard_through, deaf)
+    }
+}
+
+/// What could be heard so far.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find_hearing(connection: &mut AsyncPgConnection) -> QueryResult<HeardRow> {
+    sql_query("SELECT heard_through, deaf_from, deaf_until FROM hearing()").get_result(connection).await
+}
+
+/// What decides who is there at `now`; to be asked before the devices are read.
+///
+/// # Errors
+/// When the database is away.
+pub async fn hearing(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Hearing> {
+    Ok(find_hearing(connection).await?.at(now))
 }
 
 #[diesel::dsl::auto_type]

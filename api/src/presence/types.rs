@@ -1,7 +1,8 @@
-//! The rule that says who is there.
+//! Who is there, as it is answered. The rule itself is [`Hearing`]'s.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use pulso_shared::ids::DeviceId;
+use pulso_shared::presence::Hearing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,13 +16,11 @@ pub enum PresenceStatus {
     Offline,
 }
 
-/// The status at `now` of a device whose newest data is from `last_seen_at` and may be `offline_after_s` old.
-#[must_use]
-pub fn status_at(now: DateTime<Utc>, last_seen_at: Option<DateTime<Utc>>, offline_after_s: i32) -> PresenceStatus {
-    let limit = TimeDelta::seconds(offline_after_s.into());
-    match last_seen_at {
-        Some(seen) if now.signed_duration_since(seen) <= limit => PresenceStatus::Online,
-        _ => PresenceStatus::Offline,
+impl PresenceStatus {
+    /// The status of a device whose newest data is from `last_seen_at` and may be `offline_after_s` old.
+    #[must_use]
+    pub fn of(hearing: &Hearing, last_seen_at: Option<DateTime<Utc>>, offline_after_s: i32) -> Self {
+        if hearing.is_online(last_seen_at, offline_after_s) { Self::Online } else { Self::Offline }
     }
 }
 
@@ -38,33 +37,4 @@ pub struct HealthResponse {
     /// When it was last heard of: the earlier of its own timestamp and our receipt. `null`: never.
     #[schema(required)]
     pub last_seen_at: Option<DateTime<Utc>>,
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::{DateTime, TimeDelta, Utc};
-
-    use super::PresenceStatus::{Offline, Online};
-    use super::status_at;
-
-    #[test]
-    fn a_device_is_online_up_to_and_including_its_limit() {
-        let now: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-        let seen = |micros| Some(now - TimeDelta::microseconds(micros));
-        assert_eq!(status_at(now, seen(0), 10), Online);
-        assert_eq!(status_at(now, seen(10_000_000), 10), Online);
-        assert_eq!(status_at(now, seen(10_000_001), 10), Offline);
-        assert_eq!(status_at(now, seen(10_000_001), 180), Online);
-    }
-
-    #[test]
-    fn a_device_that_never_sent_anything_is_offline() {
-        assert_eq!(status_at(DateTime::UNIX_EPOCH, None, i32::MAX), Offline);
-    }
-
-    #[test]
-    fn a_replica_whose_clock_runs_behind_still_sees_it_online() {
-        let now: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-        assert_eq!(status_at(now, Some(now + TimeDelta::seconds(2)), 10), Online);
-    }
 }

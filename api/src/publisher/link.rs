@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
+use pulso_shared::amqp::beat::{self, Beat};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
@@ -54,6 +55,7 @@ struct Link {
     idle_channels: Mutex<Vec<Channel>>,
     exchange: ShortString,
     routing_key: ShortString,
+    beat_key: ShortString,
     properties: BasicProperties,
     /// Told when something happened that a new connection (which declares the topology again) may mend.
     doubted: Notify,
@@ -79,6 +81,17 @@ impl Publisher {
         self.link.borrow().as_ref().is_some_and(|link| !link.connection.status().blocked())
     }
 
+    /// Publishes a beat behind the data, once: `true` when it was confirmed. Without a beat the message only shows that
+    /// one could be published.
+    pub async fn publish_beat(&self, beat: Option<Beat>) -> bool {
+        let Some(link) = self.link.borrow().clone() else { return false };
+        let properties = match beat {
+            Some(beat) => link.properties.clone().with_headers(beat.to_headers()),
+            None => link.properties.clone(),
+        };
+        link.publish(beat::BODY, link.beat_key.clone(), properties).await == Some(Outcome::Confirmed)
+    }
+
     /// Publishes until it is confirmed, refused, or its deadline has passed. A message whose connection broke is
     /// published again on the next one: should the first copy have arrived after all, its rows are the same rows.
     pub(super) async fn deliver(&self, batch: &Batch) -> Outcome {
@@ -92,7 +105,7 @@ impl Publisher {
             if sent_at >= batch.deadline {
                 return Outcome::Refused(Refusal::Timeout);
             }
-            match timeout_at(batch.deadline, current.publish(&batch.body)).await {
+            match timeout_at(batch.deadline, current.publish_data(&batch.body)).await {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) => wait_for_change(&mut link, batch.deadline).await,
                 Err(_) => return Outcome::Refused(current.unanswered_since(sent_at)),
@@ -124,13 +137,18 @@ impl Link {
             idle_channels: Mutex::default(),
             exchange: topology.telemetry_exchange(),
             routing_key: topology.telemetry_key(),
+            beat_key: topology.beat_key(),
             properties,
             doubted: Notify::new(),
         })
     }
 
+    async fn publish_data(&self, body: &[u8]) -> Option<Outcome> {
+        self.publish(body, self.routing_key.clone(), self.properties.clone()).await
+    }
+
     /// One attempt; `None` when the connection broke under it.
-    async fn publish(&self, body: &[u8]) -> Option<Outcome> {
+    async fn publish(&self, body: &[u8], key: ShortString, properties: BasicProperties) -> Option<Outcome> {
         if self.connection.status().blocked() {
             return Some(Outcome::Refused(Refusal::Blocked));
         }
@@ -138,8 +156,7 @@ impl Link {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirmation = async {
             let channel = self.take_channel().await?;
-            let (exchange, key) = (self.exchange.clone(), self.routing_key.clone());
-            let confirm = channel.basic_publish(exchange, key, options, body, self.properties.clone()).await?;
+            let confirm = channel.basic_publish(self.exchange.clone(), key, options, body, properties).await?;
             let confirmation = confirm.await?;
             // Only a channel whose publish has been answered is used again; any other is dropped, and with it closed.
             self.return_channel(channel);

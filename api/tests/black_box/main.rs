@@ -7,6 +7,7 @@ mod devices;
 mod history;
 mod ingest;
 mod ingest_faults;
+mod offline_clock;
 mod operations;
 mod outages;
 mod presence;

@@ -66,6 +66,12 @@ impl Topology {
         "telemetry.batch".into()
     }
 
+    /// The routing key of the API's beats: they follow the data into the store queue.
+    #[must_use]
+    pub fn beat_key(&self) -> ShortString {
+        "telemetry.beat".into()
+    }
+
     /// Declares everything.
     ///
     /// # Errors

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use pulso_shared::amqp::beat::Beat;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
+use super::beats;
 use super::rows::Rows;
 use super::store::{self, Statements, Stored};
 use crate::error::StoreError;
@@ -57,6 +59,21 @@ impl Database {
     /// When the database cannot tell.
     pub async fn existing_devices(&mut self, devices: &[uuid::Uuid]) -> Result<Vec<uuid::Uuid>, StoreError> {
         store::existing_devices(&self.session().await?.client, devices).await
+    }
+
+    /// Notes what API replicas say they could hear.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn upsert_beats(&mut self, beats: &[Beat]) -> Result<(), StoreError> {
+        let noted = match self.session().await {
+            Ok(session) => beats::upsert_beats(&session.client, beats).await,
+            Err(error) => Err(error),
+        };
+        if noted.is_err() {
+            self.session = None;
+        }
+        noted
     }
 
     async fn session(&mut self) -> Result<&mut Session, StoreError> {

@@ -1,6 +1,7 @@
 //! Rows into PostgreSQL. It speaks to tokio-postgres directly: the verdict on a failure needs the SQLSTATE, which
 //! diesel does not hand out.
 
+mod beats;
 mod connection;
 pub mod partitions;
 mod rows;

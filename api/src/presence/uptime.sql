@@ -1,0 +1,34 @@
+-- How long a device was online and offline between two instants; the time in which Pulso could not hear counts as
+-- neither, whatever was last known then.
+WITH states AS (
+    SELECT
+        $2::timestamptz AS at,
+        coalesce((
+            SELECT before.status FROM device_status_changes AS before
+            WHERE before.device_id = $1 AND before.at <= $2 ORDER BY before.at DESC LIMIT 1
+        ), 'offline') AS status
+    WHERE $2 < $3::timestamptz
+    UNION ALL
+    SELECT at, status FROM device_status_changes WHERE device_id = $1 AND at > $2 AND at < $3
+),
+spans AS (
+    SELECT status, at AS span_from, lead(at, 1, $3) OVER (ORDER BY at) AS span_until FROM states
+),
+deaf AS MATERIALIZED (
+    SELECT deaf_from, deaf_until FROM deaf_spans WHERE deaf_from < $3 AND deaf_until > $2
+),
+parts AS (
+    SELECT
+        status,
+        extract(EPOCH FROM span_until - span_from) AS whole_s,
+        coalesce((
+            SELECT sum(extract(EPOCH FROM least(deaf_until, span_until) - greatest(deaf_from, span_from)))
+            FROM deaf WHERE deaf_from < span_until AND deaf_until > span_from
+        ), 0) AS deaf_s
+    FROM spans
+)
+SELECT
+    coalesce(sum(whole_s - deaf_s) FILTER (WHERE status = 'online'), 0)::float8 AS online_s,
+    coalesce(sum(whole_s - deaf_s) FILTER (WHERE status = 'offline'), 0)::float8 AS offline_s,
+    coalesce(sum(deaf_s), 0)::float8 AS unknown_s
+FROM parts
