@@ -13,6 +13,7 @@ mod health;
 mod healthcheck;
 mod history;
 mod ingest;
+mod instant;
 mod metrics;
 mod migrate;
 mod openapi;
@@ -23,6 +24,7 @@ mod revocations;
 mod routes;
 mod secret;
 mod state;
+mod tasks;
 mod text;
 mod tokens;
 

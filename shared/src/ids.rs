@@ -129,6 +129,10 @@ id_type! {
     /// One sign-in of a user: an access token and the family of refresh tokens that grows from it.
     SessionId
 }
+id_type! {
+    /// Something to be done.
+    TaskId
+}
 
 #[cfg(test)]
 mod tests {

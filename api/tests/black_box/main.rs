@@ -12,3 +12,4 @@ mod outages;
 mod presence;
 mod servers;
 mod sessions;
+mod tasks;
