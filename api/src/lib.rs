@@ -14,6 +14,8 @@ mod healthcheck;
 mod history;
 mod ingest;
 mod instant;
+mod limits;
+mod manners;
 mod metrics;
 mod migrate;
 mod openapi;

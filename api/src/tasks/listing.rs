@@ -143,7 +143,8 @@ impl NumberedPage {
     /// This request's own address with the next number put in.
     fn link_next(self, request: &HttpRequest) -> String {
         let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("page="));
-        let query: Vec<_> = others.map(str::to_owned).chain([format!("page={}", self.number.saturating_add(1))]).collect();
+        let query: Vec<_> =
+            others.map(str::to_owned).chain([format!("page={}", self.number.saturating_add(1))]).collect();
         format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
     }
 }

@@ -154,11 +154,7 @@ pub async fn lock_task(connection: &mut AsyncPgConnection, owner: UserId, id: Ta
 }
 
 /// Whether a device is there and the owner's; kept from being deleted until the transaction ends.
-pub async fn lock_own_device(
-    connection: &mut AsyncPgConnection,
-    owner: UserId,
-    device: DeviceId,
-) -> QueryResult<bool> {
+pub async fn lock_own_device(connection: &mut AsyncPgConnection, owner: UserId, device: DeviceId) -> QueryResult<bool> {
     let query = devices::table.find(device).filter(devices::owner_id.eq(owner)).select(devices::id).for_key_share();
     query.first::<DeviceId>(connection).await.optional().map(|found| found.is_some())
 }
