@@ -4,8 +4,11 @@
 //! sites; for all others, and for browsers that know nothing of it, whatever changes something has to show the CSRF
 //! token in a header, which only a page that could read it can (`crate::extract::cookie`).
 
+use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, SET_COOKIE};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::web::{Data, Query};
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
+use futures_util::future::LocalBoxFuture;
 use pulso_shared::ids::SessionId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -49,23 +52,41 @@ impl SessionQuery {
     }
 }
 
-/// Signs in, and answers as it is wanted.
-///
-/// # Errors
-/// As [`sessions::sign_in`]; 403 for a page of another origin that wants a cookie.
-pub async fn sign_in(
-    request: &HttpRequest,
-    state: &AppState,
-    limits: &LoginLimits,
-    query: &SessionQuery,
-    login: LoginBody,
-) -> Result<HttpResponse, ApiError> {
-    let wants_cookie = query.wants_cookie()?;
-    if wants_cookie {
-        check_same_site(request.head(), &state.config.web.cors_allowed_origins)?;
+/// What a sign-in needs of its request besides the body.
+pub struct SignIn {
+    request: HttpRequest,
+    state: Data<AppState>,
+    limits: LoginLimits,
+    query: SessionQuery,
+}
+
+impl FromRequest for SignIn {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = <(Data<AppState>, LoginLimits, Query<SessionQuery>)>::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let (state, limits, query) = parts.await?;
+            Ok(Self { request, state, limits, query: query.into_inner() })
+        })
     }
-    let tokens = sessions::sign_in(state, limits, login).await?;
-    if wants_cookie { answer_cookies(request, state, &tokens) } else { Ok(answer_tokens(tokens)) }
+}
+
+impl SignIn {
+    /// Signs in, and answers as it is wanted.
+    ///
+    /// # Errors
+    /// As [`sessions::sign_in`]; 403 for a page of another origin that wants a cookie.
+    pub async fn with(self, login: LoginBody) -> Result<HttpResponse, ApiError> {
+        let wants_cookie = self.query.wants_cookie()?;
+        if wants_cookie {
+            check_same_site(self.request.head(), &self.state.config.web.cors_allowed_origins)?;
+        }
+        let tokens = sessions::sign_in(&self.state, &self.limits, login).await?;
+        if wants_cookie { answer_cookies(&self.request, &self.state, &tokens) } else { Ok(answer_tokens(tokens)) }
+    }
 }
 
 /// Goes on with the session in the cookies.

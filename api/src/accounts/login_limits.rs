@@ -15,6 +15,7 @@ use std::future::{Ready, ready};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use pulso_shared::ids::UserId;
 use sha2::{Digest, Sha256};
@@ -43,7 +44,7 @@ impl FromRequest for LoginLimits {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let state = request.app_data::<actix_web::web::Data<AppState>>();
+        let state = request.app_data::<Data<AppState>>();
         let address = state.map(|state| client_address(state, request.head()));
         let standings = Standings::from_request(request, payload).into_inner().unwrap_or_default();
         ready(Ok(Self { address, standings }))
@@ -75,7 +76,7 @@ impl LoginLimits {
     /// 429.
     pub async fn come_in(&self, state: &AppState) -> Result<(), ApiError> {
         let policy = Policy::new("login-address", state.config.limits.login_address_max_per_minute, MINUTE);
-        self.take(state, state.limits.bucket(policy, &self.address())).await
+        self.take(state, state.limits.bucket(policy, &self.address()), 1).await
     }
 
     /// Counts a sign-in to an account, or to a name that nobody has.
@@ -93,13 +94,20 @@ impl LoginLimits {
             Some(bucket) if !state.limits.is_marked(KNOWN, &whose).await => Some(bucket),
             _ => None,
         };
-        self.take(state, own.clone().into_iter().chain(strangers)).await?;
+        // Told is only the first: the other would tell a neighbour whether the account has been signed in to from here.
+        let told = usize::from(own.is_some());
+        self.take(state, own.clone().into_iter().chain(strangers), told).await?;
         Ok(Attempt { own, whose: Some(whose) })
     }
 
-    async fn take(&self, state: &AppState, buckets: impl IntoIterator<Item = Bucket>) -> Result<(), ApiError> {
+    async fn take(
+        &self,
+        state: &AppState,
+        buckets: impl IntoIterator<Item = Bucket>,
+        told: usize,
+    ) -> Result<(), ApiError> {
         let buckets: Vec<_> = buckets.into_iter().collect();
-        self.standings.extend(state.limits.take(&buckets).await?);
+        self.standings.extend(state.limits.take(&buckets).await?.into_iter().take(told));
         Ok(())
     }
 

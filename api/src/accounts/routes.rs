@@ -1,12 +1,12 @@
 //! Registration and sessions over HTTP, and the table of this domain's routes.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::{CookieSessionResponse, RegisterResponse, TokenResponse};
 use super::body::{LoginBody, RefreshBody, RegisterBody};
-use super::cookie_session::{self, SessionQuery};
+use super::cookie_session::{self, SessionQuery, SignIn};
 use super::login_limits::LoginLimits;
 use super::{sessions, user_routes, users};
 use crate::error::{ApiError, Problem};
@@ -40,8 +40,7 @@ async fn register(
     limits: LoginLimits,
     body: Json<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    limits.come_in(&state).await?;
-    let user = users::register(&state, body.0).await?;
+    let user = users::register(&state, &limits, body.0).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
@@ -56,8 +55,7 @@ async fn register_short(
     limits: LoginLimits,
     body: Json<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    limits.come_in(&state).await?;
-    let user = users::register(&state, body.0).await?;
+    let user = users::register(&state, &limits, body.0).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
@@ -78,14 +76,8 @@ async fn register_short(
     (status = 429, body = Problem, description = "Too many sign-ins: `limit` names the limit, Retry-After says when"),
     (status = 503, body = Problem, description = "Too many sign-ins at once, or the database is away: try again")))]
 #[post("/auth/login")]
-async fn login(
-    request: HttpRequest,
-    state: Data<AppState>,
-    limits: LoginLimits,
-    query: Query<SessionQuery>,
-    body: JsonOrForm<LoginBody>,
-) -> Result<HttpResponse, ApiError> {
-    cookie_session::sign_in(&request, &state, &limits, &query, body.0).await
+async fn login(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<HttpResponse, ApiError> {
+    sign_in.with(body.0).await
 }
 
 /// A shorter name for `/auth/login`.
@@ -96,14 +88,8 @@ async fn login(
     (status = "4XX", body = Problem, description = "As for /auth/login"),
     (status = 503, body = Problem, description = "As for /auth/login")))]
 #[post("/login")]
-async fn login_short(
-    request: HttpRequest,
-    state: Data<AppState>,
-    limits: LoginLimits,
-    query: Query<SessionQuery>,
-    body: JsonOrForm<LoginBody>,
-) -> Result<HttpResponse, ApiError> {
-    cookie_session::sign_in(&request, &state, &limits, &query, body.0).await
+async fn login_short(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<HttpResponse, ApiError> {
+    sign_in.with(body.0).await
 }
 
 /// Exchanges a refresh token for new tokens. Each counts once: using one again ends its whole session, since somebody

@@ -7,6 +7,7 @@ use pulso_shared::ids::{SessionId, UserId};
 use uuid::Uuid;
 
 use super::body::{RegisterBody, UpdateMeBody, UpdateUserBody};
+use super::login_limits::LoginLimits;
 use super::login_names::check_login_names;
 use super::store::{NewUserRow, UserChangeset, UserRow};
 use super::types::{Email, FullName, PasswordAttempt, Username};
@@ -40,8 +41,9 @@ struct PasswordChange {
 /// Makes an account.
 ///
 /// # Errors
-/// 409 when a name is taken.
-pub async fn register(state: &AppState, body: RegisterBody) -> Result<UserRow, ApiError> {
+/// 409 when a name is taken; 429 before the password is hashed.
+pub async fn register(state: &AppState, limits: &LoginLimits, body: RegisterBody) -> Result<UserRow, ApiError> {
+    limits.come_in(state).await?;
     let password_hash = password::hash(body.password.into_secret(), state.config.auth.bcrypt_cost).await?;
     let now = state.clock.now();
     let row = NewUserRow {

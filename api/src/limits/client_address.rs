@@ -2,7 +2,7 @@
 //! `X-Forwarded-For`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use actix_web::dev::RequestHead;
@@ -65,13 +65,20 @@ impl ClientAddress {
         let hops: Vec<_> = hops.flat_map(|value| value.split(',')).collect();
         for hop in hops.into_iter().rev() {
             // What stands before an address that is not ours, or before what is none, anybody may have written.
-            match (trusted.holds(address), hop.trim().parse::<IpAddr>()) {
-                (true, Ok(hop)) => address = hop.to_canonical(),
+            match (trusted.holds(address), read_hop(hop)) {
+                (true, Some(hop)) => address = hop,
                 _ => break,
             }
         }
         Self(address)
     }
+}
+
+/// Some proxies add the port.
+fn read_hop(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|hop| hop.ip());
+    hop.parse().ok().or_else(with_port).map(|hop| hop.to_canonical())
 }
 
 impl fmt::Display for ClientAddress {
@@ -106,6 +113,7 @@ mod tests {
             ("203.0.113.9", &["198.51.100.1"], "10.0.0.0/8", "203.0.113.9"),
             ("10.0.0.2", &["198.51.100.1"], "10.0.0.0/8", "198.51.100.1"),
             ("10.0.0.2", &["1.1.1.1, 198.51.100.1"], "10.0.0.0/8", "198.51.100.1"),
+            ("10.0.0.2", &["1.1.1.1, 198.51.100.1:4711"], "10.0.0.0/8", "198.51.100.1"),
             ("10.0.0.2", &["1.1.1.1", "198.51.100.1, 10.0.0.3"], " 10.0.0.0/8, 192.0.2.1 ", "198.51.100.1"),
             ("10.0.0.2", &["1.1.1.1, nonsense, 10.0.0.3"], "10.0.0.0/8", "10.0.0.3"),
             ("10.0.0.2", &[], "10.0.0.2", "10.0.0.2"),

@@ -23,7 +23,7 @@ pub struct Standings(Rc<RefCell<Vec<Standing>>>);
 
 impl Standings {
     /// Notes more of them.
-    pub fn extend(&self, standings: Vec<Standing>) {
+    pub fn extend(&self, standings: impl IntoIterator<Item = Standing>) {
         self.0.borrow_mut().extend(standings);
     }
 
