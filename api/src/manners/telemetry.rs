@@ -3,13 +3,15 @@
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 
+/// How the addresses end that take it; the busiest first.
+const NAMES: [&str; 4] = ["/heartbeats", "/readings", "/telemetry", "/data"];
+
 /// Whether a request brings heartbeats or readings.
 #[must_use]
 pub fn is_telemetry(request: &RequestHead) -> bool {
     let path = request.uri.path();
     let path = path.strip_suffix('/').unwrap_or(path);
-    let name = path.rsplit('/').next();
-    request.method == Method::POST && matches!(name, Some("heartbeats" | "readings" | "telemetry" | "data"))
+    request.method == Method::POST && NAMES.iter().any(|name| path.ends_with(name))
 }
 
 #[cfg(test)]
