@@ -18,11 +18,12 @@ use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
 use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::limits::Limits;
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
 use crate::state::AppState;
 use crate::tokens::Tokens;
-use crate::{accounts, health, healthcheck, migrate, openapi, presence, request, routes};
+use crate::{accounts, health, healthcheck, manners, migrate, openapi, presence, request, routes};
 
 /// A failure to start, told to the operator.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -76,9 +77,11 @@ async fn serve(config: ApiConfig) -> Result<(), StartError> {
 /// Everything handlers use, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig) -> Result<AppState, StartError> {
     let db = db::connect(&config.database)?;
+    let cache = Cache::new(&config.redis_url)?;
     Ok(AppState {
         clock: Clock,
-        cache: Cache::new(&config.redis_url)?,
+        limits: Limits::new(&config.limits, cache.clone(), &config.broker.queue_prefix),
+        cache,
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         devices: DeviceRegistry::new(db.clone()),
@@ -119,6 +122,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
             .app_data(Lane::open(state.publisher.clone(), limits))
             .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
             .wrap(from_fn(request::observe))
+            .wrap(manners::cors(&state.config.web.cors_allowed_origins))
             // What devices ask for comes first: the router tries one after the other.
             .configure(routes::serve)
             .configure(|services| openapi::serve(services, &document))

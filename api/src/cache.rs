@@ -1,6 +1,8 @@
 //! Redis, and the only module that knows it. Nothing here is the only copy of anything: when Redis is away or empty,
 //! every caller has something to fall back to.
 
+mod limits;
+
 use std::time::Duration;
 
 use deadpool_redis::redis::{self, AsyncCommands};

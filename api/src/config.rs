@@ -8,6 +8,8 @@ use pulso_shared::config::{BrokerConfig, DatabaseConfig};
 use pulso_shared::logging::LogConfig;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::limits::TrustedProxies;
+use crate::manners::AllowedOrigins;
 use crate::tokens::TokenLives;
 
 /// A shorter secret could be guessed offline from one token (HS256 wants at least its hash's length).
@@ -82,6 +84,47 @@ pub struct ApiConfig {
     /// What is accepted from devices.
     #[command(flatten)]
     pub ingest: IngestConfig,
+    /// How browsers and proxies reach the API.
+    #[command(flatten)]
+    pub web: WebConfig,
+    /// How much anybody may ask for.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
+}
+
+/// Settings of how browsers and proxies reach the API.
+#[derive(Debug, Clone, Args)]
+pub struct WebConfig {
+    /// Proxies that are believed what they say in X-Forwarded-For and X-Forwarded-Proto: addresses and networks,
+    /// separated by commas.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: TrustedProxies,
+    /// Whether all clients come by TLS although no trusted proxy says so: cookies are then Secure, and answers say HSTS.
+    #[arg(long, env = "BEHIND_TLS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub behind_tls: bool,
+    /// Web pages of other origins that may use the API, such as `https://app.example.com`, separated by commas.
+    #[arg(long, env = "CORS_ALLOWED_ORIGINS", default_value = "")]
+    pub cors_allowed_origins: AllowedOrigins,
+}
+
+/// Settings of how much anybody may ask for; 0 sets no limit. Devices' data has its own: [`IngestConfig`].
+#[derive(Debug, Clone, Args)]
+pub struct LimitsConfig {
+    /// Requests a minute from one address.
+    #[arg(long, env = "ADDRESS_MAX_PER_MINUTE", default_value_t = 60_000)]
+    pub address_max_per_minute: u32,
+    /// Requests a minute of one user.
+    #[arg(long, env = "USER_MAX_PER_MINUTE", default_value_t = 60_000)]
+    pub user_max_per_minute: u32,
+    /// Sign-ins and registrations a minute from one address.
+    #[arg(long, env = "LOGIN_ADDRESS_MAX_PER_MINUTE", default_value_t = 300)]
+    pub login_address_max_per_minute: u32,
+    /// Failed sign-ins a quarter of an hour to one account from one address.
+    #[arg(long, env = "LOGIN_MAX_PER_QUARTER_HOUR", default_value_t = 20)]
+    pub login_max_per_quarter_hour: u32,
+    /// Sign-ins an hour to one account from all addresses that never signed in to it.
+    #[arg(long, env = "LOGIN_STRANGERS_MAX_PER_HOUR", default_value_t = 100)]
+    pub login_strangers_max_per_hour: u32,
 }
 
 /// Settings of accounts and tokens.

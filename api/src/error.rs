@@ -12,6 +12,8 @@ use pulso_shared::db::DbPoolError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::limits::{Refusal, append_refusal};
+
 /// What an unavailable dependency's clients are told to wait before they try again.
 const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(1);
 
@@ -56,6 +58,10 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "01JD3ZK8M4T0Q2V6X9Y7B5C1RA")]
     pub instance: Option<&'a str>,
+    /// The limit that is used up, as in `RateLimit-Policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "login-address")]
+    pub limit: Option<&'static str>,
     /// All that is wrong, not the first of it.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub errors: &'a [FieldError],
@@ -111,13 +117,8 @@ pub enum ApiError {
     #[error("{}", describe_faults(.0))]
     Validation(Vec<FieldError>),
     /// 429
-    #[error("Too many requests: the limit {limit} is used up.")]
-    TooManyRequests {
-        /// The limit's name.
-        limit: &'static str,
-        /// When to try again.
-        retry_after: Duration,
-    },
+    #[error("Too many requests: the limit {} is used up.", .0.policy.name)]
+    TooManyRequests(Refusal),
     /// 503: something behind us is away; nothing was promised.
     #[error("{what} is unavailable; send it again in a moment.")]
     Unavailable {
@@ -163,7 +164,7 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
             }
             Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),
-            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
@@ -178,18 +179,20 @@ impl ApiError {
         let errors = if let Self::Validation(errors) = self { errors.as_slice() } else { &[] };
         let kind = format!("/problems/{kind}");
         let detail = self.to_string();
-        let problem = Problem { kind, title, status: status.as_u16(), detail, instance: request_id, errors };
-        response.insert_header((CONTENT_TYPE, "application/problem+json")).json(problem)
+        let limit = if let Self::TooManyRequests(refusal) = self { Some(refusal.policy.name) } else { None };
+        let problem = Problem { kind, title, status: status.as_u16(), detail, instance: request_id, limit, errors };
+        let mut response = response.insert_header((CONTENT_TYPE, "application/problem+json")).json(problem);
+        if let Self::TooManyRequests(refusal) = self {
+            append_refusal(response.headers_mut(), refusal);
+        }
+        response
     }
 
     fn insert_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
             Self::Unauthorized(_) => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
             Self::UnsupportedEncoding => response.insert_header((ACCEPT_ENCODING, "gzip, deflate")),
-            Self::TooManyRequests { retry_after, .. } => {
-                // Whole seconds, rounded up: earlier would be too early.
-                response.insert_header((RETRY_AFTER, retry_after.as_secs().saturating_add(1)))
-            }
+            Self::TooManyRequests(refusal) => response.insert_header((RETRY_AFTER, refusal.retry_after_s())),
             Self::Unavailable { .. } => response.insert_header((RETRY_AFTER, RETRY_AFTER_OUTAGE.as_secs())),
             _ => response,
         };
@@ -203,6 +206,12 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.to_response(None)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::TooManyRequests(refusal)
     }
 }
 

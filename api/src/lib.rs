@@ -13,6 +13,9 @@ mod health;
 mod healthcheck;
 mod history;
 mod ingest;
+mod instant;
+mod limits;
+mod manners;
 mod metrics;
 mod migrate;
 mod openapi;
@@ -23,6 +26,7 @@ mod revocations;
 mod routes;
 mod secret;
 mod state;
+mod tasks;
 mod text;
 mod tokens;
 

@@ -1,17 +1,22 @@
 //! Around every request: its path without a `/` at its end, its id, the one place that logs errors, the count of
 //! answers.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use futures_util::FutureExt;
 use ulid::Ulid;
 
 use crate::error::ApiError;
+use crate::manners;
 
 /// The header in which a request's id comes and goes.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,7 +54,8 @@ impl RequestId {
 /// The middleware.
 ///
 /// # Errors
-/// Only what another middleware inside fails of; whatever a handler or an extractor fails of becomes an answer here.
+/// Only what another middleware inside fails of, and a handler's panic; whatever a handler or an extractor fails of
+/// becomes an answer here.
 pub async fn observe<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -61,9 +67,13 @@ pub async fn observe<B: MessageBody + 'static>(
     trim_path(&mut request);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    // A handler's or an extractor's error is in the response already. (The request must not be cloned before: the
-    // router wants it for itself.)
-    let mut response = finish(next.call(request).await?, &id);
+    let answered = if manners::is_telemetry(request.head()) {
+        call(request, next, &id).await
+    } else {
+        // On the heap: otherwise each heartbeat would carry the room for it along.
+        Box::pin(manners::attend(request, next, &id)).await
+    };
+    let mut response = answered.inspect_err(|_| crate::metrics::count_answer(StatusCode::INTERNAL_SERVER_ERROR))?;
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -96,6 +106,35 @@ fn tidy(path: &str) -> Option<String> {
     Some(format!("/{}", segments.join("/")))
 }
 
+/// Calls the handler; its error becomes the answer.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn call<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    id: &RequestId,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    // A handler's or an extractor's error is in the response already. (The request must not be cloned before: the
+    // router wants it for itself.)
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(response) => Ok(finish(response?, id)),
+        Err(panic) => Err(after_panic(panic.as_ref(), id)),
+    }
+}
+
+/// A panic is our fault like any other: without this the client would see a connection that breaks, and nobody a log.
+fn after_panic(panic: &(dyn Any + Send), id: &RequestId) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+    let error = ApiError::Internal(format!("panic: {text}").into());
+    let mut response = answer_error(&error, id);
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    InternalError::from_response("a handler panicked", response).into()
+}
+
 fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<BoxBody> {
     if response.status().as_u16() < 400 {
         return response.map_into_boxed_body();
@@ -107,7 +146,7 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId
 }
 
 /// Turns whatever failed into the one shape, and logs it: our faults as errors, the client's for those who look.
-fn answer(error: &Error, id: &RequestId) -> actix_web::HttpResponse {
+fn answer(error: &Error, id: &RequestId) -> HttpResponse {
     let foreign;
     let api_error = match error.as_error::<ApiError>() {
         Some(api_error) => api_error,
@@ -116,6 +155,12 @@ fn answer(error: &Error, id: &RequestId) -> actix_web::HttpResponse {
             &foreign
         }
     };
+    answer_error(api_error, id)
+}
+
+/// The answer that tells of an error, which is logged.
+#[must_use]
+pub fn answer_error(api_error: &ApiError, id: &RequestId) -> HttpResponse {
     let response = api_error.to_response(Some(id.as_str()));
     let (status, cause) = (response.status().as_u16(), api_error.cause());
     if status >= 500 {
@@ -140,7 +185,29 @@ fn from_framework(error: &Error) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use super::tidy;
+    use actix_web::http::StatusCode;
+    use actix_web::http::header::CONTENT_TYPE;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service};
+    use actix_web::{App, HttpResponse, web};
+
+    use super::{REQUEST_ID, observe, tidy};
+
+    async fn panics() -> HttpResponse {
+        panic!("the secret of the inside")
+    }
+
+    async fn ask(path: &str) -> HttpResponse<Vec<u8>> {
+        let app = init_service(App::new().wrap(from_fn(observe)).route("/panic", web::get().to(panics))).await;
+        let request = TestRequest::with_uri(path).insert_header((REQUEST_ID, "follow-me")).to_request();
+        let response = match actix_web::test::try_call_service(&app, request).await {
+            Ok(response) => response.into_parts().1,
+            // The server asks an error that came through for its answer.
+            Err(error) => error.error_response(),
+        };
+        let (head, body) = response.into_parts();
+        head.set_body(actix_web::body::to_bytes(body).await.unwrap_or_default().to_vec())
+    }
 
     #[test]
     fn a_path_loses_its_superfluous_slashes() {
@@ -150,5 +217,15 @@ mod tests {
         for path in ["/", "/tasks", "/a/b", ""] {
             assert_eq!(tidy(path), None, "{path}");
         }
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_an_answer_that_tells_nothing_of_the_inside() {
+        let answer = ask("/panic").await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers().get(CONTENT_TYPE).unwrap(), "application/problem+json");
+        assert_eq!(answer.headers().get(REQUEST_ID).unwrap(), "follow-me");
+        let text = String::from_utf8(answer.into_body()).unwrap();
+        assert!(text.contains("follow-me") && !text.contains("secret"), "{text}");
     }
 }

@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
 use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::limits::Limits;
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
 use crate::tokens::Tokens;
@@ -30,6 +31,8 @@ pub struct AppState {
     pub devices: DeviceRegistry,
     /// How much each device may send.
     pub limiter: IngestLimiter,
+    /// How much anybody else may ask for.
+    pub limits: Limits,
     /// Timestamps for readings that bring none.
     pub given_timestamps: GivenTimestamps,
     /// The link to RabbitMQ.

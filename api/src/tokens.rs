@@ -116,6 +116,18 @@ impl Tokens {
             .map_err(|error| ApiError::Internal(Box::new(error)))
     }
 
+    /// What a page has to send along with a cookie of this session (a signature of the session's id): another page,
+    /// whose requests the browser adds the cookie to, cannot know it.
+    ///
+    /// # Errors
+    /// When it cannot be made, which would be our own fault.
+    pub fn csrf_token(&self, session: SessionId) -> Result<String, ApiError> {
+        // No JWT's signature: what a JWT signs has a dot and no colon.
+        let message = format!("csrf:{session}");
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, Algorithm::HS256);
+        signature.map_err(|error| ApiError::Internal(Box::new(error)))
+    }
+
     /// Who a token speaks for, if its signature is ours and its time has not run out.
     #[must_use]
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Subject> {

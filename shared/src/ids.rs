@@ -133,6 +133,10 @@ id_type! {
     /// One run of an API replica or of a worker.
     ProcessId
 }
+id_type! {
+    /// Something to be done.
+    TaskId
+}
 
 #[cfg(test)]
 mod tests {

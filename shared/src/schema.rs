@@ -140,6 +140,21 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tasks (id) {
+        id -> Uuid,
+        owner_id -> Uuid,
+        title -> Text,
+        title_folded -> Text,
+        description -> Nullable<Text>,
+        status -> Text,
+        device_id -> Nullable<Uuid>,
+        due_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(devices -> users (owner_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));

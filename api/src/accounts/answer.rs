@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use pulso_shared::ids::UserId;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::sessions::SessionTokens;
 use super::store::UserRow;
 
 /// A new account.
@@ -68,11 +69,30 @@ pub struct TokenResponse {
     expires_in: u32,
 }
 
-impl TokenResponse {
-    /// The answer that hands out these tokens.
+impl From<SessionTokens> for TokenResponse {
+    fn from(tokens: SessionTokens) -> Self {
+        let refresh_token = tokens.refresh_token.expose_secret().to_owned();
+        Self { access_token: tokens.access_token, refresh_token, token_type: "bearer", expires_in: tokens.expires_in_s }
+    }
+}
+
+/// A session whose tokens are in cookies, where no script can read them.
+#[derive(Serialize, ToSchema)]
+pub struct CookieSessionResponse {
+    /// Always `cookie`.
+    #[schema(example = "cookie")]
+    token_type: &'static str,
+    /// Until when to call `/auth/refresh`, s.
+    #[schema(example = 900)]
+    expires_in: u32,
+    /// For the header `X-CSRF-Token` of everything but GET; also in the cookie `pulso_csrf`.
+    csrf_token: String,
+}
+
+impl CookieSessionResponse {
+    /// The answer that goes with the cookies.
     #[must_use]
-    pub fn new(access_token: String, refresh_token: &SecretString, expires_in: u32) -> Self {
-        let refresh_token = refresh_token.expose_secret().to_owned();
-        Self { access_token, refresh_token, token_type: "bearer", expires_in }
+    pub fn new(expires_in: u32, csrf_token: String) -> Self {
+        Self { token_type: "cookie", expires_in, csrf_token }
     }
 }

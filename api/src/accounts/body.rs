@@ -62,17 +62,19 @@ impl FromFields for LoginBody {
     }
 }
 
-/// A refresh token, to be exchanged.
+/// A refresh token, to be exchanged; a page signed in by cookie sends none.
 #[derive(ToSchema)]
 pub struct RefreshBody {
     /// The newest one of the session. Using an older one ends the session: somebody else may have it.
-    #[schema(value_type = String)]
-    pub refresh_token: SecretString,
+    #[schema(value_type = Option<String>)]
+    pub refresh_token: Option<SecretString>,
 }
 
 impl FromFields for RefreshBody {
+    const MAY_BE_EMPTY: bool = true;
+
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let refresh_token = fields.required::<String>("refresh_token")?.into();
+        let refresh_token = fields.optional::<String>("refresh_token").map(SecretString::from);
         Some(Self { refresh_token })
     }
 }

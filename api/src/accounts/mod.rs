@@ -4,7 +4,9 @@
 //!  routes, user_routes ─▶ sessions ─▶ session_store, store ─▶ sessions, refresh_tokens, users
 //!          │              users    ─┘      │
 //!          ├▶ body ◀ types                 └▶ revocations: in the same transaction; told to all replicas after it
+//!          ├▶ cookie_session: the same tokens in cookies, for web pages
 //!          └▶ answer
+//!  login_limits: how often a sign-in may be tried
 //!  password: bcrypt, on a few threads of its own
 //! ```
 //!
@@ -15,6 +17,8 @@
 mod administrator;
 mod answer;
 mod body;
+mod cookie_session;
+mod login_limits;
 mod login_names;
 mod password;
 pub mod routes;

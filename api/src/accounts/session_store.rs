@@ -85,6 +85,13 @@ pub async fn find_reused(connection: &mut AsyncPgConnection, hash: &SecretHash) 
     used.select(refresh_tokens::session_id).first(connection).await.optional()
 }
 
+/// The session of a refresh token, unless it has been ended.
+pub async fn find_session(connection: &mut AsyncPgConnection, hash: &SecretHash) -> QueryResult<Option<SessionId>> {
+    let tokens = refresh_tokens::table.find(hash.as_bytes()).inner_join(sessions::table);
+    let live = tokens.filter(sessions::revoked_at.is_null());
+    live.select(sessions::id).first(connection).await.optional()
+}
+
 /// Whose a session is, and whether they are an administrator; nothing where it has been ended.
 pub async fn find_live_session(
     connection: &mut AsyncPgConnection,

@@ -9,8 +9,8 @@ use pulso_shared::ids::{SessionId, UserId};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::answer::TokenResponse;
-use super::body::{LoginBody, RefreshBody};
+use super::body::LoginBody;
+use super::login_limits::LoginLimits;
 use super::store::LoginRow;
 use super::{password, session_store, store};
 use crate::config::AuthConfig;
@@ -33,20 +33,35 @@ struct LiveSession {
     is_admin: bool,
 }
 
+/// What a session is used with.
+pub struct SessionTokens {
+    /// Which.
+    pub session_id: SessionId,
+    /// For each request.
+    pub access_token: String,
+    /// For the next access token, once.
+    pub refresh_token: SecretString,
+    /// Life of the access token, s.
+    pub expires_in_s: u32,
+}
+
 /// Signs somebody in.
 ///
 /// # Errors
-/// 401 for an unknown name and a wrong password alike, in the same time.
-pub async fn sign_in(state: &AppState, login: LoginBody) -> Result<TokenResponse, ApiError> {
+/// 401 for an unknown name and a wrong password alike, in the same time; 429 before any password is looked at.
+pub async fn sign_in(state: &AppState, limits: &LoginLimits, login: LoginBody) -> Result<SessionTokens, ApiError> {
+    limits.come_in(state).await?;
     // No connection is held while bcrypt works.
     let account = store::find_login(&mut *state.db.get().await?, login.username.as_str()).await?;
+    let attempt = limits.attempt(state, login.username.as_str(), account.as_ref().map(|account| account.id)).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let matches = password::verify(login.password.into_secret(), hash, state.config.auth.bcrypt_cost).await?;
     let account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
 
     let (now, refresh_token) = (state.clock.now(), secret::generate());
     let session = begin(state, &account, &refresh_token, now).await?.ok_or(WRONG_LOGIN)?;
-    hand_out(state, &session, &refresh_token, now)
+    attempt.succeeded(state).await;
+    hand_out(state, &session, refresh_token, now)
 }
 
 /// Begins a session, unless the account was deleted or its password changed since it was looked at.
@@ -83,14 +98,14 @@ enum Exchange {
 ///
 /// # Errors
 /// 401 for a token that is unknown, expired, used before, or of a session that has ended.
-pub async fn refresh(state: &AppState, body: RefreshBody) -> Result<TokenResponse, ApiError> {
+pub async fn refresh(state: &AppState, refresh_token: &SecretString) -> Result<SessionTokens, ApiError> {
     let (now, successor) = (state.clock.now(), secret::generate());
-    let (old, new) = (SecretHash::of(&body.refresh_token), SecretHash::of(&successor));
+    let (old, new) = (SecretHash::of(refresh_token), SecretHash::of(&successor));
     let mut connection = state.db.get().await?;
     let exchange =
         connection.transaction(async |connection| exchange(connection, &old, &new, &state.config.auth, now).await);
     match exchange.await? {
-        Exchange::Rotated(session) => hand_out(state, &session, &successor, now),
+        Exchange::Rotated(session) => hand_out(state, &session, successor, now),
         Exchange::Reused(session) => {
             announce(state, &[session.as_uuid()]).await;
             Err(REUSED_REFRESH_TOKEN)
@@ -133,6 +148,14 @@ pub async fn sign_out(state: &AppState, session: SessionId) -> Result<(), ApiErr
     Ok(())
 }
 
+/// The session a refresh token belongs to, used or not, if it goes on.
+///
+/// # Errors
+/// The database's.
+pub async fn find_by_refresh_token(state: &AppState, token: &SecretString) -> Result<Option<SessionId>, ApiError> {
+    Ok(session_store::find_session(&mut *state.db.get().await?, &SecretHash::of(token)).await?)
+}
+
 /// Ends sessions in the caller's transaction; hands back what is to be told to [`announce`] once it has committed.
 ///
 /// # Errors
@@ -158,14 +181,14 @@ pub async fn announce(state: &AppState, subjects: &[Uuid]) {
 fn hand_out(
     state: &AppState,
     session: &LiveSession,
-    refresh_token: &SecretString,
+    refresh_token: SecretString,
     now: DateTime<Utc>,
-) -> Result<TokenResponse, ApiError> {
+) -> Result<SessionTokens, ApiError> {
     let LiveSession { id: session_id, user_id, is_admin } = *session;
-    let ttl_s = state.config.auth.access_token_ttl_s;
+    let expires_in_s = state.config.auth.access_token_ttl_s;
     let subject = Subject::User { user_id, session_id, is_admin };
-    let access_token = state.tokens.issue(subject, now, Duration::from_secs(ttl_s.into()))?;
-    Ok(TokenResponse::new(access_token, refresh_token, ttl_s))
+    let access_token = state.tokens.issue(subject, now, Duration::from_secs(expires_in_s.into()))?;
+    Ok(SessionTokens { session_id, access_token, refresh_token, expires_in_s })
 }
 
 fn refresh_ttl(auth: &AuthConfig) -> Duration {

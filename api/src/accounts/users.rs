@@ -7,10 +7,11 @@ use pulso_shared::ids::{SessionId, UserId};
 use uuid::Uuid;
 
 use super::body::{RegisterBody, UpdateMeBody, UpdateUserBody};
+use super::login_limits::LoginLimits;
 use super::login_names::check_login_names;
 use super::store::{NewUserRow, UserChangeset, UserRow};
 use super::types::{Email, FullName, PasswordAttempt, Username};
-use super::{password, session_store, sessions, store};
+use super::{login_limits, password, session_store, sessions, store};
 use crate::error::{ApiError, violates};
 use crate::extract::auth::{ACCOUNT_GONE, AuthUser};
 use crate::extract::etag::IfMatch;
@@ -40,8 +41,9 @@ struct PasswordChange {
 /// Makes an account.
 ///
 /// # Errors
-/// 409 when a name is taken.
-pub async fn register(state: &AppState, body: RegisterBody) -> Result<UserRow, ApiError> {
+/// 409 when a name is taken; 429 before the password is hashed.
+pub async fn register(state: &AppState, limits: &LoginLimits, body: RegisterBody) -> Result<UserRow, ApiError> {
+    limits.come_in(state).await?;
     let password_hash = password::hash(body.password.into_secret(), state.config.auth.bcrypt_cost).await?;
     let now = state.clock.now();
     let row = NewUserRow {
@@ -82,13 +84,14 @@ pub async fn change_own(
 }
 
 async fn check_current_password(state: &AppState, id: UserId, current: PasswordAttempt) -> Result<String, ApiError> {
+    let attempt = login_limits::own_password(state, id).await?;
     let hash = store::find_password_hash(&mut *state.db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
     let cost = state.config.auth.bcrypt_cost;
-    if password::verify(current.into_secret(), Some(hash.clone()), cost).await? {
-        Ok(hash)
-    } else {
-        Err(ApiError::field("current_password", "wrong_password", "is not the current password"))
+    if !password::verify(current.into_secret(), Some(hash.clone()), cost).await? {
+        return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
     }
+    attempt.succeeded(state).await;
+    Ok(hash)
 }
 
 /// Changes somebody's account, for an administrator.

@@ -3,14 +3,16 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
+use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 use pulso_shared::ids::{CredentialId, DeviceId, SessionId, UserId};
 
+use super::cookie;
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::tokens::Subject;
+use crate::tokens::{Subject, Tokens};
 
 /// Whoever sends data: a device, a person, or nobody in particular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub enum Caller {
     Device(DeviceId),
     /// A person.
     User(UserId),
-    /// No `Authorization` at all.
+    /// Neither `Authorization` nor a cookie.
     Anonymous,
 }
 
@@ -124,17 +126,51 @@ const MISSING: ApiError = ApiError::Unauthorized("Send an access token: Authoriz
 const INVALID: ApiError = ApiError::Unauthorized("The access token is not valid or has expired.");
 const REVOKED: ApiError = ApiError::Unauthorized("The access token has been revoked.");
 
-/// Whom the `Authorization` header speaks for; `None` where there is no such header.
+/// Whom the request speaks for, by its `Authorization` header or, where there is none, by its cookie; `None` where it
+/// has neither.
 fn subject(request: &HttpRequest) -> Result<Option<Subject>, ApiError> {
-    let Some(header) = request.headers().get(AUTHORIZATION) else {
+    let headers = request.headers();
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        return by_cookie(request);
+    };
+    let token = bearer_token(header).ok_or(INVALID)?;
+    let state = state(request)?;
+    state.tokens.read(token, state.clock.now()).ok_or(INVALID).map(Some)
+}
+
+fn bearer_token(header: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// A browser adds the cookie to any page's requests, so whatever changes something has to show the CSRF token as well.
+fn by_cookie(request: &HttpRequest) -> Result<Option<Subject>, ApiError> {
+    let Some(token) = cookie::named(request.headers(), cookie::ACCESS) else {
         return Ok(None);
     };
-    let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(INVALID)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(INVALID);
-    }
     let state = state(request)?;
-    state.tokens.read(token.trim(), state.clock.now()).ok_or(INVALID).map(Some)
+    let tokens = &state.tokens;
+    let Some(subject @ Subject::User { session_id, .. }) = tokens.read(token, state.clock.now()) else {
+        return Err(INVALID);
+    };
+    if request.method().is_safe() || cookie::shows_csrf_token(request.headers(), &tokens.csrf_token(session_id)?) {
+        Ok(Some(subject))
+    } else {
+        Err(cookie::CSRF_MISSING)
+    }
+}
+
+/// The user a request's token names, be it that it no longer counts.
+#[must_use]
+pub fn claimed_user(tokens: &Tokens, headers: &HeaderMap, now: DateTime<Utc>) -> Option<UserId> {
+    let token = match headers.get(AUTHORIZATION) {
+        Some(header) => bearer_token(header)?,
+        None => cookie::named(headers, cookie::ACCESS)?,
+    };
+    match tokens.read(token, now)? {
+        Subject::User { user_id, .. } => Some(user_id),
+        Subject::Device { .. } => None,
+    }
 }
 
 fn state(request: &HttpRequest) -> Result<&web::Data<AppState>, ApiError> {

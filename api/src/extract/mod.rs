@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod body;
+pub mod cookie;
 pub mod etag;
 pub mod form;
 pub mod json;

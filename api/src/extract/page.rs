@@ -35,6 +35,12 @@ pub struct Page<K> {
 }
 
 impl PageQuery {
+    /// Whether the page is to start at a cursor.
+    #[must_use]
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
     /// Checks it; `K` is read from the cursor.
     ///
     /// # Errors

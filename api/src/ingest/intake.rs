@@ -11,12 +11,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::{Body, Items, RawItem};
-use super::limit::LimitReached;
 use super::target::{self, Target, TargetError};
 use super::types::{Item, Kind, TimeRules, check};
 use crate::devices::DeviceName;
 use crate::error::{ApiError, FieldError};
 use crate::extract::auth::Caller;
+use crate::limits;
 use crate::metrics::count_rejected;
 use crate::publisher::{Lane, Receipt, Refusal};
 use crate::request::RequestId;
@@ -261,7 +261,7 @@ impl<'a> Intake<'a> {
         good: BTreeMap<DeviceId, Vec<(usize, Item)>>,
         submission: &mut Submission,
         rejected: &mut Vec<RejectedItem>,
-    ) -> Option<LimitReached> {
+    ) -> Option<limits::Refusal> {
         let mut reached = None;
         for (device, items) in good {
             let readings = u32::try_from(items.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
@@ -304,7 +304,7 @@ fn count_refused(error: &ApiError) {
         ApiError::NotFound(_) => "unknown_device",
         ApiError::Unauthorized(_) => "unauthorized",
         ApiError::Forbidden(_) => "forbidden",
-        ApiError::TooManyRequests { .. } => "too_many_requests",
+        ApiError::TooManyRequests(_) => "too_many_requests",
         _ => "unavailable",
     };
     count_rejected(code, 1);
@@ -314,14 +314,8 @@ fn at_root(code: &'static str, detail: &str) -> FieldError {
     FieldError { pointer: String::new(), code, detail: detail.to_owned() }
 }
 
-fn limited(limit: LimitReached) -> FieldError {
-    at_root("too_many_requests", &format!("the limit {} is used up", limit.limit))
-}
-
-impl From<LimitReached> for ApiError {
-    fn from(reached: LimitReached) -> Self {
-        Self::TooManyRequests { limit: reached.limit, retry_after: reached.retry_after }
-    }
+fn limited(refusal: limits::Refusal) -> FieldError {
+    at_root("too_many_requests", &format!("the limit {} is used up", refusal.policy.name))
 }
 
 impl TargetError {

@@ -9,27 +9,24 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use pulso_shared::ids::DeviceId;
 
 use super::body::MAX_ITEMS;
+use crate::limits::{Policy, Refusal};
 
 /// A backlog may flow at this many times the live rate.
 const BACKLOG_FACTOR: u32 = 10;
 /// How often devices that have long been silent are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// A limit that is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitReached {
-    /// Its name.
-    pub limit: &'static str,
-    /// When there is room again.
-    pub retry_after: Duration,
-}
-
 /// The two budgets of every device.
 pub struct IngestLimiter(Option<Budgets>);
 
 struct Budgets {
-    live: DefaultKeyedRateLimiter<DeviceId>,
-    backlog: DefaultKeyedRateLimiter<DeviceId>,
+    live: Budget,
+    backlog: Budget,
+}
+
+struct Budget {
+    policy: Policy,
+    limiter: DefaultKeyedRateLimiter<DeviceId>,
 }
 
 impl IngestLimiter {
@@ -41,8 +38,8 @@ impl IngestLimiter {
             // One whole array always fits into a budget that has rested.
             let largest = u32::try_from(MAX_ITEMS).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
             Budgets {
-                live: RateLimiter::keyed(Quota::per_second(hz)),
-                backlog: RateLimiter::keyed(Quota::per_second(backlog_rate).allow_burst(backlog_rate.max(largest))),
+                live: Budget::new("device-live", hz, hz),
+                backlog: Budget::new("device-backlog", backlog_rate, backlog_rate.max(largest)),
             }
         }))
     }
@@ -51,22 +48,22 @@ impl IngestLimiter {
     ///
     /// # Errors
     /// When the budget is used up.
-    pub fn take_live(&self, device: DeviceId) -> Result<(), LimitReached> {
+    pub fn take_live(&self, device: DeviceId) -> Result<(), Refusal> {
         let Some(budgets) = &self.0 else { return Ok(()) };
-        let taken = budgets.live.check_key(&device);
-        taken.map_err(|until| reached("device-live", until.wait_time_from(DefaultClock::default().now())))
+        let taken = budgets.live.limiter.check_key(&device);
+        taken.map_err(|until| budgets.live.refusal(until.wait_time_from(DefaultClock::default().now())))
     }
 
     /// Takes `readings` that came in one array out of their device's backlog budget.
     ///
     /// # Errors
     /// When there is no room for all of them.
-    pub fn take_backlog(&self, device: DeviceId, readings: NonZeroU32) -> Result<(), LimitReached> {
+    pub fn take_backlog(&self, device: DeviceId, readings: NonZeroU32) -> Result<(), Refusal> {
         let Some(budgets) = &self.0 else { return Ok(()) };
-        match budgets.backlog.check_key_n(&device, readings) {
+        match budgets.backlog.limiter.check_key_n(&device, readings) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(until)) => Err(reached("device-backlog", until.wait_time_from(DefaultClock::default().now()))),
-            Err(_) => Err(reached("device-backlog", Duration::from_secs(1))),
+            Ok(Err(until)) => Err(budgets.backlog.refusal(until.wait_time_from(DefaultClock::default().now()))),
+            Err(_) => Err(budgets.backlog.refusal(Duration::from_secs(1))),
         }
     }
 
@@ -75,7 +72,7 @@ impl IngestLimiter {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
             if let Some(budgets) = &self.0 {
-                for budget in [&budgets.live, &budgets.backlog] {
+                for budget in [&budgets.live.limiter, &budgets.backlog.limiter] {
                     budget.retain_recent();
                     budget.shrink_to_fit();
                 }
@@ -84,6 +81,15 @@ impl IngestLimiter {
     }
 }
 
-fn reached(limit: &'static str, retry_after: Duration) -> LimitReached {
-    LimitReached { limit, retry_after }
+impl Budget {
+    /// `rate` readings a second, and `burst` of them at once.
+    fn new(name: &'static str, rate: NonZeroU32, burst: NonZeroU32) -> Self {
+        let window = Duration::from_secs_f64(f64::from(burst.get()) / f64::from(rate.get()));
+        let limiter = RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst));
+        Self { policy: Policy { name, quota: burst, window }, limiter }
+    }
+
+    fn refusal(&self, retry_after: Duration) -> Refusal {
+        Refusal { policy: self.policy, retry_after }
+    }
 }

@@ -2,14 +2,18 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
+mod cookies;
 mod credentials;
 mod devices;
 mod history;
 mod ingest;
 mod ingest_faults;
+mod limits;
+mod manners;
 mod offline_clock;
 mod operations;
 mod outages;
 mod presence;
 mod servers;
 mod sessions;
+mod tasks;

@@ -1,0 +1,94 @@
+//! Tasks: made and changed.
+
+use chrono::TimeDelta;
+use diesel::result::Error as DieselError;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::ids::{DeviceId, TaskId, UserId};
+
+use super::folding::fold;
+use super::store::{NewTaskRow, TaskChangeset, TaskRow};
+use super::types::{Description, TaskChanges, TaskSettings, TaskStatus, Title};
+use super::{NO_TASK, store};
+use crate::error::{ApiError, violates};
+use crate::extract::auth::ACCOUNT_GONE;
+use crate::extract::etag::IfMatch;
+use crate::state::AppState;
+
+/// Makes a task.
+///
+/// # Errors
+/// 422 for a device that is not the owner's.
+pub async fn create(state: &AppState, owner: UserId, settings: &TaskSettings) -> Result<TaskRow, ApiError> {
+    let now = state.clock.now();
+    let row = NewTaskRow {
+        id: TaskId::generate(),
+        owner_id: owner,
+        title: settings.title.as_str(),
+        title_folded: fold(settings.title.as_str()),
+        description: settings.description.as_ref().map(Description::as_str),
+        status: settings.status.as_str(),
+        device_id: settings.device_id,
+        due_at: settings.due_at.map(|instant| instant.0),
+        created_at: now,
+        updated_at: now,
+    };
+    let mut connection = state.db.get().await?;
+    let made = connection.transaction(async |connection| {
+        check_device(connection, owner, settings.device_id).await?;
+        store::insert_task(connection, &row).await.map_err(task_error)
+    });
+    made.await
+}
+
+/// Changes a task.
+///
+/// # Errors
+/// 404, 412 for another version, 422 for a device that is not the owner's.
+pub async fn change(
+    state: &AppState,
+    owner: UserId,
+    id: TaskId,
+    if_match: &IfMatch,
+    changes: &TaskChanges,
+) -> Result<TaskRow, ApiError> {
+    let mut connection = state.db.get().await?;
+    let changed = connection.transaction(async |connection| {
+        let before = store::lock_task(connection, owner, id).await?.ok_or(NO_TASK)?;
+        if_match.check(before.updated_at)?;
+        if *changes == TaskChanges::default() {
+            return Ok(before);
+        }
+        check_device(connection, owner, changes.device_id.flatten()).await?;
+        // Each version has its own instant, also on a clock that was set back.
+        let updated_at = state.clock.now().max(before.updated_at + TimeDelta::microseconds(1));
+        let changeset = TaskChangeset {
+            title: changes.title.as_ref().map(Title::as_str),
+            title_folded: changes.title.as_ref().map(|title| fold(title.as_str())),
+            description: changes.description.as_ref().map(|text| text.as_ref().map(Description::as_str)),
+            status: changes.status.map(TaskStatus::as_str),
+            device_id: changes.device_id,
+            due_at: changes.due_at.map(|due| due.map(|instant| instant.0)),
+            updated_at,
+        };
+        Ok(store::update_task(connection, id, &changeset).await?)
+    });
+    changed.await
+}
+
+/// Nobody learns of another's device that it exists: unknown and somebody else's are one.
+async fn check_device(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    device: Option<DeviceId>,
+) -> Result<(), ApiError> {
+    match device {
+        Some(device) if !store::lock_own_device(connection, owner, device).await? => {
+            Err(ApiError::field("device_id", "unknown_device", "there is no such device"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn task_error(error: DieselError) -> ApiError {
+    if violates(&error, "tasks_owner_id_fkey") { ACCOUNT_GONE } else { error.into() }
+}
