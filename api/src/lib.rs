@@ -5,6 +5,7 @@
 mod accounts;
 pub mod app;
 mod cache;
+mod cache_entries;
 pub mod config;
 mod devices;
 mod error;

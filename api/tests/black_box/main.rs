@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
+mod cache;
 mod credentials;
 mod devices;
 mod history;
@@ -12,3 +13,4 @@ mod outages;
 mod presence;
 mod servers;
 mod sessions;
+mod sheets;
