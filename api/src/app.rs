@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
-use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
 use crate::state::AppState;
@@ -64,7 +64,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
-    let state = Data::new(build(config)?);
+    let state = Data::new(build(config, shutdown.clone())?);
     accounts::ensure_administrator(&state).await?;
     load_revocations(&state).await;
     start_background(&state);
@@ -75,7 +75,7 @@ async fn serve(config: ApiConfig) -> Result<(), StartError> {
 }
 
 /// Everything handlers use, from the configuration; connects to nothing but the broker, and that in the background.
-fn build(config: ApiConfig) -> Result<AppState, StartError> {
+fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> {
     let db = db::connect(&config.database)?;
     Ok(AppState {
         clock: Clock,
@@ -85,6 +85,7 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
         devices: DeviceRegistry::new(db.clone()),
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
         given_timestamps: GivenTimestamps::default(),
+        stored_watch: StoredWatch::start(db.clone(), shutdown),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
         metrics: metrics::install()?,
         db,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use pulso_shared::config::{BrokerConfig, DatabaseConfig};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
 use pulso_shared::logging::LogConfig;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -77,6 +77,18 @@ pub struct ApiConfig {
     /// What is accepted from devices.
     #[command(flatten)]
     pub ingest: IngestConfig,
+    /// How long rows are kept.
+    #[command(flatten)]
+    pub retention: RetentionConfig,
+}
+
+impl ApiConfig {
+    /// Oldest timestamp taken, days: what would be dropped at once is refused at the door instead.
+    #[must_use]
+    pub fn max_age_days(&self) -> u32 {
+        let max_age = self.ingest.ingest_max_age_days;
+        self.retention.retention_days.map_or(max_age, |retention| retention.get().min(max_age))
+    }
 }
 
 /// Settings of accounts and tokens.

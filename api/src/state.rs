@@ -7,7 +7,7 @@ use pulso_shared::db::DbPool;
 use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
-use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
 use crate::tokens::Tokens;
@@ -32,6 +32,8 @@ pub struct AppState {
     pub limiter: IngestLimiter,
     /// Timestamps for readings that bring none.
     pub given_timestamps: GivenTimestamps,
+    /// Where requests wait for their rows to be committed.
+    pub stored_watch: StoredWatch,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
     /// What `/metrics` shows.

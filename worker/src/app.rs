@@ -11,7 +11,7 @@ use pulso_shared::shutdown::Shutdown;
 use crate::config::{Cli, Command, WorkerConfig};
 use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
-use crate::retention;
+use crate::retention::{self, RetentionPolicy};
 use crate::storage::{Database, partitions};
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -50,6 +50,9 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     partitions::make_ready(&database_url, clock).await;
     tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
     tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
+    let policy =
+        RetentionPolicy { raw_days: config.retention.retention_days, rollup_days: config.rollup_retention_days };
+    tokio::spawn(retention::keep(database_url.clone(), policy, clock));
     let settings = ConsumerSettings {
         topology: Topology::new(&config.broker),
         amqp_url: config.broker.amqp_url,

@@ -49,6 +49,17 @@ pub struct IngestResponse {
     pub accepted: usize,
     /// Those that were not.
     pub rejected: Vec<RejectedItem>,
+    /// With `ack=stored`, once all that were taken are committed: how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<usize>,
+}
+
+/// What of a request was taken, and the answer that says so.
+pub struct Taken {
+    /// What the broker has confirmed.
+    pub submission: Submission,
+    /// The answer.
+    pub response: IngestResponse,
 }
 
 /// An item's fate before it is published.
@@ -62,7 +73,7 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// When nothing was taken, and why.
-    pub async fn take(&self, body: Body<'_>, lane: &Lane, request_id: &RequestId) -> Result<IngestResponse, ApiError> {
+    pub async fn take(&self, body: Body<'_>, lane: &Lane, request_id: &RequestId) -> Result<Taken, ApiError> {
         let mut submission = self.submission(request_id);
         let rejected = match body {
             Body::Single(raw) => {
@@ -76,7 +87,7 @@ impl Intake<'_> {
         if accepted > 0 {
             publish(lane, &submission).await?;
         }
-        Ok(IngestResponse { accepted, rejected })
+        Ok(Taken { submission, response: IngestResponse { accepted, rejected, stored: None } })
     }
 
     /// As [`Self::take`] for a route that takes one item, which it hands back.
@@ -106,7 +117,7 @@ impl Intake<'_> {
     }
 
     fn time_rules(&self, now: chrono::DateTime<chrono::Utc>) -> TimeRules<'_> {
-        let max_age = TimeDelta::days(i64::from(self.state.config.ingest.ingest_max_age_days));
+        let max_age = TimeDelta::days(i64::from(self.state.config.max_age_days()));
         TimeRules { now, max_age, given: &self.state.given_timestamps }
     }
 

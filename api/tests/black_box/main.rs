@@ -8,6 +8,7 @@ mod devices;
 mod history;
 mod ingest;
 mod ingest_faults;
+mod ingest_stored;
 mod operations;
 mod outages;
 mod presence;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::lifecycle::device_error;
 use super::super::types::SerialNumber;
-use super::read::{SheetRow, fault_at};
+use super::read::{SheetRow, fault_at, refuse};
 use super::store::{self, NewRow};
 use crate::error::{ApiError, violates};
 use crate::secret::{self, SecretHash};
@@ -88,7 +88,7 @@ async fn name_taken(
         .filter(|(_, number)| taken.contains(*number))
         .map(|(line, _)| fault_at(line, "sn", "taken", "is that of another device of yours"))
         .collect();
-    Ok((!faults.is_empty()).then_some(ApiError::Validation(faults)))
+    Ok((!faults.is_empty()).then(|| refuse(faults)))
 }
 
 fn answer(rows: Vec<NewRow>, secrets: Vec<SecretString>) -> ImportResponse {

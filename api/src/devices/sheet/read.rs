@@ -51,7 +51,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<SheetRow>, ApiError> {
     }
     faults.repeated_serial_numbers(&rows);
     match (faults.0.is_empty(), rows.is_empty()) {
-        (false, _) => Err(ApiError::Validation(faults.told())),
+        (false, _) => Err(refuse(faults.0)),
         (true, true) => Err(fault("", "required", "the sheet holds no device".to_owned())),
         (true, false) => Ok(rows),
     }
@@ -156,20 +156,19 @@ impl Faults {
             }
         }
     }
+}
 
-    /// In the order of their lines, and not without end.
-    fn told(mut self) -> Vec<FieldError> {
-        let count = self.0.len();
-        self.0.sort_by_key(|fault| {
-            fault.pointer.trim_start_matches('/').split('/').next().and_then(|line| line.parse::<u64>().ok())
-        });
-        self.0.truncate(MAX_FAULTS);
-        if count > MAX_FAULTS {
-            let detail = format!("{} more faults are not listed", count.saturating_sub(MAX_FAULTS));
-            self.0.push(FieldError { pointer: String::new(), code: "more", detail });
-        }
-        self.0
+/// The faults as an answer: in the order of their lines, and not without end.
+pub fn refuse(mut faults: Vec<FieldError>) -> ApiError {
+    let count = faults.len();
+    let line = |fault: &FieldError| fault.pointer.split('/').nth(1).and_then(|line| line.parse::<u64>().ok());
+    faults.sort_by_key(line);
+    faults.truncate(MAX_FAULTS);
+    if count > MAX_FAULTS {
+        let detail = format!("{} more faults are not listed", count.saturating_sub(MAX_FAULTS));
+        faults.push(FieldError { pointer: String::new(), code: "more", detail });
     }
+    ApiError::Validation(faults)
 }
 
 #[cfg(test)]
