@@ -17,6 +17,7 @@ use crate::cache::Cache;
 use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
+use crate::fleet::Throughput;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
@@ -86,6 +87,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
         given_timestamps: GivenTimestamps::default(),
         stored_watch: StoredWatch::start(db.clone(), shutdown),
+        throughput: Throughput::default(),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
         metrics: metrics::install()?,
         db,
@@ -105,6 +107,8 @@ fn start_background(state: &Data<AppState>) {
     tokio::spawn(state.revocations.clone().keep_fresh(state.db.clone(), state.clock));
     let limits = state.clone();
     tokio::spawn(async move { limits.limiter.sweep().await });
+    let counts = state.clone();
+    tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
 }
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {

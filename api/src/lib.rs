@@ -10,6 +10,7 @@ pub mod config;
 mod devices;
 mod error;
 mod extract;
+mod fleet;
 mod health;
 mod healthcheck;
 mod history;

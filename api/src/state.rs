@@ -7,6 +7,7 @@ use pulso_shared::db::DbPool;
 use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
+use crate::fleet::Throughput;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
@@ -34,6 +35,8 @@ pub struct AppState {
     pub given_timestamps: GivenTimestamps,
     /// Where requests wait for their rows to be committed.
     pub stored_watch: StoredWatch,
+    /// How many readings of which devices were accepted.
+    pub throughput: Throughput,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
     /// What `/metrics` shows.

@@ -13,4 +13,5 @@ pub mod logging;
 pub mod metrics;
 pub mod schema;
 pub mod shutdown;
+pub mod tally;
 pub mod telemetry;

@@ -13,6 +13,7 @@ use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
 use crate::retention::{self, RetentionPolicy};
 use crate::storage::{Database, partitions};
+use crate::throughput;
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -49,6 +50,7 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let database_url = config.database.database_url;
     partitions::make_ready(&database_url, clock).await;
     tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
+    tokio::spawn(throughput::keep_written(database_url.clone(), clock));
     tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
     let policy =
         RetentionPolicy { raw_days: config.retention.retention_days, rollup_days: config.rollup_retention_days };

@@ -20,5 +20,6 @@ mod metrics;
 mod pipeline;
 mod retention;
 mod storage;
+mod throughput;
 
 pub use app::run;

@@ -85,7 +85,7 @@ impl Intake<'_> {
         };
         let accepted = submission.len();
         if accepted > 0 {
-            publish(lane, &submission).await?;
+            self.publish(lane, &submission).await?;
         }
         Ok(Taken { submission, response: IngestResponse { accepted, rejected, stored: None } })
     }
@@ -103,8 +103,19 @@ impl Intake<'_> {
         let mut submission = self.submission(request_id);
         let item = self.judge_single(raw, submission.received_at).await.inspect_err(count_refused)?;
         submission.push(item);
-        publish(lane, &submission).await?;
+        self.publish(lane, &submission).await?;
         Ok(submission)
+    }
+
+    async fn publish(&self, lane: &Lane, submission: &Submission) -> Result<(), ApiError> {
+        let readings = u64::try_from(submission.len()).unwrap_or(u64::MAX);
+        let confirmed = match lane.submit(submission) {
+            Ok(receipt) => receipt.confirmed().await,
+            Err(refusal) => Err(refusal),
+        };
+        confirmed.inspect_err(|refusal| count_rejected(refusal.code(), readings))?;
+        self.state.throughput.add_accepted(submission);
+        Ok(())
     }
 
     fn submission(&self, request_id: &RequestId) -> Submission {
@@ -209,15 +220,6 @@ impl Intake<'_> {
         }
         reached
     }
-}
-
-async fn publish(lane: &Lane, submission: &Submission) -> Result<(), ApiError> {
-    let readings = u64::try_from(submission.len()).unwrap_or(u64::MAX);
-    let confirmed = match lane.submit(submission) {
-        Ok(receipt) => receipt.confirmed().await,
-        Err(refusal) => Err(refusal),
-    };
-    Ok(confirmed.inspect_err(|refusal| count_rejected(refusal.code(), readings))?)
 }
 
 /// Notes an item's faults, with pointers into the whole body.

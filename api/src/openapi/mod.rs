@@ -8,6 +8,8 @@
 
 mod addresses;
 mod asset;
+#[cfg(test)]
+mod completeness;
 mod pages;
 
 use actix_web::App;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
@@ -45,6 +45,7 @@ struct Link {
     idle_channels: Mutex<Vec<Channel>>,
     exchange: ShortString,
     routing_key: ShortString,
+    store_queue: ShortString,
     properties: BasicProperties,
     /// Told when something happened that a new connection (which declares the topology again) may mend.
     doubted: Notify,
@@ -63,6 +64,12 @@ impl Publisher {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.link.borrow().as_ref().is_some_and(|link| !link.connection.status().blocked())
+    }
+
+    /// How many messages wait to be stored; `None` when the broker does not say so in time.
+    pub async fn store_queue_depth(&self) -> Option<u32> {
+        let link = self.link.borrow().clone()?;
+        tokio::time::timeout(ANSWER_TIMEOUT, link.store_queue_depth()).await.ok()?.ok()
     }
 
     /// Publishes until it is confirmed, refused, or its deadline has passed. A message whose connection broke is
@@ -110,6 +117,7 @@ impl Link {
             idle_channels: Mutex::default(),
             exchange: topology.telemetry_exchange(),
             routing_key: topology.telemetry_key(),
+            store_queue: topology.store_queue(),
             properties,
             doubted: Notify::new(),
         })
@@ -172,6 +180,15 @@ impl Link {
             Ok::<_, lapin::Error>(())
         };
         matches!(tokio::time::timeout(ANSWER_TIMEOUT, asked).await, Ok(Ok(())))
+    }
+
+    /// A channel on which this failed is dropped, and with it closed.
+    async fn store_queue_depth(&self) -> lapin::Result<u32> {
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let channel = self.take_channel().await?;
+        let queue = channel.queue_declare(self.store_queue.clone(), passive, FieldTable::default()).await?;
+        self.return_channel(channel);
+        Ok(queue.message_count())
     }
 
     async fn take_channel(&self) -> lapin::Result<Channel> {

@@ -5,6 +5,7 @@ mod accounts;
 mod cache;
 mod credentials;
 mod devices;
+mod fleet;
 mod history;
 mod ingest;
 mod ingest_faults;
