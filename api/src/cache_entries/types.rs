@@ -16,7 +16,7 @@ const MAX_TTL_S: u32 = 86_400;
 
 /// A text that is no key; the words are what the client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_KEY_BYTES} bytes")]
+#[error("must be 1 to {MAX_KEY_BYTES} bytes, and neither . nor ..")]
 pub struct CacheKeyError;
 
 /// What an entry is found by.
@@ -36,7 +36,10 @@ impl TryFrom<String> for CacheKey {
     type Error = CacheKeyError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if (1..=MAX_KEY_BYTES).contains(&text.len()) { Ok(Self(text)) } else { Err(CacheKeyError) }
+        // Whoever reads URLs takes these two for folders, however they are escaped: nobody could ask for them.
+        let is_folder = matches!(text.as_str(), "." | "..");
+        let is_one = (1..=MAX_KEY_BYTES).contains(&text.len()) && !is_folder;
+        if is_one { Ok(Self(text)) } else { Err(CacheKeyError) }
     }
 }
 

@@ -105,7 +105,7 @@ fn every_operation_says_what_it_does_takes_and_answers() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Whether a schema, or what it refers to, shows an example: of the whole, or of every property.
+/// Whether a schema, or what it refers to, shows an example: of the whole, or of a property at least.
 fn has_example(schema: &Value, schemas: &Value) -> bool {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return has_example(&schemas[name], schemas);
@@ -114,9 +114,9 @@ fn has_example(schema: &Value, schemas: &Value) -> bool {
     let of_parts = ["allOf", "oneOf", "anyOf"].iter().filter_map(|key| schema[key].as_array());
     let mut of_parts = of_parts.flatten().filter(|part| part["type"] != "null").peekable();
     let by_parts = of_parts.peek().is_some() && of_parts.all(|part| has_example(part, schemas));
-    let by_properties = schema["properties"].as_object().is_some_and(|properties| {
-        properties.values().any(|property| property.get("example").or_else(|| property.get("examples")).is_some())
-    });
+    let by_properties = schema["properties"]
+        .as_object()
+        .is_some_and(|properties| properties.values().any(|property| has_example(property, schemas)));
     on_its_own || by_parts || by_properties || (schema["type"] == "array" && has_example(&schema["items"], schemas))
 }
 

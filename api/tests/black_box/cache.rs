@@ -1,6 +1,6 @@
 //! A small cache for users' programs, each with a key space of their own.
 
-use pulso_testkit::{Options, Proxy, Pulso, eventually};
+use pulso_testkit::{Client, Options, Proxy, Pulso, eventually};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -9,7 +9,7 @@ async fn a_value_is_kept_found_replaced_and_forgotten_by_its_user_alone() {
     let pulso = Pulso::start().await;
     let (user, other) = (pulso.client.new_user().await, pulso.client.new_user().await);
     let values = [json!(null), json!(0.1), json!("ã\u{0}\n"), json!([1, {"a": []}]), json!({"b": {"c": false}})];
-    for (key, value) in ["a", "with/slash and %", "ключ", "?q=1#f", ".."].iter().zip(values) {
+    for (key, value) in ["a", "with/slash and %", "ключ", "?q=1#f", ".../"].iter().zip(values) {
         let made = user.post("/cache/set", &json!({"key": key, "value": value, "ttl_s": 60})).await.expect(201);
         assert_eq!(made.body, json!({"key": key, "value": value, "ttl_s": 60}));
         let path = format!("/api/v1/cache/get/{}", encoded(key));
@@ -48,6 +48,10 @@ async fn limits_of_keys_values_and_lives_are_told_all_at_once_and_who_may_not_is
     assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
     let longest = json!({"key": "k".repeat(256), "value": "x".repeat(65_534), "ttl_s": 86_400});
     let _ = user.post("/cache/set", &longest).await.expect(201);
+    // A URL cannot say these two.
+    for key in [".", ".."] {
+        let _ = user.post("/cache/set", &json!({"key": key, "value": 1})).await.expect(422);
+    }
     for (body, status) in [("{}", 422), ("[]", 400), ("{", 400), (r#"{"key": "", "value": 1}"#, 422)] {
         let _ = user.post_raw("/cache/set", body).await.expect(status);
     }
@@ -58,6 +62,17 @@ async fn limits_of_keys_values_and_lives_are_told_all_at_once_and_who_may_not_is
     let _ = pulso.client.get("/cache/get/a").await.expect(401);
     let _ = user.get("/cache/a").await.expect(405);
     pulso.finish().await;
+}
+
+/// As a client does it: a 503 (Redis had no answer in time, on a busy machine) is tried again.
+async fn set_patiently(user: &Client, body: &Value) -> u16 {
+    for _ in 0..100 {
+        let status = user.post("/cache/set", body).await.status;
+        if status != 503 {
+            return status;
+        }
+    }
+    503
 }
 
 #[tokio::test]
@@ -72,7 +87,7 @@ async fn many_who_write_at_once_do_not_pass_a_thousand_keys_of_one_user() {
         writing.spawn(async move {
             let mut statuses = Vec::new();
             for body in bodies {
-                statuses.push(user.post("/cache/set", &body).await.status);
+                statuses.push(set_patiently(&user, &body).await);
             }
             statuses
         });

@@ -68,7 +68,7 @@ async fn a_202_comes_when_the_time_runs_out_and_the_reading_is_stored_all_the_sa
         tokio::spawn(async move { client.post("/heartbeats?ack=stored&timeout_ms=30000", &json!({"cpu": 2})).await });
     pulso.restart_worker().await;
     assert_eq!(waiting.await.unwrap().expect(200).body["stored"], 1);
-    pulso.stored(3).await;
+    pulso.stored(4).await;
     pulso.finish().await;
 }
 

@@ -71,10 +71,10 @@ async fn a_sheet_with_a_bad_line_registers_nothing_and_names_every_fault() {
     let sheet = "sn,name\n000000000002,good\n12,\n000000000002,again\n";
     let expected = [("/3/name", "required"), ("/3/sn", "invalid"), ("/4/sn", "repeated")];
     assert_eq!(faults(sheet).await, named(&expected[..]));
-    let sheet = "sn,name\n000000000002,good\n000000000001,\"taken\nhere\"\n";
+    let sheet = "sn,name,description\r\n000000000002,good,\"two\nlines\"\r\n\r\n000000000001,taken,\r\n";
     let refused = import(&user, sheet.to_owned()).await.expect(422);
-    assert_eq!(refused.faults(), named(&[("/3/sn", "taken")]));
-    assert!(refused.body["detail"].as_str().unwrap().contains("line 3"), "{}", refused.body);
+    assert_eq!(refused.faults(), named(&[("/5/sn", "taken")]));
+    assert!(refused.body["detail"].as_str().unwrap().contains("line 5"), "{}", refused.body);
     assert_eq!(faults("location\nx\n").await, named(&[("/1", "required")]));
     assert_eq!(faults(&format!("name\n{}", "x\n".repeat(10_001))).await, named(&[("", "too_many_items")]));
     assert_eq!(count(&user).await, 1);

@@ -1,9 +1,9 @@
 //! The data set: a month of a fleet, loaded by COPY, day after day.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike, Utc};
-use futures_util::pin_mut;
 use pulso_shared::clock::Clock;
 use pulso_simulator::screen::Screen;
 use tokio::time::Instant;
@@ -114,8 +114,8 @@ const FINISH_STATE: &str = "
 const INSERT_DEVICES: &str = "
     WITH made AS (
         INSERT INTO devices (id, owner_id, name, location, ingest_auth, offline_after_s, created_at, updated_at)
-        SELECT md5($1 || n)::uuid, users.id, 'Device ' || n, 'Hall ' || n % 20, 'token', 180, now(), now()
-        FROM users, generate_series(1, $2::bigint) AS n WHERE users.username = $1
+        SELECT md5($1::text || n::text)::uuid, users.id, 'Device ' || n, 'Hall ' || n % 20, 'token', 180, now(), now()
+        FROM users, generate_series(1, $2::bigint) AS n WHERE users.username = $1::text
         RETURNING id
     )
     INSERT INTO device_state (device_id) SELECT id FROM made ORDER BY id RETURNING device_id";
@@ -191,8 +191,7 @@ async fn copy_day(
         .chain(measures.split(',').map(|_| Type::FLOAT8))
         .collect();
     let copy = format!("COPY {partition} (device_id, ts, received_at, {measures}) FROM STDIN BINARY");
-    let writer = BinaryCopyInWriter::new(client.copy_in(&copy).await?, &types);
-    pin_mut!(writer);
+    let mut writer = pin!(BinaryCopyInWriter::new(client.copy_in(&copy).await?, &types));
     for (place, device) in (0_u32..).zip(devices) {
         for instant in instants {
             // A daily swing, a little apart from device to device: nobody looks at it, but it is no constant either.
@@ -205,7 +204,7 @@ async fn copy_day(
             writer.as_mut().write(row.get(..types.len()).ok_or("too many columns")?).await?;
         }
     }
-    Ok(writer.finish().await?)
+    Ok(writer.as_mut().finish().await?)
 }
 
 /// Waits until the worker has made rollups of what was loaded, where this version of Pulso makes any.

@@ -56,10 +56,9 @@ async fn measure(config: &ReadConfig, sites: &mut Sites, screen: &Screen) -> Res
     let mut report = Report::new(config, &data, asked);
     if config.rounds > 0 {
         large.enrol(screen).await?;
-        let mut empty = Site::empty(config, screen).await?;
+        let empty = sites.empty.insert(Site::empty(config, screen).await?);
         empty.start_worker().await?;
         empty.enrol(screen).await?;
-        let empty = sites.empty.insert(empty);
         report.rates = ingest::compare_tables(config, large, empty, screen).await?;
         report.loss = ingest::compare_queries(config, large, &people, &data, screen).await?;
     }

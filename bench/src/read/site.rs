@@ -103,17 +103,7 @@ impl Site {
         std::fs::create_dir_all(&logs)?;
         let (api_address, worker_address) =
             (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
-        let environment = vec![
-            ("DATABASE_URL", database_url.expose_secret().to_owned()),
-            ("AMQP_URL", config.amqp_url.expose_secret().to_owned()),
-            ("REDIS_URL", config.redis_url.expose_secret().to_owned()),
-            ("QUEUE_PREFIX", name.clone()),
-            ("JWT_SECRET", format!("{}{}", Ulid::generate(), Ulid::generate())),
-            ("ACCESS_TOKEN_TTL_S", "86400".to_owned()),
-            ("INGEST_MAX_HZ", "0".to_owned()),
-            ("BIND_ADDRESS", api_address.clone()),
-            ("OPS_ADDRESS", worker_address.clone()),
-        ];
+        let environment = environment(config, &database_url, &name, [&api_address, &worker_address]);
         let program = bin_dir.join("pulso-api");
         Service::run(&recipe("migration", &program, &["migrate"], &environment, &logs)).await?;
         let mut api = Service::start(&recipe("api", &program, &["serve"], &environment, &logs))?;
@@ -188,6 +178,28 @@ impl Site {
             let _ = std::fs::remove_dir_all(&self.logs);
         }
     }
+}
+
+/// What the API and the worker are told.
+fn environment(
+    config: &ReadConfig,
+    database_url: &SecretString,
+    name: &str,
+    [api_address, worker_address]: [&String; 2],
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_URL", database_url.expose_secret().to_owned()),
+        ("AMQP_URL", config.amqp_url.expose_secret().to_owned()),
+        ("REDIS_URL", config.redis_url.expose_secret().to_owned()),
+        ("QUEUE_PREFIX", name.to_owned()),
+        // 160 random bits.
+        ("JWT_SECRET", format!("{}{}", Ulid::generate(), Ulid::generate())),
+        // As long as any run: nobody signs in twice.
+        ("ACCESS_TOKEN_TTL_S", "86400".to_owned()),
+        ("INGEST_MAX_HZ", "0".to_owned()),
+        ("BIND_ADDRESS", api_address.clone()),
+        ("OPS_ADDRESS", worker_address.clone()),
+    ]
 }
 
 fn recipe<'a>(

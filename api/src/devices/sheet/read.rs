@@ -41,13 +41,14 @@ pub fn read(bytes: &[u8]) -> Result<Vec<SheetRow>, ApiError> {
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes);
     let header = reader.headers().map_err(|_| ApiError::Unreadable("The sheet is not UTF-8.".into()))?;
     let columns = Columns::find(header)?;
-    let (mut rows, mut faults) = (Vec::new(), Faults::default());
+    let (mut rows, mut faults, mut lines) = (Vec::new(), Faults::default(), Lines::of(bytes));
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| ApiError::Unreadable(error.to_string()))? {
         if rows.len() >= MAX_ROWS {
             return Err(fault("", "too_many_items", format!("a sheet may hold at most {MAX_ROWS} devices")));
         }
-        rows.extend(columns.row(&record, &mut faults));
+        let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
+        rows.extend(columns.row(&record, line, &mut faults));
     }
     faults.repeated_serial_numbers(&rows);
     match (faults.0.is_empty(), rows.is_empty()) {
@@ -65,6 +66,36 @@ fn fault(pointer: &str, code: &'static str, detail: String) -> ApiError {
 /// A fault in one column of one line.
 pub fn fault_at(line: u64, column: &str, code: &'static str, detail: impl std::fmt::Display) -> FieldError {
     FieldError { pointer: format!("/{line}/{column}"), code, detail: format!("line {line}: {column} {detail}") }
+}
+
+/// Counts lines as an editor does. (The reader's own count is one short behind a CRLF, whose second half it has not seen
+/// yet, and behind empty lines.)
+struct Lines<'a> {
+    rest: &'a [u8],
+    read: u64,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, read: 0, line: 1 }
+    }
+
+    /// The line of the first thing at or behind `byte` that is no line break. Bytes are asked for in their order.
+    fn line_at(&mut self, byte: u64) -> u64 {
+        while let Some((first, rest)) = self.rest.split_first() {
+            let is_break = matches!(first, b'\n' | b'\r');
+            if self.read >= byte && !is_break {
+                break;
+            }
+            if *first == b'\n' || (*first == b'\r' && rest.first() != Some(&b'\n')) {
+                self.line = self.line.saturating_add(1);
+            }
+            self.rest = rest;
+            self.read = self.read.saturating_add(1);
+        }
+        self.line
+    }
 }
 
 /// In which place each of our columns stands; columns of other names are passed over.
@@ -94,8 +125,7 @@ impl Columns {
         Ok(Self { places, count: header.len() })
     }
 
-    fn row(&self, record: &ByteRecord, faults: &mut Faults) -> Option<SheetRow> {
-        let line = record.position().map_or(0, csv::Position::line);
+    fn row(&self, record: &ByteRecord, line: u64, faults: &mut Faults) -> Option<SheetRow> {
         if record.len() > self.count {
             faults.add(line, "row", "invalid", format!("has {} cells, the header {}", record.len(), self.count));
         }
