@@ -16,7 +16,7 @@ use crate::presence::{PresenceStatus, status_at};
 /// A device.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA",
-    "uuid": "01934ff9-a284-d034-2d8d-a6a1f2725c6a", "name": "Boiler 3", "location": "Hall B", "sn": "000123456789",
+    "uuid": "019347f9-a284-d02e-2d9b-a9f1d656070a", "name": "Boiler 3", "location": "Hall B", "sn": "000123456789",
     "description": null, "ingest_auth": "token", "offline_after_s": 180, "status": "online",
     "last_seen_at": "2026-11-21T12:00:00Z", "latest": {"heartbeat": {"timestamp": "2026-11-21T12:00:00Z",
     "cpu_usage": 41.5, "received_at": "2026-11-21T12:00:00.012345Z"}, "reading": null},
