@@ -39,8 +39,6 @@ pub struct Dataset {
     pub last_day: NaiveDate,
     /// One of the devices.
     pub device: Uuid,
-    /// Whether it was loaded now.
-    pub is_new: bool,
 }
 
 /// Makes sure that the data set is there.
@@ -54,7 +52,6 @@ pub async fn ensure(config: &ReadConfig, site: &Site, screen: &Screen) -> Result
         .batch_execute("CREATE TABLE IF NOT EXISTS bench_read (rows bigint NOT NULL, last_day date NOT NULL)")
         .await?;
     let known = client.query_opt("SELECT rows, last_day FROM bench_read", &[]).await?;
-    let is_new = known.is_none();
     let last_day = match known {
         Some(row) if row.get::<_, i64>(0) == i64::try_from(config.rows)? => row.get(1),
         Some(row) => {
@@ -66,7 +63,7 @@ pub async fn ensure(config: &ReadConfig, site: &Site, screen: &Screen) -> Result
     let owner = "SELECT id FROM devices WHERE owner_id = (SELECT id FROM users WHERE username = 'bench-owner')";
     let device = client.query_one(&format!("{owner} ORDER BY id LIMIT 1 OFFSET 500"), &[]).await?.get(0);
     let heartbeats = per_device(config.rows) * DEVICES;
-    Ok(Dataset { heartbeats, readings: heartbeats / HEARTBEATS_A_READING, last_day, device, is_new })
+    Ok(Dataset { heartbeats, readings: heartbeats / HEARTBEATS_A_READING, last_day, device })
 }
 
 /// Heartbeats of each device: whole tens, so that each has a tenth of readings.
