@@ -230,6 +230,8 @@ struct TelemetryResponse {
 
 /// The answer of `/data`: the reading.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"server_ulid": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
+    "temperature": 25.5, "humidity": 60.2}))]
 struct DataResponse {
     server_ulid: DeviceId,
     timestamp: DateTime<Utc>,
