@@ -17,7 +17,8 @@ use crate::cache::Cache;
 use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
-use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::fleet::Throughput;
+use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::limits::Limits;
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
@@ -64,7 +65,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
-    let state = Data::new(build(config)?);
+    let state = Data::new(build(config, shutdown.clone())?);
     accounts::ensure_administrator(&state).await?;
     load_revocations(&state).await;
     start_background(&state, &shutdown);
@@ -75,7 +76,7 @@ async fn serve(config: ApiConfig) -> Result<(), StartError> {
 }
 
 /// Everything handlers use, from the configuration; connects to nothing but the broker, and that in the background.
-fn build(config: ApiConfig) -> Result<AppState, StartError> {
+fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> {
     let db = db::connect(&config.database)?;
     let cache = Cache::new(&config.redis_url)?;
     Ok(AppState {
@@ -87,6 +88,8 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
         devices: DeviceRegistry::new(db.clone()),
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
         given_timestamps: GivenTimestamps::default(),
+        stored_watch: StoredWatch::start(db.clone(), shutdown),
+        throughput: Throughput::default(),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
         metrics: metrics::install()?,
         db,
@@ -107,6 +110,8 @@ fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
     let limits = state.clone();
     tokio::spawn(async move { limits.limiter.sweep().await });
     tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
+    let counts = state.clone();
+    tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
 }
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {

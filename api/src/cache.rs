@@ -1,6 +1,7 @@
 //! Redis, and the only module that knows it. Nothing here is the only copy of anything: when Redis is away or empty,
 //! every caller has something to fall back to.
 
+mod entries;
 mod limits;
 
 use std::time::Duration;
@@ -9,6 +10,8 @@ use deadpool_redis::redis::{self, AsyncCommands};
 use deadpool_redis::{Config, Pool, PoolError, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
+
+use crate::error::ApiError;
 
 /// A slow Redis must not slow a request by more than this.
 const CALL_TIMEOUT: Duration = Duration::from_millis(200);
@@ -25,6 +28,12 @@ pub enum CacheError {
     /// No answer in time.
     #[error("no answer within {} ms", CALL_TIMEOUT.as_millis())]
     Timeout(#[from] tokio::time::error::Elapsed),
+}
+
+impl From<CacheError> for ApiError {
+    fn from(error: CacheError) -> Self {
+        Self::Unavailable { what: "The cache", cause: error.to_string() }
+    }
 }
 
 /// Redis.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use pulso_shared::config::{BrokerConfig, DatabaseConfig};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
 use pulso_shared::logging::LogConfig;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -90,6 +90,9 @@ pub struct ApiConfig {
     /// How much anybody may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
+    /// How long rows are kept.
+    #[command(flatten)]
+    pub retention: RetentionConfig,
 }
 
 /// Settings of how browsers and proxies reach the API.
@@ -154,6 +157,13 @@ pub struct AuthConfig {
 }
 
 impl ApiConfig {
+    /// Oldest timestamp taken, days: what would be dropped at once is refused at the door instead.
+    #[must_use]
+    pub fn max_age_days(&self) -> u32 {
+        let max_age = self.ingest.ingest_max_age_days;
+        self.retention.retention_days.map_or(max_age, |retention| retention.get().min(max_age))
+    }
+
     /// How many threads answer requests. Half of the cores where nothing is said: the other half is busy with what
     /// the requests set in motion, and fewer threads gather larger messages.
     #[must_use]

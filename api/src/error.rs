@@ -108,8 +108,8 @@ pub enum ApiError {
     #[error("{0}")]
     TooLarge(String),
     /// 415
-    #[error("Send application/json.")]
-    UnsupportedMediaType,
+    #[error("{0}")]
+    UnsupportedMediaType(&'static str),
     /// 415, of the body's compression.
     #[error("Send the body as it is, or compressed with gzip or deflate.")]
     UnsupportedEncoding,
@@ -160,7 +160,7 @@ impl ApiError {
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "Too slow"),
-            Self::UnsupportedMediaType | Self::UnsupportedEncoding => {
+            Self::UnsupportedMediaType(_) | Self::UnsupportedEncoding => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
             }
             Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),

@@ -5,10 +5,12 @@
 mod accounts;
 pub mod app;
 mod cache;
+mod cache_entries;
 pub mod config;
 mod devices;
 mod error;
 mod extract;
+mod fleet;
 mod health;
 mod healthcheck;
 mod history;

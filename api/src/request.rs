@@ -177,7 +177,7 @@ fn from_framework(error: &Error) -> ApiError {
         StatusCode::NOT_FOUND => ApiError::NotFound("address"),
         StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge("The body is too large.".into()),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedMediaType,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedMediaType("Send application/json."),
         status if status.is_client_error() => ApiError::Unreadable(error.to_string()),
         _ => ApiError::Internal(error.to_string().into()),
     }

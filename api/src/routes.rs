@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::error::ApiError;
 use crate::openapi::allowed_methods;
 use crate::request::RequestId;
-use crate::{accounts, devices, history, ingest, presence, tasks};
+use crate::{accounts, cache_entries, devices, fleet, history, ingest, presence, tasks};
 
 /// Where the documented form of every route lives.
 pub const API_PREFIX: &str = "/api/v1";
@@ -24,8 +24,10 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     ingest::routes::configure(routes);
     history::routes::configure(routes);
     presence::routes::configure(routes);
+    fleet::routes::configure(routes);
     devices::routes::configure(routes);
     accounts::routes::configure(routes);
+    cache_entries::routes::configure(routes);
     tasks::routes::configure(routes);
 }
 

@@ -7,7 +7,8 @@ use pulso_shared::db::DbPool;
 use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
-use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::fleet::Throughput;
+use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::limits::Limits;
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
@@ -35,6 +36,10 @@ pub struct AppState {
     pub limits: Limits,
     /// Timestamps for readings that bring none.
     pub given_timestamps: GivenTimestamps,
+    /// Where requests wait for their rows to be committed.
+    pub stored_watch: StoredWatch,
+    /// How many readings of which devices were accepted.
+    pub throughput: Throughput,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
     /// What `/metrics` shows.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
+use crate::read::config::ReadConfig;
+
 /// Measures Pulso end to end and by its parts, on this machine, in one run, and prints a table.
 ///
 /// Needs a PostgreSQL, a RabbitMQ and a Redis at full durability (`make bench` starts its own) and the release
@@ -28,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the bare route that the API is compared with (started by the measurement itself).
     BareRoute(BareRouteConfig),
+    /// Measure how a large history is read (`make bench-read`).
+    Read(Box<ReadConfig>),
 }
 
 /// Settings of the bare route.

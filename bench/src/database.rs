@@ -85,7 +85,8 @@ pub async fn connect(url: &SecretString) -> Result<Client, Failure> {
     Ok(client)
 }
 
-fn with_database(url: &str, name: &str) -> String {
+/// The same server's database of that name.
+pub fn with_database(url: &str, name: &str) -> String {
     let (address, options) = url.split_once('?').map_or((url, None), |(address, options)| (address, Some(options)));
     let server = match address.rsplit_once('/') {
         Some((server, _)) if !server.ends_with('/') => server,

@@ -16,6 +16,7 @@ mod outcome;
 mod processes;
 mod program;
 mod queues;
+mod read;
 mod report;
 mod running;
 mod service;
@@ -45,6 +46,9 @@ pub fn run(cli: Cli) -> ExitCode {
             .block_on(bare::serve(config))
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::from),
+        (Some(Command::Read(config)), _) => {
+            runtime().map_err(Failure::from).and_then(|rt| rt.block_on(read::run(&config, &screen)))
+        }
         (None, Some(config)) => runtime().map_err(Failure::from).and_then(|rt| rt.block_on(bench(&config, &screen))),
         (None, None) => Err("nothing to do; see --help".into()),
     };

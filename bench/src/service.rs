@@ -28,7 +28,7 @@ pub struct Recipe<'a> {
     /// Its arguments.
     pub args: &'a [&'a str],
     /// What its environment has beyond ours.
-    pub env: &'a [(&'a str, &'a str)],
+    pub env: &'a [(&'a str, String)],
     /// Where its log goes.
     pub logs: &'a Path,
 }
@@ -47,7 +47,7 @@ impl Service {
         let file = File::options().create(true).append(true).open(&log)?;
         let child = Command::new(recipe.program)
             .args(recipe.args)
-            .envs(recipe.env.iter().copied())
+            .envs(recipe.env.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)

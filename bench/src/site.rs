@@ -73,22 +73,21 @@ impl Site {
         std::fs::create_dir_all(&self.logs)?;
         let (api_address, worker_address) = (local(free_port()?), local(free_port()?));
         let bare_port = free_port()?.to_string();
-        let http_workers = config.http_threads().to_string();
         let env = [
-            ("DATABASE_URL", self.database.url.expose_secret()),
-            ("AMQP_URL", config.amqp_url.expose_secret()),
-            ("REDIS_URL", config.redis_url.expose_secret()),
-            ("QUEUE_PREFIX", self.name.as_str()),
-            ("JWT_SECRET", self.jwt_secret.as_str()),
-            ("ADMIN_USERNAME", "bench-admin"),
-            ("ADMIN_PASSWORD", self.jwt_secret.as_str()),
-            ("INGEST_MAX_HZ", "0"),
+            ("DATABASE_URL", self.database.url.expose_secret().to_owned()),
+            ("AMQP_URL", config.amqp_url.expose_secret().to_owned()),
+            ("REDIS_URL", config.redis_url.expose_secret().to_owned()),
+            ("QUEUE_PREFIX", self.name.clone()),
+            ("JWT_SECRET", self.jwt_secret.clone()),
+            ("ADMIN_USERNAME", "bench-admin".to_owned()),
+            ("ADMIN_PASSWORD", self.jwt_secret.clone()),
+            ("INGEST_MAX_HZ", "0".to_owned()),
             // Registering the devices is no attack, though it all comes from one address.
-            ("ADDRESS_MAX_PER_MINUTE", "0"),
-            ("USER_MAX_PER_MINUTE", "0"),
-            ("HTTP_WORKERS", http_workers.as_str()),
-            ("BIND_ADDRESS", api_address.as_str()),
-            ("OPS_ADDRESS", worker_address.as_str()),
+            ("ADDRESS_MAX_PER_MINUTE", "0".to_owned()),
+            ("USER_MAX_PER_MINUTE", "0".to_owned()),
+            ("HTTP_WORKERS", config.http_threads().to_string()),
+            ("BIND_ADDRESS", api_address.clone()),
+            ("OPS_ADDRESS", worker_address.clone()),
         ];
         let (api, worker) = (self.bin_dir.join("pulso-api"), self.bin_dir.join("pulso-worker"));
         let bench = std::env::current_exe()?;

@@ -1,5 +1,7 @@
 //! Configuration both processes read. Every setting is a flag and an environment variable; `--help` lists them all.
 
+use std::num::NonZeroU32;
+
 use clap::Args;
 use secrecy::SecretString;
 
@@ -26,4 +28,12 @@ pub struct BrokerConfig {
     /// Most bytes the store queue may hold; beyond, new data is refused (503) until it has drained.
     #[arg(long, env = "QUEUE_MAX_BYTES", default_value_t = 1_073_741_824)]
     pub queue_max_bytes: u32,
+}
+
+/// How long what devices sent is kept. The API refuses what is older, the worker drops it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RetentionConfig {
+    /// Days for which heartbeats and readings are kept, at least; without it, for ever.
+    #[arg(long, env = "RETENTION_DAYS")]
+    pub retention_days: Option<NonZeroU32>,
 }

@@ -14,4 +14,5 @@ pub mod metrics;
 pub mod presence;
 pub mod schema;
 pub mod shutdown;
+pub mod tally;
 pub mod telemetry;

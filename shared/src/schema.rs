@@ -155,6 +155,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    ingest_tallies (owner_id, slot, source) {
+        owner_id -> Uuid,
+        slot -> Timestamptz,
+        source -> Uuid,
+        accepted -> Int8,
+        stored -> Int8,
+    }
+}
+
 diesel::joinable!(devices -> users (owner_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));

@@ -12,8 +12,9 @@ use crate::config::{Cli, Command, WorkerConfig};
 use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
 use crate::presence::{Holdings, Marks, keep_clock};
-use crate::retention;
+use crate::retention::{self, RetentionPolicy};
 use crate::storage::{Database, partitions};
+use crate::throughput;
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -50,7 +51,11 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let database_url = config.database.database_url;
     partitions::make_ready(&database_url, clock).await;
     tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
+    tokio::spawn(throughput::keep_written(database_url.clone(), clock));
     tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
+    let policy =
+        RetentionPolicy { raw_days: config.retention.retention_days, rollup_days: config.rollup_retention_days };
+    tokio::spawn(retention::keep(database_url.clone(), policy, clock));
     let holdings = Arc::new(Holdings::default());
     let marks = Arc::new(Marks::new(database_url.clone(), Arc::clone(&holdings)));
     marks.enter().await;

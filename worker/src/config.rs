@@ -1,10 +1,11 @@
 //! Every setting of the worker: a flag, an environment variable, a default. `pulso-worker --help` lists them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use pulso_shared::config::{BrokerConfig, DatabaseConfig};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
 use pulso_shared::logging::LogConfig;
 
 /// Pulso's worker: stores what the API accepted.
@@ -51,6 +52,12 @@ pub struct WorkerConfig {
     /// Batches.
     #[command(flatten)]
     pub batch: BatchConfig,
+    /// How long rows are kept.
+    #[command(flatten)]
+    pub retention: RetentionConfig,
+    /// Days for which rollups (what charts of long stretches are made of) are kept, at least; without it, for ever.
+    #[arg(long, env = "ROLLUP_RETENTION_DAYS")]
+    pub rollup_retention_days: Option<NonZeroU32>,
 }
 
 /// Settings of batches.

@@ -21,5 +21,6 @@ mod pipeline;
 mod presence;
 mod retention;
 mod storage;
+mod throughput;
 
 pub use app::run;

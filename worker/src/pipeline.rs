@@ -12,6 +12,7 @@ use crate::delivery::{Delivery, Undecodable};
 use crate::error::StoreError;
 use crate::metrics::{STORE, as_count};
 use crate::storage::{Database, Rows};
+use crate::throughput;
 
 /// First wait after a failure that may pass; doubled up to the longest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -123,6 +124,7 @@ async fn without_gone(database: &mut Database, rows: Rows) -> (Rows, Rows) {
 
 fn count(rows: &Rows, inserted: u64, started: Instant, clock: Clock) {
     let size = as_count(rows.len());
+    throughput::add_stored(rows);
     STORE.stored.increment(inserted);
     STORE.duplicates.increment(size.saturating_sub(inserted));
     STORE.batches.increment(1);

@@ -11,6 +11,7 @@ use super::store::UserRow;
 
 /// A new account.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "username": "ana", "email": null, "created_at": "2026-11-21T02:27:09.501348Z"}))]
 pub struct RegisterResponse {
     /// Its id.
     id: UserId,
@@ -30,6 +31,9 @@ impl From<UserRow> for RegisterResponse {
 
 /// An account.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "username": "ana", "email": null,
+    "full_name": "Ana Lima", "is_admin": false, "created_at": "2026-11-21T02:27:09.501348Z",
+    "updated_at": "2026-11-21T02:27:09.501348Z"}))]
 pub struct UserResponse {
     /// Its id.
     pub id: UserId,

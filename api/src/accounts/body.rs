@@ -64,6 +64,7 @@ impl FromFields for LoginBody {
 
 /// A refresh token, to be exchanged; a page signed in by cookie sends none.
 #[derive(ToSchema)]
+#[schema(example = json!({"refresh_token": "5d1c9f0a7b3e…"}))]
 pub struct RefreshBody {
     /// The newest one of the session. Using an older one ends the session: somebody else may have it.
     #[schema(value_type = Option<String>)]
@@ -81,6 +82,7 @@ impl FromFields for RefreshBody {
 
 /// Changes of one's own account; what is left out stays.
 #[derive(ToSchema)]
+#[schema(example = json!({"full_name": "Ana Lima", "new_password": "battery staple", "current_password": "correct horse"}))]
 pub struct UpdateMeBody {
     /// The name to sign in with; `null` takes it away where there is an e-mail address.
     #[schema(value_type = Option<String>, max_length = 64)]
@@ -115,6 +117,7 @@ impl FromFields for UpdateMeBody {
 
 /// Changes an administrator makes to an account; what is left out stays.
 #[derive(ToSchema)]
+#[schema(example = json!({"is_admin": true}))]
 pub struct UpdateUserBody {
     /// The name to sign in with; `null` takes it away where there is an e-mail address.
     #[schema(value_type = Option<String>, max_length = 64)]

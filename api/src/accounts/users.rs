@@ -16,7 +16,7 @@ use crate::error::{ApiError, violates};
 use crate::extract::auth::{ACCOUNT_GONE, AuthUser};
 use crate::extract::etag::IfMatch;
 use crate::state::AppState;
-use crate::{devices, revocations};
+use crate::{cache_entries, devices, revocations};
 
 const LAST_ADMINISTRATOR: ApiError = ApiError::Conflict("This is the last administrator; appoint another one first.");
 const PASSWORD_CHANGED: ApiError = ApiError::Conflict("The password has been changed meanwhile.");
@@ -208,6 +208,7 @@ pub async fn delete(state: &AppState, id: UserId) -> Result<(), ApiError> {
     let (subjects, devices) = deleted.await?;
     sessions::announce(state, &subjects).await;
     devices::announce_deleted(state, &devices).await;
+    cache_entries::forget_all_of(state, id).await;
     Ok(())
 }
 

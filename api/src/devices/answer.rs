@@ -16,6 +16,12 @@ use crate::presence::PresenceStatus;
 
 /// A device.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA",
+    "uuid": "019347f9-a284-d02e-2d9b-a9f1d656070a", "name": "Boiler 3", "location": "Hall B", "sn": "000123456789",
+    "description": null, "ingest_auth": "token", "offline_after_s": 180, "status": "online",
+    "last_seen_at": "2026-11-21T12:00:00Z", "latest": {"heartbeat": {"timestamp": "2026-11-21T12:00:00Z",
+    "cpu_usage": 41.5, "received_at": "2026-11-21T12:00:00.012345Z"}, "reading": null},
+    "created_at": "2026-11-21T02:27:10.308280Z", "updated_at": "2026-11-21T02:27:10.308280Z"}))]
 pub struct DeviceResponse {
     /// Its id.
     pub id: DeviceId,
@@ -98,6 +104,7 @@ impl NewCredentialResponse {
 
 /// A credential, without its secret.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"credential_id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "created_at": "2026-11-21T02:27:10.308280Z", "expires_at": null}))]
 pub struct CredentialResponse {
     /// Its id.
     credential_id: CredentialId,

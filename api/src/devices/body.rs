@@ -115,6 +115,7 @@ impl FromFields for CredentialBody {
 
 /// A device that wants a token.
 #[derive(ToSchema)]
+#[schema(example = json!({"device_id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "secret": "d8764ae7…"}))]
 pub struct DeviceLoginBody {
     /// Which.
     pub device_id: DeviceId,

@@ -148,7 +148,8 @@ fn changeset(changes: &DeviceChanges, updated_at: DateTime<Utc>) -> DeviceChange
     }
 }
 
-fn device_error(error: DieselError) -> ApiError {
+/// What an insert or an update was refused for, as an answer.
+pub fn device_error(error: DieselError) -> ApiError {
     if violates(&error, "devices_owner_id_serial_number_key") {
         ApiError::Conflict("Another device of yours has this serial number.")
     } else if violates(&error, "devices_owner_id_fkey") {

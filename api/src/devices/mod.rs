@@ -4,6 +4,7 @@
 //!  routes, server_routes ─▶ lifecycle, deletion, views ─▶ store ─▶ devices, device_state
 //!  credential_routes ─────▶ credentials ────────────────▶ credential_store ─▶ device_credentials
 //!          └▶ body ◀ types, spans; answer
+//!  sheet ─▶ many at once, as CSV
 //!  ingest ────────────────▶ registry: who may send for which device, from memory
 //! ```
 //!
@@ -19,6 +20,7 @@ mod lifecycle;
 mod registry;
 pub mod routes;
 mod server_routes;
+mod sheet;
 mod spans;
 mod store;
 mod types;

@@ -14,7 +14,7 @@ use super::body::{DeviceBody, DeviceChangesBody};
 use super::lifecycle::{self, Change};
 use super::store::DeviceFilter;
 use super::types::{DeviceChanges, DeviceSettings, SearchText};
-use super::{credential_routes, deletion, server_routes, views};
+use super::{credential_routes, deletion, server_routes, sheet, views};
 use crate::error::{ApiError, FieldError, Problem};
 use crate::extract::auth::AuthUser;
 use crate::extract::etag::{self, IfMatch};
@@ -28,6 +28,7 @@ use crate::state::AppState;
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
+        .configure(sheet::routes::configure)
         .service(create_device)
         .service(list_devices)
         .service(get_device)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Integer, Timestamptz};
+use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::{DeviceId, UserId};
 use pulso_shared::presence::Hearing;
@@ -154,7 +154,9 @@ pub async fn list_devices(
         query = query.filter(devices::name.ilike(pattern.clone()).or(devices::serial_number.ilike(pattern)));
     }
     if let Some(location) = &filter.location {
-        query = query.filter(devices::location.ilike(escape_like(location.as_str())));
+        // As its index has it.
+        let same = sql::<Bool>("lower(devices.location) = lower(").bind::<Text, _>(location.as_str()).sql(")");
+        query = query.filter(same);
     }
     if let Some(is_online) = filter.is_online {
         // Here, because pages need it before they are cut: for each timeout in use, how old the newest data may be.

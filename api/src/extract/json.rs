@@ -73,7 +73,11 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), ApiError> {
     use actix_web::HttpMessage;
     let content_type = request.content_type();
     let essence_is_json = content_type.eq_ignore_ascii_case("application/json") || content_type.ends_with("+json");
-    if content_type.is_empty() || essence_is_json { Ok(()) } else { Err(ApiError::UnsupportedMediaType) }
+    if content_type.is_empty() || essence_is_json {
+        Ok(())
+    } else {
+        Err(ApiError::UnsupportedMediaType("Send application/json."))
+    }
 }
 
 /// serde's words for a value it cannot take, in ours. The value is left out of them: it may be a password.
@@ -141,6 +145,15 @@ impl Fields {
             return None;
         }
         self.optional(name)
+    }
+
+    /// Takes a field that has to be there and may hold any JSON, `null` among it.
+    pub fn required_json(&mut self, name: &'static str) -> Option<Value> {
+        let value = self.object.remove(name);
+        if value.is_none() {
+            self.fault(name, "required", "is required");
+        }
+        value
     }
 
     /// Whether the field is there, be it `null`: a PATCH tells "clear it" from "leave it".

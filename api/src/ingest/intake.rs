@@ -16,6 +16,7 @@ use super::types::{Item, Kind, TimeRules, check};
 use crate::devices::DeviceName;
 use crate::error::{ApiError, FieldError};
 use crate::extract::auth::Caller;
+use crate::fleet::Throughput;
 use crate::limits;
 use crate::metrics::count_rejected;
 use crate::publisher::{Lane, Receipt, Refusal};
@@ -32,6 +33,8 @@ pub struct Intake<'a> {
     pub path_device: Option<DeviceId>,
     /// What the route takes.
     pub kind: Kind,
+    /// Whether the submission is wanted back once it is confirmed.
+    pub keep_submission: bool,
 }
 
 /// An item that was not taken.
@@ -51,13 +54,31 @@ pub struct IngestResponse {
     pub accepted: usize,
     /// Those that were not.
     pub rejected: Vec<RejectedItem>,
+    /// With `ack=stored`, once all that were taken are committed: how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<usize>,
+}
+
+/// What of a request was taken, and the answer that says so.
+pub struct Taken {
+    /// What the broker has confirmed, where it was to be kept.
+    pub submission: Option<Box<Submission>>,
+    /// The answer.
+    pub response: IngestResponse,
 }
 
 /// Readings on their way to the broker. Nothing else of their request is kept meanwhile: thousands wait at once.
 pub struct Sent {
     receipt: Receipt,
-    accepted: usize,
+    senders: Senders,
     rejected: Vec<RejectedItem>,
+    submission: Option<Box<Submission>>,
+}
+
+/// Whose readings they are.
+enum Senders {
+    One(DeviceId),
+    Several(Vec<DeviceId>),
 }
 
 /// A request whose readings are on their way, or will be once a device has been looked up.
@@ -73,10 +94,15 @@ impl Sent {
     ///
     /// # Errors
     /// When nothing was taken, and why.
-    pub async fn confirmed(self) -> Result<IngestResponse, ApiError> {
-        let Self { receipt, accepted, rejected } = self;
+    pub async fn confirmed(self, throughput: &Throughput) -> Result<Taken, ApiError> {
+        let Self { receipt, senders, rejected, submission } = self;
+        let accepted = senders.len();
         receipt.confirmed().await.map_err(|refusal| refused(refusal, accepted))?;
-        Ok(IngestResponse { accepted, rejected })
+        match senders {
+            Senders::One(device) => throughput.add_accepted([device]),
+            Senders::Several(devices) => throughput.add_accepted(devices),
+        }
+        Ok(Taken { submission, response: IngestResponse { accepted, rejected, stored: None } })
     }
 }
 
@@ -92,20 +118,20 @@ impl<'a> Intake<'a> {
                 Ok(Target::Named(name)) => Ok(Sending::LookUp(Box::pin(async move {
                     let device = self.look_up(name).await.inspect_err(count_refused)?;
                     self.add_single(&raw, device, &mut submission)?;
-                    submit(lane, &submission, Vec::new())
+                    self.submit(lane, submission, Vec::new())
                 }))),
                 Ok(Target::Known(device)) => {
                     self.add_single(&raw, Ok(device), &mut submission)?;
-                    submit(lane, &submission, Vec::new()).map(Sending::Sent)
+                    self.submit(lane, submission, Vec::new()).map(Sending::Sent)
                 }
                 Err(error) => {
                     self.add_single(&raw, Err(error), &mut submission)?;
-                    submit(lane, &submission, Vec::new()).map(Sending::Sent)
+                    self.submit(lane, submission, Vec::new()).map(Sending::Sent)
                 }
             },
             Body::Array(items) => Ok(Sending::LookUp(Box::pin(async move {
                 let rejected = self.add_array(items, &mut submission).await?;
-                submit(lane, &submission, rejected)
+                self.submit(lane, submission, rejected)
             }))),
         }
     }
@@ -127,8 +153,24 @@ impl<'a> Intake<'a> {
             Err(error) => Err(error),
         };
         self.add_single(raw, device, &mut submission)?;
-        submit(lane, &submission, Vec::new())?.confirmed().await?;
+        submit(lane, &submission, Vec::new())?.confirmed(&self.state.throughput).await?;
         Ok(submission)
+    }
+
+    async fn publish(&self, lane: &Lane, submission: &Submission) -> Result<(), ApiError> {
+        let readings = u64::try_from(submission.len()).unwrap_or(u64::MAX);
+        let confirmed = match lane.submit(submission) {
+            Ok(receipt) => receipt.confirmed().await,
+            Err(refusal) => Err(refusal),
+        };
+        confirmed.inspect_err(|refusal| count_rejected(refusal.code(), readings))?;
+        self.state.throughput.add_accepted(submission);
+        Ok(())
+    }
+
+    fn submit(&self, lane: &Lane, submission: Submission, rejected: Vec<RejectedItem>) -> Result<Sent, ApiError> {
+        let sent = submit(lane, &submission, rejected)?;
+        Ok(Sent { submission: self.keep_submission.then(|| Box::new(submission)), ..sent })
     }
 
     fn submission(&self, request_id: &RequestId) -> Submission {
@@ -141,7 +183,7 @@ impl<'a> Intake<'a> {
     }
 
     fn time_rules(&self, now: DateTime<Utc>) -> TimeRules<'_> {
-        let max_age = TimeDelta::days(i64::from(self.state.config.ingest.ingest_max_age_days));
+        let max_age = TimeDelta::days(i64::from(self.state.config.max_age_days()));
         TimeRules { now, max_age, given: &self.state.given_timestamps }
     }
 
@@ -279,9 +321,26 @@ impl<'a> Intake<'a> {
 
 /// Hands readings to the publisher.
 fn submit(lane: &Lane, submission: &Submission, rejected: Vec<RejectedItem>) -> Result<Sent, ApiError> {
-    let accepted = submission.len();
-    let receipt = lane.submit(submission).map_err(|refusal| refused(refusal, accepted))?;
-    Ok(Sent { receipt, accepted, rejected })
+    let receipt = lane.submit(submission).map_err(|refusal| refused(refusal, submission.len()))?;
+    Ok(Sent { receipt, senders: Senders::of(submission), rejected, submission: None })
+}
+
+impl Senders {
+    fn of(submission: &Submission) -> Self {
+        let heartbeats = submission.heartbeats.iter().map(|heartbeat| heartbeat.device_id);
+        let mut devices = heartbeats.chain(submission.readings.iter().map(|reading| reading.device_id));
+        match (devices.next(), submission.len()) {
+            (Some(device), 1) => Self::One(device),
+            (first, _) => Self::Several(first.into_iter().chain(devices).collect()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(devices) => devices.len(),
+        }
+    }
 }
 
 fn refused(refusal: Refusal, readings: usize) -> ApiError {

@@ -6,12 +6,15 @@
 //!                                └ target: which device, and may this caller send for it
 //! ```
 
+mod ack;
 mod body;
 mod intake;
 mod limit;
 pub mod routes;
+mod stored;
 mod target;
 mod types;
 
 pub use limit::IngestLimiter;
+pub use stored::StoredWatch;
 pub use types::GivenTimestamps;

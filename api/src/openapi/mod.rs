@@ -8,6 +8,8 @@
 
 mod addresses;
 mod asset;
+#[cfg(test)]
+mod completeness;
 mod pages;
 
 use actix_web::App;
@@ -36,6 +38,7 @@ use crate::routes::{self, API_PREFIX};
         (name = "devices", description = "Devices, servers and their credentials"),
         (name = "accounts", description = "People and their sessions"),
         (name = "tasks", description = "What people have to do"),
+        (name = "cache", description = "Small values kept for a while, each user's own"),
     )
 )]
 struct BaseDocument;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
 use pulso_shared::amqp::beat::{self, Beat};
@@ -56,6 +56,7 @@ struct Link {
     exchange: ShortString,
     routing_key: ShortString,
     beat_key: ShortString,
+    store_queue: ShortString,
     properties: BasicProperties,
     /// Told when something happened that a new connection (which declares the topology again) may mend.
     doubted: Notify,
@@ -90,6 +91,12 @@ impl Publisher {
             None => link.properties.clone(),
         };
         link.publish(beat::BODY, link.beat_key.clone(), properties).await == Some(Outcome::Confirmed)
+    }
+
+    /// How many messages wait to be stored; `None` when the broker does not say so in time.
+    pub async fn store_queue_depth(&self) -> Option<u32> {
+        let link = self.link.borrow().clone()?;
+        tokio::time::timeout(ANSWER_TIMEOUT, link.store_queue_depth()).await.ok()?.ok()
     }
 
     /// Publishes until it is confirmed, refused, or its deadline has passed. A message whose connection broke is
@@ -138,6 +145,7 @@ impl Link {
             exchange: topology.telemetry_exchange(),
             routing_key: topology.telemetry_key(),
             beat_key: topology.beat_key(),
+            store_queue: topology.store_queue(),
             properties,
             doubted: Notify::new(),
         })
@@ -203,6 +211,15 @@ impl Link {
             Ok::<_, lapin::Error>(())
         };
         matches!(tokio::time::timeout(ANSWER_TIMEOUT, asked).await, Ok(Ok(())))
+    }
+
+    /// A channel on which this failed is dropped, and with it closed.
+    async fn store_queue_depth(&self) -> lapin::Result<u32> {
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let channel = self.take_channel().await?;
+        let queue = channel.queue_declare(self.store_queue.clone(), passive, FieldTable::default()).await?;
+        self.return_channel(channel);
+        Ok(queue.message_count())
     }
 
     async fn take_channel(&self) -> lapin::Result<Channel> {

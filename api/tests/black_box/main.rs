@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
+mod cache;
 mod cookies;
 mod credentials;
 mod devices;
+mod fleet;
 mod history;
 mod ingest;
 mod ingest_faults;
+mod ingest_stored;
 mod limits;
 mod manners;
 mod offline_clock;
@@ -16,4 +19,5 @@ mod outages;
 mod presence;
 mod servers;
 mod sessions;
+mod sheets;
 mod tasks;

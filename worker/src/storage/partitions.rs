@@ -11,7 +11,7 @@ use super::connection::connect;
 use crate::error::StoreError;
 
 /// The partitioned tables.
-const TABLES: [&str; 2] = ["heartbeats", "readings"];
+pub const TABLES: [&str; 2] = ["heartbeats", "readings"];
 /// Days kept ready beyond today: a weekend without a worker still finds its partitions.
 const DAYS_AHEAD: u64 = 3;
 /// How often it is looked whether a day is missing.

@@ -1,0 +1,121 @@
+//! What was measured, beside what was asked for.
+
+use serde::Serialize;
+
+use super::config::ReadConfig;
+use super::dataset::{DAYS, DEVICES, Dataset, FLEET};
+use super::ingest::Comparison;
+use super::queries::Asked;
+use crate::outcome::median;
+
+/// The rate into the large table, of that into an empty one, at least.
+const LEAST_SHARE: f64 = 0.90;
+/// What ingest may lose while people read, at most.
+const MOST_LOSS: f64 = 0.15;
+
+/// All that was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    cores: usize,
+    heartbeats: u64,
+    readings: u64,
+    repeat: u32,
+    queries: Vec<Asked>,
+    /// Ingest into the large table against an empty one.
+    pub rates: Comparison,
+    /// Ingest while people read against while nobody does.
+    pub loss: Comparison,
+}
+
+impl Report {
+    /// With the queries; the comparisons come later.
+    pub fn new(config: &ReadConfig, data: &Dataset, queries: Vec<Asked>) -> Self {
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            heartbeats: data.heartbeats,
+            readings: data.readings,
+            repeat: config.repeat,
+            queries,
+            rates: Comparison::default(),
+            loss: Comparison::default(),
+        }
+    }
+
+    /// Whether all that was accepted is stored.
+    pub fn is_true(&self) -> bool {
+        [&self.rates, &self.loss].iter().all(|comparison| comparison.stored >= comparison.accepted)
+    }
+
+    /// The table.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            String::new(),
+            format!(
+                "Reading, on this machine's {} cores: {} heartbeats and {} sensor readings of {DEVICES} devices over {DAYS} \
+                 days; another owner has {FLEET} devices",
+                self.cores, self.heartbeats, self.readings
+            ),
+            String::new(),
+            format!(
+                "{:<44}{:>12}{:>10}{:>10}{:>10}  {:<16}verdict",
+                format!("at the API, {} times each", self.repeat),
+                "median",
+                "p99",
+                "elements",
+                "kB",
+                "target"
+            ),
+        ];
+        lines.extend(self.queries.iter().map(query_line));
+        lines.extend(self.comparison_lines());
+        lines
+    }
+
+    fn comparison_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some((base, large, share)) = ratio(&self.rates) {
+            lines.push(String::new());
+            lines.push(rates_line("ingest into an empty table", base));
+            lines.push(rates_line("ingest into the large table", large));
+            let name = "rate into the large table, of the other";
+            lines.push(verdict_line(name, share, &format!("≥ {:.0} %", 100.0 * LEAST_SHARE), share >= LEAST_SHARE));
+        }
+        if let Some((base, read, share)) = ratio(&self.loss) {
+            lines.push(rates_line("ingest into the large table, nobody reads", base));
+            lines.push(rates_line("ingest into it, 50 queries a second", read));
+            let name = "lost while those queries run";
+            let target = format!("< {:.0} %", 100.0 * MOST_LOSS);
+            lines.push(verdict_line(name, 1.0 - share, &target, 1.0 - share < MOST_LOSS));
+            let (well, failed) = (self.loss.queries, self.loss.failed_queries);
+            lines.push(format!("{:<44}{well:>12} answered, {failed} not", "queries meanwhile"));
+            let truth = if self.is_true() { "yes" } else { "NO" };
+            lines.push(format!("{:<44}{truth:>12}", "accepted = stored"));
+        }
+        lines
+    }
+}
+
+/// The medians of both sides, and the second's share of the first.
+fn ratio(comparison: &Comparison) -> Option<(f64, f64, f64)> {
+    let (base, other) = (median(comparison.base.clone())?, median(comparison.other.clone())?);
+    Some((base, other, other / base))
+}
+
+fn query_line(asked: &Asked) -> String {
+    let Asked { name, target_ms, median_ms, p99_ms, elements, bytes, failure } = asked;
+    if let Some(failure) = failure {
+        return format!("{name:<44}{:>42}  {:<16}NOT MEASURED: {failure}", "", format!("≤ {target_ms:.0} ms"));
+    }
+    let kilobytes = bytes / 1_000;
+    let (target, word) = (format!("≤ {target_ms:.0} ms"), if median_ms <= target_ms { "met" } else { "NOT MET" });
+    format!("{name:<44}{median_ms:>9.2} ms{p99_ms:>10.2}{elements:>10}{kilobytes:>10}  {target:<16}{word}")
+}
+
+fn rates_line(name: &str, per_s: f64) -> String {
+    format!("{name:<44}{per_s:>10.0}/s")
+}
+
+fn verdict_line(name: &str, share: f64, target: &str, is_met: bool) -> String {
+    let word = if is_met { "met" } else { "NOT MET" };
+    format!("{name:<44}{:>10.1} %{:>30}  {target:<16}{word}", 100.0 * share, "")
+}

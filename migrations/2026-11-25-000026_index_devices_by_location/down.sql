@@ -1,0 +1,1 @@
+DROP INDEX devices_owner_id_location_idx;

@@ -1,0 +1,7 @@
+INSERT INTO ingest_tallies AS known (owner_id, slot, source, accepted, stored)
+SELECT devices.owner_id, $4, $5, sum(tally.accepted), sum(tally.stored)
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS tally (device_id, accepted, stored)
+JOIN devices ON devices.id = tally.device_id
+GROUP BY devices.owner_id
+ON CONFLICT (owner_id, slot, source) DO UPDATE SET
+    accepted = known.accepted + excluded.accepted, stored = known.stored + excluded.stored

@@ -1,0 +1,57 @@
+//! Rows deleted where there is no partition to drop: piece by piece, each a transaction of its own, so that nobody waits
+//! for a long one.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Client;
+
+use crate::error::StoreError;
+
+/// Pages looked through in one transaction: 4 MiB, some 20,000 rows.
+const PIECE_PAGES: i64 = 512;
+/// Between two pieces the disk is left to others.
+const PAUSE: Duration = Duration::from_millis(10);
+const PAGES: &str = "SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::bigint";
+
+/// Deletes the rows of `table` from before `cutoff`. There is no index by time alone, so the table is walked from its
+/// first page to its last one.
+///
+/// # Errors
+/// The database's.
+pub async fn rows_before(client: &Client, table: &str, cutoff: DateTime<Utc>) -> Result<(), StoreError> {
+    let pages: i64 = client.query_one(PAGES, &[&table]).await?.try_get(0)?;
+    let (mut start, mut deleted) = (0_i64, 0_u64);
+    while start < pages {
+        let end = start.saturating_add(PIECE_PAGES);
+        let piece =
+            format!("DELETE FROM {table} WHERE ctid >= '({start},0)'::tid AND ctid < '({end},0)'::tid AND ts < $1");
+        deleted = deleted.saturating_add(client.execute(&piece, &[&cutoff]).await?);
+        start = end;
+        tokio::time::sleep(PAUSE).await;
+    }
+    tell(table, deleted);
+    Ok(())
+}
+
+/// Deletes the rollups in `table` from before `cutoff`, one bucket at a time; an index leads to the oldest one.
+///
+/// # Errors
+/// The database's.
+pub async fn buckets_before(client: &Client, table: &str, cutoff: DateTime<Utc>) -> Result<(), StoreError> {
+    let oldest = format!("SELECT min(bucket) FROM {table} WHERE bucket < $1");
+    let delete = format!("DELETE FROM {table} WHERE bucket = $1");
+    let mut deleted = 0_u64;
+    while let Some(bucket) = client.query_one(&oldest, &[&cutoff]).await?.try_get::<_, Option<DateTime<Utc>>>(0)? {
+        deleted = deleted.saturating_add(client.execute(&delete, &[&bucket]).await?);
+        tokio::time::sleep(PAUSE).await;
+    }
+    tell(table, deleted);
+    Ok(())
+}
+
+fn tell(table: &str, deleted: u64) {
+    if deleted > 0 {
+        tracing::info!(table, deleted, "too old: deleted");
+    }
+}
