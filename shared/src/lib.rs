@@ -11,6 +11,7 @@ pub mod db;
 pub mod ids;
 pub mod logging;
 pub mod metrics;
+pub mod rollup;
 pub mod schema;
 pub mod shutdown;
 pub mod telemetry;

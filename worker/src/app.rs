@@ -12,6 +12,7 @@ use crate::config::{Cli, Command, WorkerConfig};
 use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
 use crate::retention;
+use crate::rollup;
 use crate::storage::{Database, partitions};
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -49,6 +50,7 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let database_url = config.database.database_url;
     partitions::make_ready(&database_url, clock).await;
     tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
+    tokio::spawn(rollup::keep_rolled(database_url.clone(), clock));
     tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
     let settings = ConsumerSettings {
         topology: Topology::new(&config.broker),

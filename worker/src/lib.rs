@@ -6,6 +6,8 @@
 //!                             └ bounded    └ poison: halve until the bad row is alone ─▶ dead letter
 //! ```
 //!
+//! Beside that, one worker at a time computes [`rollup`]s, each makes partitions and purges what deleted devices left.
+//!
 //! Any number of workers may run: what they share is the queue, and the database decides what is a duplicate.
 
 mod app;
@@ -19,6 +21,7 @@ mod health;
 mod metrics;
 mod pipeline;
 mod retention;
+mod rollup;
 mod storage;
 
 pub use app::run;
