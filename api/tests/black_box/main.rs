@@ -4,11 +4,13 @@
 mod accounts;
 mod credentials;
 mod devices;
+mod exam;
 mod history;
 mod ingest;
 mod ingest_faults;
 mod operations;
 mod outages;
 mod presence;
+mod reading;
 mod servers;
 mod sessions;

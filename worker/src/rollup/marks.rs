@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use pulso_shared::rollup::Source;
 use tokio_postgres::{Client, Transaction};
+use uuid::Uuid;
 
 use super::compute::{self, Hours};
 use super::frontier::{self, Frontier};
@@ -41,9 +42,9 @@ async fn take(transaction: &Transaction<'_>, source: Source, frontier: Frontier)
     }
     let mut taken = BTreeSet::new();
     for row in rows {
-        let hour: DateTime<Utc> = row.try_get(1)?;
+        let (device, hour): (Uuid, DateTime<Utc>) = (row.try_get(0)?, row.try_get(1)?);
         if hour >= frontier.raw_from {
-            taken.insert((row.try_get(0)?, hour));
+            taken.insert((device, hour));
         }
     }
     let (devices, hours) = taken.into_iter().unzip();

@@ -1,4 +1,5 @@
 //! The worker as the database and the broker see it.
 
 mod dead_letters;
+mod rollups;
 mod storing;
