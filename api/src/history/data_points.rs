@@ -53,17 +53,17 @@ impl PointPieces {
     async fn read_piece(
         &mut self,
         connection: &mut AsyncPgConnection,
-        (start, end): (DateTime<Utc>, DateTime<Utc>),
+        time: (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Vec<Partial>, ApiError> {
         self.rest = None;
         partials::prepare(connection, self.measure.source).await?;
-        let bounds = partials::load_bounds(connection, self.measure.source, self.scope).await?;
-        let Some((from, last)) = bounds.cut(start, end) else { return Ok(Vec::new()) };
+        let bounds = partials::load_bounds(connection, self.measure.source, self.scope, time).await?;
+        let Some((from, last)) = bounds.cut(time) else { return Ok(Vec::new()) };
         let to = (last + TimeDelta::microseconds(1)).min(self.piece_end(from, bounds.devices));
         let ask =
             Ask { scope: self.scope, measure: &self.measure, grid: &self.grid, per_device: self.per_server, from, to };
         let partials = partials::load(connection, &ask, &bounds).await?;
-        self.rest = (to <= last).then_some((to, end));
+        self.rest = (to <= last).then_some((to, time.1));
         Ok(partials)
     }
 

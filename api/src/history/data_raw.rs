@@ -88,9 +88,10 @@ impl RowPieces {
     /// When the database is away.
     pub async fn find(state: Data<AppState>, scope: Scope, wanted: &DataWanted) -> Result<Self, ApiError> {
         let mut connection = state.db.get().await?;
-        let bounds = partials::load_bounds(&mut connection, Source::Readings, scope).await?;
+        let time = (wanted.from, wanted.to);
+        let bounds = partials::load_bounds(&mut connection, Source::Readings, scope, time).await?;
         drop(connection);
-        let rest = bounds.cut(wanted.from, wanted.to).map(|(from, to)| (from, to + TimeDelta::microseconds(1)));
+        let rest = bounds.cut(time).map(|(from, to)| (from, to + TimeDelta::microseconds(1)));
         let window = match scope {
             Scope::Device(_) => TimeDelta::days(1),
             Scope::Owner(_) => TimeDelta::hours(1),

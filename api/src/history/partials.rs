@@ -20,6 +20,7 @@ use super::zone::floor;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
+const SHORT: TimeDelta = TimeDelta::days(40);
 
 /// Whose rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Scope {
 impl Bounds {
     /// The part of the time from `start` to `end` in which there may be rows, both ends included.
     #[must_use]
-    pub fn cut(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    pub fn cut(&self, (start, end): (DateTime<Utc>, DateTime<Utc>)) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let rolled = self.oldest_rolled.unwrap_or(self.rolled_until).min(self.rolled_until);
         let oldest = self.oldest_mark.map_or(rolled, |mark| mark.min(rolled));
         let (from, to) = (start.max(oldest), end.min(self.newest?));
@@ -119,15 +120,22 @@ pub async fn prepare(connection: &mut AsyncPgConnection, source: Source) -> Quer
     connection.batch_execute(&format!("LOCK TABLE {table}_default IN ACCESS SHARE MODE; SET LOCAL jit = off")).await
 }
 
-/// What there is.
+/// What there is, as far as it matters to the time from `start` to `end`.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn load_bounds(connection: &mut AsyncPgConnection, source: Source, scope: Scope) -> QueryResult<Bounds> {
+pub async fn load_bounds(
+    connection: &mut AsyncPgConnection,
+    source: Source,
+    scope: Scope,
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+) -> QueryResult<Bounds> {
     let (table, hourly, newest) = (source.table(), source.hourly(), source.newest());
     let (state, marks) = (scope.holds("state"), scope.holds("mark"));
     let oldest = match scope {
         Scope::Device(_) => format!("SELECT min(bucket) FROM {hourly} WHERE device_id = $1"),
+        // Each device's first hour is looked up; where little can be cut off, that is not worth it.
+        Scope::Owner(_) if end - start < SHORT => format!("SELECT {}", instant(start)),
         Scope::Owner(_) => format!(
             "SELECT min(first.bucket) FROM devices CROSS JOIN LATERAL
                  (SELECT min(bucket) AS bucket FROM {hourly} WHERE device_id = devices.id) AS first

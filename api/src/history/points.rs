@@ -68,8 +68,9 @@ async fn load(
     partials::prepare(connection, query.measure.source).await?;
     let device = reader.find(connection, device).await?;
     let scope = Scope::Device(device.id);
-    let bounds = partials::load_bounds(connection, query.measure.source, scope).await?;
-    let Some((from, to)) = bounds.cut(query.stretch.from, query.stretch.to) else {
+    let wanted = (query.stretch.from, query.stretch.to);
+    let bounds = partials::load_bounds(connection, query.measure.source, scope, wanted).await?;
+    let Some((from, to)) = bounds.cut(wanted) else {
         return Ok((None, Vec::new()));
     };
     let step = query.aggregation.step(from, to, query.max_points);
