@@ -1,8 +1,11 @@
-//! Readings of many devices in the order of time, a window of time after the other.
+//! Readings of many devices in the order of time, page after page.
 //!
-//! The index has each device's rows in order, not all devices' together: so the rows of a window are read and sorted,
-//! and the window is made as wide as the page wants it. A connection is held while a page is read, not while the client
-//! takes it.
+//! The index has each device's rows in order, not all devices' together. So of each device its next few rows are taken,
+//! and put in order: what comes before the last of the few is a part of the answer, since nothing of any device can be
+//! missing there. However close the rows lie, no more than a few of each device are read. A connection is held while a
+//! page is read, not while the client takes it.
+
+use std::collections::HashMap;
 
 use actix_web::web::{Bytes, Data};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,13 +24,17 @@ use super::partials::{self, Scope, between, instant};
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Rows read at once.
+/// Most rows of a page.
 const PAGE: usize = 10_000;
-/// A piece with so many rows is sent; one with fewer waits for the next window's.
+/// A piece with so many rows is sent; one with fewer waits for the next page's.
 const ENOUGH: usize = 2_500;
-const NARROWEST: TimeDelta = TimeDelta::milliseconds(1);
-/// Planning takes longer with each day's partition.
+/// How many times the even share may be taken of each device, where some send far more than others.
+const MOST_SHARES: usize = 32;
+const NARROWEST: TimeDelta = TimeDelta::hours(1);
+/// Planning, and looking at each device, take longer with each day's partition.
 const WIDEST: TimeDelta = TimeDelta::days(32);
+/// Where rows without the sensor are passed over, they are read none the less.
+const WIDEST_OF_A_SENSOR: TimeDelta = TimeDelta::hours(6);
 
 /// A reading, or the means of an interval.
 #[derive(Debug, Serialize, ToSchema, QueryableByName)]
@@ -74,9 +81,14 @@ pub struct RowPieces {
     sensor: Option<&'static str>,
     /// From where on, and up to where; `None`: all are sent.
     rest: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// The last row that was sent, where others may have its timestamp.
+    /// The last row that was sent.
     after: Option<(DateTime<Utc>, DeviceId)>,
+    /// How far a page looks.
     window: TimeDelta,
+    widest: TimeDelta,
+    /// How many rows of each device a page takes: an even share of it, or more.
+    share: usize,
+    of_each: usize,
     begun: bool,
     rows: usize,
 }
@@ -92,37 +104,64 @@ impl RowPieces {
         let bounds = partials::load_bounds(&mut connection, Source::Readings, scope, time).await?;
         drop(connection);
         let rest = bounds.cut(time).map(|(from, to)| (from, to + TimeDelta::microseconds(1)));
-        let window = match scope {
-            Scope::Device(_) => TimeDelta::days(1),
-            Scope::Owner(_) => TimeDelta::hours(1),
-        };
-        Ok(Self { state, scope, sensor: wanted.sensor, rest, after: None, window, begun: false, rows: 0 })
+        let widest = if wanted.sensor.is_some() { WIDEST_OF_A_SENSOR } else { WIDEST };
+        let devices = usize::try_from(bounds.devices).unwrap_or(usize::MAX).max(1);
+        let share = PAGE.saturating_mul(2).checked_div(devices).unwrap_or(0).saturating_add(8).min(PAGE);
+        Ok(Self {
+            state,
+            scope,
+            sensor: wanted.sensor,
+            rest,
+            after: None,
+            window: widest.min(TimeDelta::days(1)),
+            widest,
+            share,
+            of_each: share,
+            begun: false,
+            rows: 0,
+        })
     }
 
-    /// The rows of the next window, which may be none; moves on behind them.
-    async fn read_window(
+    /// The rows of the next page, which may be none; moves on behind them.
+    async fn read_page(
         &mut self,
         connection: &mut AsyncPgConnection,
         (from, end): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Vec<DataRow>, ApiError> {
         let to = end.min(from + self.window);
-        let rows: Vec<DataRow> = partials::query(self.sql(from, to), self.scope, connection).await?;
+        let mut rows: Vec<DataRow> = partials::query(self.sql(from, to), self.scope, connection).await?;
+        let cut = self.first_end(&rows);
+        if let Some(cut) = cut {
+            rows.truncate(rows.partition_point(|row| row.timestamp <= cut));
+        }
         match rows.last() {
-            Some(last) if rows.len() >= PAGE => {
+            Some(last) if cut.is_some() || rows.len() >= PAGE => {
                 self.after = Some((last.timestamp, last.server_ulid));
                 self.rest = Some((last.timestamp, end));
-                let span = rows.first().map_or(self.window, |first| last.timestamp - first.timestamp);
-                self.window = self.window.min(span * 2).max(NARROWEST);
+                self.window = ((last.timestamp - from) * 2).clamp(NARROWEST, self.window.max(NARROWEST));
             }
             _ => {
                 self.after = None;
                 self.rest = (to < end).then_some((to, end));
-                if rows.len() < PAGE / 4 {
-                    self.window = WIDEST.min(self.window * 4);
-                }
+                self.window = self.widest.min(self.window * 4);
             }
         }
+        self.of_each = match cut {
+            Some(_) if rows.len() < PAGE / 4 => PAGE.min(self.share.saturating_mul(MOST_SHARES)).min(self.of_each * 2),
+            Some(_) => self.of_each,
+            None => self.share.max(self.of_each / 2),
+        };
         Ok(rows)
+    }
+
+    /// The earliest instant behind which a device may have rows that were not taken.
+    fn first_end(&self, rows: &[DataRow]) -> Option<DateTime<Utc>> {
+        let mut taken: HashMap<DeviceId, usize> = HashMap::new();
+        rows.iter().find_map(|row| {
+            let of_device = taken.entry(row.server_ulid).or_default();
+            *of_device = of_device.saturating_add(1);
+            (*of_device >= self.of_each).then_some(row.timestamp)
+        })
     }
 
     fn sql(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
@@ -137,11 +176,14 @@ impl RowPieces {
             format!("AND (r.ts, r.device_id) > ({}, '{}'::uuid)", instant(ts), device.as_uuid())
         });
         format!(
-            "SELECT r.ts AS timestamp, r.device_id AS server_ulid, {}, {metrics} FROM readings AS r
-             WHERE {} AND {} {present} {after} ORDER BY r.ts, r.device_id LIMIT {PAGE}",
+            "SELECT row.* FROM devices CROSS JOIN LATERAL (
+                 SELECT r.ts AS timestamp, r.device_id AS server_ulid, {}, {metrics} FROM readings AS r
+                 WHERE r.device_id = devices.id AND {} {present} {after} ORDER BY r.ts LIMIT {}
+             ) AS row WHERE {} ORDER BY row.timestamp, row.server_ulid LIMIT {PAGE}",
             columns.join(", "),
-            self.scope.holds("r"),
-            between("r.ts", from, to)
+            between("r.ts", from, to),
+            self.of_each,
+            self.scope.holds_device()
         )
     }
 
@@ -171,7 +213,7 @@ impl Pieces for RowPieces {
         let state = self.state.clone();
         let mut connection = if self.rest.is_some() { Some(state.db.get().await?) } else { None };
         while let (Some(rest), Some(connection)) = (self.rest, connection.as_mut()) {
-            let rows = self.read_window(connection, rest).await?;
+            let rows = self.read_page(connection, rest).await?;
             self.write(&rows, &mut bytes)?;
             if self.rows >= enough {
                 break;

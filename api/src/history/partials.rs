@@ -16,7 +16,7 @@ use pulso_shared::rollup::{Source, bucket_of};
 
 use super::grid::{Grid, Step};
 use super::measure::Measure;
-use super::zone::floor;
+use super::zone::{self, floor};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
@@ -86,6 +86,14 @@ impl Scope {
         match self {
             Self::Device(device) => device.as_uuid(),
             Self::Owner(owner) => owner.as_uuid(),
+        }
+    }
+
+    /// The condition that a row of `devices` is in it, in SQL.
+    pub fn holds_device(self) -> &'static str {
+        match self {
+            Self::Device(_) => "devices.id = $1",
+            Self::Owner(_) => "devices.owner_id = $1",
         }
     }
 
@@ -341,8 +349,9 @@ pub fn between(column: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     format!("{column} >= {} AND {column} < {}", instant(from), instant(to))
 }
 
-/// An instant in SQL.
+/// An instant in SQL. PostgreSQL has no year 0; nothing is that old.
 pub fn instant(at: DateTime<Utc>) -> String {
+    let at = at.max(zone::ORIGIN);
     format!("'{}'::timestamptz", at.format("%Y-%m-%d %H:%M:%S%.6f+00"))
 }
 

@@ -69,12 +69,15 @@ fn offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
 #[must_use]
 pub fn floor(at: DateTime<Utc>, width: TimeDelta) -> DateTime<Utc> {
     let micros = width.num_microseconds().filter(|micros| *micros > 0).unwrap_or(1);
-    let since = at.timestamp_micros().saturating_sub(ORIGIN_MICROS);
+    let since = at.timestamp_micros().saturating_sub(ORIGIN.timestamp_micros());
     at - TimeDelta::microseconds(since.rem_euclid(micros))
 }
 
-/// 0001-01-01, in microseconds since 1970.
-const ORIGIN_MICROS: i64 = -62_135_596_800_000_000;
+/// 0001-01-01: where intervals are counted from.
+pub const ORIGIN: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
+    Some(origin) => origin,
+    None => DateTime::UNIX_EPOCH,
+};
 
 /// The first whole second from `from` to `to` of which `is` is true; it is of `to`, and of all after the first.
 fn first_instant(from: DateTime<Utc>, to: DateTime<Utc>, is: impl Fn(DateTime<Utc>) -> bool) -> DateTime<Utc> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use pulso_testkit::{Client, Device, Options, Process, Pulso, eventually};
+use pulso_testkit::{Client, Device, Process, Pulso, eventually};
 use serde_json::{Value, json};
 
 /// Around the night in which New York turned its clocks back.
@@ -62,7 +62,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn question() -> impl Strategy<Value = Question> {
-    let choose = prop::sample::select::<&'static str>;
+    let choose = |texts: &'static [&'static str]| prop::sample::select(texts);
     let range = prop::option::of((0..100_000_i64, 1..80_000_i64));
     (0..DEVICES, any::<bool>(), choose(&STEPS), choose(&STATS), choose(&ZONES), range).prop_map(
         |(device, heartbeats, step, stat, zone, range)| Question { device, heartbeats, step, stat, zone, range },
