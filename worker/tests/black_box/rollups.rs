@@ -150,12 +150,11 @@ impl Stage {
     }
 
     async fn check_everything(&self) {
-        for (number, stat) in (0..).zip(STATS) {
-            for (zone, step) in ZONES.iter().flat_map(|zone| STEPS.map(|step| (zone, step))) {
-                for heartbeats in [true, false] {
-                    let question = Question { device: number % DEVICES, heartbeats, step, stat, zone, range: None };
-                    self.check(&question).await;
-                }
+        let steps_and_zones = STEPS.iter().flat_map(|step| ZONES.map(|zone| (*step, zone)));
+        for ((number, stat), (step, zone)) in (0..).zip(STATS).cycle().zip(steps_and_zones) {
+            for heartbeats in [true, false] {
+                let question = Question { device: number % DEVICES, heartbeats, step, stat, zone, range: None };
+                self.check(&question).await;
             }
         }
     }
