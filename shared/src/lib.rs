@@ -12,6 +12,7 @@ pub mod ids;
 pub mod logging;
 pub mod metrics;
 pub mod presence;
+pub mod rollup;
 pub mod schema;
 pub mod shutdown;
 pub mod tally;

@@ -13,6 +13,7 @@ use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
 use crate::presence::{Holdings, Marks, keep_clock};
 use crate::retention::{self, RetentionPolicy};
+use crate::rollup;
 use crate::storage::{Database, partitions};
 use crate::throughput;
 
@@ -51,6 +52,7 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let database_url = config.database.database_url;
     partitions::make_ready(&database_url, clock).await;
     tokio::spawn(partitions::keep_ready(database_url.clone(), clock));
+    tokio::spawn(rollup::keep_rolled(database_url.clone(), clock));
     tokio::spawn(throughput::keep_written(database_url.clone(), clock));
     tokio::spawn(retention::purge_deleted_devices(database_url.clone()));
     let policy =

@@ -6,6 +6,8 @@
 //!                             └ bounded    └ poison: halve until the bad row is alone ─▶ dead letter
 //! ```
 //!
+//! Beside that, one worker at a time computes [`rollup`]s, each makes partitions and purges what deleted devices left.
+//!
 //! Any number of workers may run: what they share is the queue, and the database decides what is a duplicate.
 
 mod app;
@@ -20,6 +22,7 @@ mod metrics;
 mod pipeline;
 mod presence;
 mod retention;
+mod rollup;
 mod storage;
 mod throughput;
 

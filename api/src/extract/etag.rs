@@ -8,7 +8,8 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ContentType, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ContentType, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, VARY};
+use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -69,6 +70,18 @@ pub fn respond(
     let mut response = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { status });
     response.insert_header((ETAG, format!("\"{tag}\"")));
     Ok(if known { response.finish() } else { response.insert_header(ContentType::json()).body(bytes) })
+}
+
+/// Answers with a list that took some work, and the tag of exactly these bytes; or with 304. The form depends on
+/// `Accept`, and whoever keeps it must know.
+#[must_use]
+pub fn respond_bytes(request: &HttpRequest, media_type: &'static str, bytes: impl Into<Bytes>) -> HttpResponse {
+    let bytes = bytes.into();
+    let tag = digest(&bytes);
+    let known = tags(request, &IF_NONE_MATCH).iter().any(|t| *t == tag || t == "*");
+    let mut response = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+    response.insert_header((ETAG, format!("\"{tag}\""))).insert_header((VARY, ACCEPT.as_str()));
+    if known { response.finish() } else { response.insert_header((CONTENT_TYPE, media_type)).body(bytes) }
 }
 
 fn version(updated_at: DateTime<Utc>) -> String {

@@ -80,11 +80,17 @@ impl<K: ToString> Page<K> {
     }
 
     /// Answers with the page's rows, and with a link to the next page where `rows` holds one too many.
-    pub fn respond<T: Serialize>(
+    pub fn respond<T: Serialize>(&self, request: &HttpRequest, rows: Vec<T>, key: impl Fn(&T) -> K) -> HttpResponse {
+        self.respond_with(request, rows, key, |mut response, rows| response.json(rows))
+    }
+
+    /// The same, with the rows written in another form.
+    pub fn respond_with<T>(
         &self,
         request: &HttpRequest,
         mut rows: Vec<T>,
         key: impl Fn(&T) -> K,
+        write: impl FnOnce(HttpResponseBuilder, Vec<T>) -> HttpResponse,
     ) -> HttpResponse {
         let mut response = HttpResponse::Ok();
         let limit = usize::from(self.limit);
@@ -94,7 +100,7 @@ impl<K: ToString> Page<K> {
                 link_next(&mut response, request, &key(last).to_string());
             }
         }
-        response.json(rows)
+        write(response, rows)
     }
 }
 

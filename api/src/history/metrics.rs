@@ -16,6 +16,14 @@ const JSONB_VERSION: u8 = 1;
 #[diesel(sql_type = Jsonb)]
 pub struct Metrics(BTreeMap<String, f64>);
 
+impl Metrics {
+    /// Leaves out every number but those whose name `is_kept`; returns how many are left.
+    pub fn keep_only(&mut self, is_kept: impl Fn(&str) -> bool) -> usize {
+        self.0.retain(|name, _| is_kept(name));
+        self.0.len()
+    }
+}
+
 impl FromSql<Jsonb, Pg> for Metrics {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         match value.as_bytes() {

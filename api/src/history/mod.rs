@@ -2,17 +2,33 @@
 //!
 //! ```text
 //!  caller ─▶ access::Reader: the device's owner, or the device itself; for anybody else it does not exist
-//!  query ──▶ HistoryQuery::parse ─▶ Stretch ─▶ store ─▶ rows ─▶ JSON, Link: rel="next"
+//!  query ──▶ HistoryQuery::parse ─┬▶ RawQuery ────▶ store ─▶ rows ─▶ JSON or CSV, Link: rel="next"
+//!              │                  └▶ PointsQuery ─▶ points: grid (intervals) ─▶ partials (SQL) ─▶ JSON or CSV, ETag
 //!              └▶ every fault of the query, named
+//!  GET /data ▶ data_query ─▶ data_routes ─┬▶ data_raw: page after page, no connection held between them
+//!                                         └▶ data_points: piece after piece, by the same grid and partials
 //! ```
+//!
+//! How an aggregated answer is exact is told in `docs/reading.md`.
 
 mod access;
+mod csv;
+mod data_points;
+mod data_query;
+mod data_raw;
+mod data_routes;
+mod format;
+mod grid;
+mod measure;
 mod metrics;
+mod partials;
+mod points;
 pub mod routes;
 mod rows;
 mod store;
 mod stretch;
 mod types;
+mod zone;
 
 pub use rows::Latest;
 pub use store::list_latest;

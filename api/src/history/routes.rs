@@ -1,15 +1,25 @@
 //! The routes that read a device's history back.
 
+use actix_web::dev::Payload;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
+use futures_util::future::LocalBoxFuture;
+use pulso_shared::db::DbConnection;
 use pulso_shared::ids::DeviceId;
+use pulso_shared::rollup::Source;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::access::Reader;
-use super::rows::{HeartbeatRow, LatestResponse, ReadingRow};
-use super::store;
-use super::stretch::{Cursor, Stretch};
-use super::types::HistoryQuery;
+use super::csv;
+use super::data_routes;
+use super::format::Format;
+use super::measure::Metric;
+use super::points::{self, PointsQuery};
+use super::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
+use super::store::{self, Known};
+use super::stretch::Cursor;
+use super::types::{HistoryQuery, Wanted};
 use crate::error::{ApiError, Problem};
 use crate::extract::page::{Page, PageQuery};
 use crate::extract::path::PathId;
@@ -18,6 +28,7 @@ use crate::state::AppState;
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes.service(get_latest).service(list_heartbeats).service(list_readings);
+    data_routes::configure(routes);
 }
 
 /// The newest heartbeat and the newest sensor reading of a device, milliseconds after they were accepted.
@@ -38,63 +49,133 @@ async fn get_latest(id: PathId<DeviceId>, reader: Reader, state: Data<AppState>)
     Ok(HttpResponse::Ok().json(LatestResponse { device_id: device.id, heartbeat, reading }))
 }
 
-/// The heartbeats of a device as they were sent, newest first, or oldest first with order=asc.
+/// The heartbeats of a device: as they were sent, newest first; or one point an interval, oldest first.
 ///
-/// For the device's owner, and for the device itself. A page holds `limit` heartbeats; while there are more, `Link`
-/// holds the address of the next page. Pages stay in step while heartbeats are added.
+/// For the device's owner, and for the device itself. Without `aggregation`, a page holds `limit` heartbeats; while
+/// there are more, `Link` holds the address of the next page, and pages stay in step while heartbeats are added. With
+/// `aggregation` the answer is whole: `limit` and `cursor` say nothing, each point holds the start of its interval and
+/// a number for each metric that was sent in it, and `X-Aggregation` says which step `auto` has taken. Whatever was
+/// stored when the answer was made is in it, however late it came.
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), HistoryQuery, PageQuery), responses(
-    (status = 200, body = Vec<HeartbeatRow>, description = "What was not sent is left out",
-        headers(("Link" = String, description = "`<…>; rel=\"next\"` while there are more"))),
+    (status = 200, description = "What was not sent is left out", content(
+        (Vec<HeartbeatRow> = "application/json"), (String = "text/csv")),
+        headers(("Link" = String, description = "`<…>; rel=\"next\"` while there are more rows"),
+            ("ETag" = String, description = "Of points"),
+            ("X-Aggregation" = String, description = "Of points: `minute`, `hour`, `day`, `3 days`"))),
+    (status = 304, description = "Points as in If-None-Match"),
     (status = 401, body = Problem, description = "No or bad credential"),
     (status = 404, body = Problem, description = "Unknown device, or somebody else's"),
-    (status = 422, body = Problem, description = "A parameter is not valid, or `start` is after `end`"),
+    (status = 422, body = Problem, description = "A parameter is not valid, `start` is after `end`, or too many points"),
     (status = 503, body = Problem, description = "Try again")))]
 #[get("/devices/{id}/heartbeats")]
 async fn list_heartbeats(
-    id: PathId<DeviceId>,
-    reader: Reader,
+    call: HistoryCall,
     query: Query<HistoryQuery>,
     page: Query<PageQuery>,
-    state: Data<AppState>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (stretch, page) = parse(&query, &page)?;
-    let mut connection = state.db.get().await?;
-    let device = reader.find(&mut connection, id.0).await?;
-    let rows = store::list_heartbeats(&mut connection, &device, stretch, page.fetch_limit()).await?;
-    Ok(page.respond(&request, rows, |row: &HeartbeatRow| Cursor(row.timestamp)))
+    match parse(&query, &page, Source::Heartbeats)? {
+        (Wanted::Points(points), _) => call.answer_points(&points).await,
+        (Wanted::Raw(raw), page) => {
+            let (mut connection, device) = call.find_device().await?;
+            let stretch = raw.stretch.after(page.after);
+            let rows = store::list_heartbeats(&mut connection, &device, stretch, page.fetch_limit()).await?;
+            Ok(call.answer_rows(rows, &page, raw.metrics.as_deref()))
+        }
+    }
 }
 
-/// The sensor readings of a device as they were sent; otherwise as the heartbeats.
+/// The sensor readings of a device; otherwise as the heartbeats.
+///
+/// Further numbers (`metrics`) have points where they are named.
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), HistoryQuery, PageQuery), responses(
-    (status = 200, body = Vec<ReadingRow>, description = "What was not sent is left out",
-        headers(("Link" = String, description = "`<…>; rel=\"next\"` while there are more"))),
+    (status = 200, description = "What was not sent is left out", content(
+        (Vec<ReadingRow> = "application/json"), (String = "text/csv")),
+        headers(("Link" = String, description = "`<…>; rel=\"next\"` while there are more rows"),
+            ("ETag" = String, description = "Of points"),
+            ("X-Aggregation" = String, description = "Of points: `minute`, `hour`, `day`, `3 days`"))),
+    (status = 304, description = "Points as in If-None-Match"),
     (status = 401, body = Problem, description = "No or bad credential"),
     (status = 404, body = Problem, description = "Unknown device, or somebody else's"),
-    (status = 422, body = Problem, description = "A parameter is not valid, or `start` is after `end`"),
+    (status = 422, body = Problem, description = "A parameter is not valid, `start` is after `end`, or too many points"),
     (status = 503, body = Problem, description = "Try again")))]
 #[get("/devices/{id}/readings")]
 async fn list_readings(
-    id: PathId<DeviceId>,
-    reader: Reader,
+    call: HistoryCall,
     query: Query<HistoryQuery>,
     page: Query<PageQuery>,
-    state: Data<AppState>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (stretch, page) = parse(&query, &page)?;
-    let mut connection = state.db.get().await?;
-    let device = reader.find(&mut connection, id.0).await?;
-    let rows = store::list_readings(&mut connection, &device, stretch, page.fetch_limit()).await?;
-    Ok(page.respond(&request, rows, |row: &ReadingRow| Cursor(row.timestamp)))
+    match parse(&query, &page, Source::Readings)? {
+        (Wanted::Points(points), _) => call.answer_points(&points).await,
+        (Wanted::Raw(raw), page) => {
+            let (mut connection, device) = call.find_device().await?;
+            let stretch = raw.stretch.after(page.after);
+            let rows = store::list_readings(&mut connection, &device, stretch, page.fetch_limit()).await?;
+            Ok(call.answer_rows(rows, &page, raw.metrics.as_deref()))
+        }
+    }
+}
+
+/// Who asks for which device's history, and how.
+struct HistoryCall {
+    request: HttpRequest,
+    state: Data<AppState>,
+    reader: Reader,
+    device: DeviceId,
+    format: Format,
+}
+
+impl FromRequest for HistoryCall {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let state = request.app_data::<Data<AppState>>().cloned();
+        let device = PathId::<DeviceId>::extract(request).into_inner();
+        let (format, reader) = (Format::of(request), Reader::from_request(request, payload));
+        let request = request.clone();
+        Box::pin(async move {
+            let state = state.ok_or_else(|| ApiError::Internal("the application has no state".into()))?;
+            let device = device?.0;
+            Ok(Self { request, state, reader: reader.await?, device, format })
+        })
+    }
+}
+
+impl HistoryCall {
+    async fn find_device(&self) -> Result<(DbConnection, Known), ApiError> {
+        let mut connection = self.state.db.get().await?;
+        let device = self.reader.find(&mut connection, self.device).await?;
+        Ok((connection, device))
+    }
+
+    async fn answer_points(&self, query: &PointsQuery) -> Result<HttpResponse, ApiError> {
+        points::answer(&self.state, (self.reader, self.device), query, self.format, &self.request).await
+    }
+
+    fn answer_rows<R: Row>(&self, mut rows: Vec<R>, page: &Page<Cursor>, metrics: Option<&[Metric]>) -> HttpResponse {
+        if let Some(metrics) = metrics {
+            rows.iter_mut().for_each(|row| row.keep_only(metrics));
+        }
+        let key = |row: &R| Cursor(row.timestamp());
+        let format = self.format;
+        page.respond_with(&self.request, rows, key, |mut response, rows| {
+            response.insert_header((VARY, ACCEPT.as_str()));
+            match format {
+                Format::Json => response.json(rows),
+                Format::Csv => {
+                    response.insert_header((CONTENT_TYPE, format.media_type())).body(csv::write(&rows, metrics))
+                }
+            }
+        })
+    }
 }
 
 /// Checks both parts of the query, so that the faults of both are told at once.
-fn parse(query: &HistoryQuery, page: &PageQuery) -> Result<(Stretch, Page<Cursor>), ApiError> {
-    match (query.parse(), page.parse::<Cursor>()) {
-        (Ok(stretch), Ok(page)) => Ok((stretch.after(page.after), page)),
+fn parse(query: &HistoryQuery, page: &PageQuery, source: Source) -> Result<(Wanted, Page<Cursor>), ApiError> {
+    match (query.parse(source), page.parse::<Cursor>()) {
+        (Ok(wanted), Ok(page)) => Ok((wanted, page)),
         (Err(mut faults), Err(ApiError::Validation(more))) => {
             faults.extend(more);
             Err(ApiError::Validation(faults))

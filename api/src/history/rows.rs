@@ -9,6 +9,7 @@ use pulso_shared::schema::{heartbeats, readings};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::measure::Metric;
 use super::metrics::Metrics;
 
 /// A stored heartbeat.
@@ -83,6 +84,55 @@ pub struct ReadingRow {
     /// When it reached Pulso.
     #[schema(example = "2026-11-21T12:00:00.012345Z")]
     pub received_at: DateTime<Utc>,
+}
+
+/// What both kinds of rows are.
+pub trait Row: Serialize {
+    /// The numbers that have a name of their own, and what else there is, as headings of columns.
+    const COLUMNS: &'static [&'static str];
+
+    /// When it was measured.
+    fn timestamp(&self) -> DateTime<Utc>;
+
+    /// Leaves out every number but these.
+    fn keep_only(&mut self, metrics: &[Metric]);
+}
+
+impl Row for HeartbeatRow {
+    const COLUMNS: &'static [&'static str] =
+        &["cpu_usage", "ram_usage", "disk_free", "temperature", "latency", "connectivity", "boot_time"];
+
+    fn timestamp(&self) -> DateTime<Utc> {
+        self.timestamp
+    }
+
+    fn keep_only(&mut self, metrics: &[Metric]) {
+        let kept = |name: &str| metrics.iter().any(|metric| metric.name() == name);
+        self.cpu_usage.take_if(|_| !kept("cpu_usage"));
+        self.ram_usage.take_if(|_| !kept("ram_usage"));
+        self.disk_free.take_if(|_| !kept("disk_free"));
+        self.temperature.take_if(|_| !kept("temperature"));
+        self.latency.take_if(|_| !kept("latency"));
+        self.connectivity.take_if(|_| !kept("connectivity"));
+        self.boot_time = None;
+    }
+}
+
+impl Row for ReadingRow {
+    const COLUMNS: &'static [&'static str] = &["temperature", "humidity", "voltage", "current", "metrics"];
+
+    fn timestamp(&self) -> DateTime<Utc> {
+        self.timestamp
+    }
+
+    fn keep_only(&mut self, metrics: &[Metric]) {
+        let kept = |name: &str| metrics.iter().any(|metric| metric.name() == name);
+        self.temperature.take_if(|_| !kept("temperature"));
+        self.humidity.take_if(|_| !kept("humidity"));
+        self.voltage.take_if(|_| !kept("voltage"));
+        self.current.take_if(|_| !kept("current"));
+        self.metrics.take_if(|further| further.keep_only(kept) == 0);
+    }
 }
 
 /// The newest of what a device sent; `null` where it has sent none.

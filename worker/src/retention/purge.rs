@@ -10,6 +10,15 @@ use crate::storage::connect;
 
 /// Rows deleted in one transaction: some tens of milliseconds.
 const CHUNK: i64 = 5_000;
+/// Where a device's data lies, and by what a row is known there. The roller computes nothing for a device that is gone.
+const TABLES: [(&str, &str); 6] = [
+    ("heartbeats", "device_id, ts"),
+    ("readings", "device_id, ts"),
+    ("heartbeats_hourly", "device_id, bucket"),
+    ("readings_hourly", "device_id, bucket"),
+    ("readings_minutely", "device_id, bucket"),
+    ("rollup_marks", "source, device_id, hour"),
+];
 /// How often it is looked for deleted devices.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The device whose turn it is; another worker's is passed over.
@@ -40,9 +49,9 @@ async fn purge_chunk(client: &mut Client) -> Result<bool, StoreError> {
     let Some(row) = transaction.query_opt(NEXT, &[]).await? else { return Ok(false) };
     let device: uuid::Uuid = row.try_get(0)?;
     let mut deleted = 0_u64;
-    for table in ["heartbeats", "readings"] {
-        let chunk = format!("SELECT device_id, ts FROM {table} WHERE device_id = $1 LIMIT {CHUNK}");
-        let delete = format!("DELETE FROM {table} WHERE (device_id, ts) IN ({chunk})");
+    for (table, key) in TABLES {
+        let chunk = format!("SELECT {key} FROM {table} WHERE device_id = $1 LIMIT {CHUNK}");
+        let delete = format!("DELETE FROM {table} WHERE ({key}) IN ({chunk})");
         deleted = deleted.saturating_add(transaction.execute(&delete, &[&device]).await?);
     }
     if deleted == 0 {

@@ -3,10 +3,12 @@
 
 mod beats;
 mod connection;
+mod late;
 pub mod partitions;
 mod rows;
 mod state;
 mod store;
 
 pub use connection::{Database, connect};
+pub use late::STORING_LOCK;
 pub use rows::Rows;

@@ -1,4 +1,4 @@
-//! The storage transaction: rows, then the devices' newest, then commit.
+//! The storage transaction: rows, then marks for late ones, then the devices' newest, then commit.
 //!
 //! Duplicates are rare, and a plain INSERT costs 40 % less than one with ON CONFLICT (`docs/performance.md`). So rows
 //! are first inserted plainly; where one of them is there already, the transaction is rolled back and done again with
@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Statement, Transaction};
 use uuid::Uuid;
 
 use super::connection::prepare;
+use super::late::{self, MarkStatements};
 use super::rows::Rows;
 use super::state::StateColumns;
 use crate::error::StoreError;
@@ -35,6 +36,7 @@ struct Insert {
 pub struct Statements {
     heartbeats: Insert,
     readings: Insert,
+    marks: MarkStatements,
     device_state: Statement,
 }
 
@@ -47,6 +49,7 @@ impl Statements {
         Ok(Self {
             heartbeats: Insert::prepare(client, INSERT_HEARTBEATS).await?,
             readings: Insert::prepare(client, INSERT_READINGS).await?,
+            marks: MarkStatements::prepare(client).await?,
             device_state: prepare(client, UPSERT_DEVICE_STATE).await?,
         })
     }
@@ -89,6 +92,7 @@ async fn attempt(
     let transaction = client.transaction().await?;
     let heartbeats = insert_heartbeats(&transaction, statements.heartbeats.choose(skip_duplicates), rows).await?;
     let readings = insert_readings(&transaction, statements.readings.choose(skip_duplicates), rows).await?;
+    late::mark(&transaction, &statements.marks, rows).await?;
     // Last, so that the devices' rows, which every worker wants, are locked for the shortest time.
     upsert_device_state(&transaction, &statements.device_state, rows).await?;
     transaction.commit().await?;

@@ -2,4 +2,5 @@
 
 mod dead_letters;
 mod retention;
+mod rollups;
 mod storing;

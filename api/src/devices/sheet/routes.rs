@@ -31,20 +31,12 @@ impl FromRequest for Sheet {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_csv = matches!(request.content_type().to_lowercase().as_str(), "" | "text/csv" | "application/csv");
-        let mut pieces = Decompress::from_headers(payload.take(), request.headers());
+        let sheet = read_body(request, payload, MAX_SHEET_BYTES);
         Box::pin(async move {
             if !is_csv {
                 return Err(ApiError::UnsupportedMediaType("Send text/csv."));
             }
-            let mut sheet = BytesMut::new();
-            while let Some(piece) = pieces.next().await {
-                sheet
-                    .extend_from_slice(&piece.map_err(|_| ApiError::Unreadable("The body could not be read.".into()))?);
-                if sheet.len() > MAX_SHEET_BYTES {
-                    return Err(ApiError::TooLarge("The sheet is larger than 8 MiB.".into()));
-                }
-            }
-            Ok(Self(sheet.freeze()))
+            sheet.await.map(Self)
         })
     }
 }

@@ -1,0 +1,1 @@
+DROP TABLE readings_minutely, readings_hourly, heartbeats_hourly, rollup_marks, rollup_frontiers;
