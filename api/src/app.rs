@@ -18,6 +18,7 @@ use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
 use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::operations::PipelineSamples;
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
 use crate::state::AppState;
@@ -86,6 +87,7 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
         given_timestamps: GivenTimestamps::default(),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
+        pipeline_samples: PipelineSamples::default(),
         metrics: metrics::install()?,
         db,
         config,

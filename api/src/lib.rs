@@ -16,6 +16,7 @@ mod ingest;
 mod metrics;
 mod migrate;
 mod openapi;
+mod operations;
 mod presence;
 mod publisher;
 mod request;

@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
 use crate::ingest::{GivenTimestamps, IngestLimiter};
+use crate::operations::PipelineSamples;
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
 use crate::tokens::Tokens;
@@ -34,6 +35,8 @@ pub struct AppState {
     pub given_timestamps: GivenTimestamps,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
+    /// The pipeline's counts at the last look.
+    pub pipeline_samples: PipelineSamples,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
 }

@@ -20,6 +20,8 @@ pub struct Delivery {
 pub struct Undecodable {
     /// Why.
     pub reason: String,
+    /// Its AMQP type: a worker that knows it may read it one day.
+    pub kind: Option<String>,
     /// The message as it came.
     pub body: Vec<u8>,
 }
@@ -34,7 +36,7 @@ impl Delivery {
             Some(other) => Err(format!("unknown message type {other}")),
             None => Err("no message type".to_owned()),
         };
-        let content = decoded.map_err(|reason| Undecodable { reason, body: delivery.data });
+        let content = decoded.map_err(|reason| Undecodable { reason, kind, body: delivery.data });
         Self { tag: delivery.delivery_tag, redelivered: delivery.redelivered, content }
     }
 

@@ -35,6 +35,7 @@ use crate::routes::{self, API_PREFIX};
         (name = "presence", description = "Who is there"),
         (name = "devices", description = "Devices, servers and their credentials"),
         (name = "accounts", description = "People and their sessions"),
+        (name = "operations", description = "What administrators look at and put right"),
     )
 )]
 struct BaseDocument;

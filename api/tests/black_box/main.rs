@@ -3,6 +3,7 @@
 
 mod accounts;
 mod credentials;
+mod dead_letters;
 mod devices;
 mod history;
 mod ingest;
