@@ -8,9 +8,10 @@ MAKEFLAGS += --no-print-directory
 # Arguments for the runner: make test TEST_ARGS=heartbeat, make bench BENCH_ARGS=--help
 TEST_ARGS ?=
 BENCH_ARGS ?=
+FAULTS_ARGS ?=
 DEV_HOME := $(or $(PULSO_HOME),.pulso)/dev
 
-.PHONY: help run build web-assets test bench fmt lint check docs clean-data services-up services-down
+.PHONY: help run build web-assets test bench faults fmt lint check docs clean-data services-up services-down
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +30,9 @@ test: ## everything tested against private, throw-away servers (TEST_ARGS)
 
 bench: ## the whole path measured at full durability (BENCH_ARGS)
 	scripts/bench $(BENCH_ARGS)
+
+faults: ## break everything under load, prove that nothing is lost (FAULTS_ARGS, such as --quick)
+	scripts/faults $(FAULTS_ARGS)
 
 fmt: ## format the code
 	cargo fmt --all

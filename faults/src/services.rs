@@ -14,15 +14,13 @@ use crate::Failure;
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// One of the three.
+/// One of the two that are ended whole; Redis is reached through a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     /// PostgreSQL.
     Postgres,
     /// RabbitMQ.
     RabbitMq,
-    /// Redis.
-    Redis,
 }
 
 impl Server {
@@ -31,7 +29,6 @@ impl Server {
         match self {
             Self::Postgres => "PG_PID",
             Self::RabbitMq => "RABBITMQ_PID",
-            Self::Redis => "REDIS_PID",
         }
     }
 
@@ -40,7 +37,7 @@ impl Server {
         match self {
             // A fast shutdown; SIGTERM would wait for everybody to leave.
             Self::Postgres => Signal::INT,
-            Self::RabbitMq | Self::Redis => Signal::TERM,
+            Self::RabbitMq => Signal::TERM,
         }
     }
 }

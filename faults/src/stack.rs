@@ -109,11 +109,6 @@ impl<'a> Stack<'a> {
         self.api_recipes.first().map(base_url).unwrap_or_default()
     }
 
-    /// A folder for the case's own files.
-    pub fn folder(&self) -> &PathBuf {
-        &self.folder
-    }
-
     /// Begins to send at the usual rate.
     pub fn load(&self) -> Result<Load, Failure> {
         self.load_of(LoadSpec::new(&self.url(), self.site.cli.rate))
