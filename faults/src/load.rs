@@ -49,19 +49,8 @@ pub struct Load {
     run: LoadRun,
     journal: Arc<FileJournal>,
     file: PathBuf,
-    /// What is being sent.
-    pub spec: LoadSpec,
+    spec: LoadSpec,
     started: tokio::time::Instant,
-}
-
-/// What came of it.
-pub struct Sent {
-    /// The answers.
-    pub tally: Tally,
-    /// The ledger beside the database.
-    pub proof: Proof,
-    /// How long it went on.
-    pub lasted: Duration,
 }
 
 impl Load {
@@ -89,14 +78,31 @@ impl Load {
         self.run.tally()
     }
 
-    /// Ends the sending, waits for the last answers, and for the database to hold what was accepted.
-    pub async fn settle(mut self, database_url: &str) -> Result<Sent, Failure> {
+    /// Ends the sending, and waits for the last answers.
+    pub async fn finish(mut self) -> Result<Ledger, Failure> {
         let lasted = self.started.elapsed();
         self.run.stop();
         self.run.wait().await?;
         self.journal.close()?;
-        let verify = VerifyArgs::new(self.file, database_url.into(), DRAIN_TIMEOUT);
-        let proof = prove(&verify, &Screen::silent()).await?;
-        Ok(Sent { tally: self.run.tally(), proof, lasted })
+        Ok(Ledger { file: self.file, spec: self.spec, tally: self.run.tally(), lasted })
+    }
+}
+
+/// What was accepted, on disk.
+pub struct Ledger {
+    file: PathBuf,
+    /// What was sent.
+    pub spec: LoadSpec,
+    /// The answers.
+    pub tally: Tally,
+    /// How long it went on.
+    pub lasted: Duration,
+}
+
+impl Ledger {
+    /// Compares it with the database, which may take its time to hold it all.
+    pub async fn compare(&self, database_url: &str) -> Result<Proof, Failure> {
+        let verify = VerifyArgs::new(self.file.clone(), database_url.into(), DRAIN_TIMEOUT);
+        prove(&verify, &Screen::silent()).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::Sent;
+use pulso_simulator::ledger::Proof;
 
 /// A case's end.
 #[derive(Debug, Default)]
@@ -34,8 +34,7 @@ impl Outcome {
     }
 
     /// The ledger's part.
-    pub fn of(load: String, sent: &Sent) -> Self {
-        let proof = &sent.proof;
+    pub fn of(load: String, proof: &Proof) -> Self {
         let mut outcome = Self {
             load,
             accepted: proof.accepted,

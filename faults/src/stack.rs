@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use ulid::Ulid;
 
-use crate::load::{Load, LoadSpec};
+use crate::load::{Ledger, Load, LoadSpec};
 use crate::outcome::Outcome;
 use crate::probe::Probe;
 use crate::program::{Program, Recipe};
@@ -211,20 +211,24 @@ impl<'a> Stack<'a> {
 
     /// The same, where so many dead letters are right.
     pub async fn settle_with_dead(&self, load: Load, dead: u32) -> Result<Outcome, Failure> {
-        let spec = load.spec.clone();
-        let sent = load.settle(&self.site.services.database_url).await?;
+        self.compare(load.finish().await?, dead).await
+    }
+
+    /// Compares what was accepted with what is stored, and looks at the dead letters.
+    pub async fn compare(&self, ledger: Ledger, dead: u32) -> Result<Outcome, Failure> {
+        let proof = ledger.compare(&self.site.services.database_url).await?;
+        let Ledger { spec, tally, lasted, .. } = ledger;
         let size = spec.array.map(|size| format!(" by {size}")).unwrap_or_default();
-        let mut outcome = Outcome::of(format!("{}/s{size} × {} s", spec.rate, sent.lasted.as_secs()), &sent);
+        let mut outcome = Outcome::of(format!("{}/s{size} × {} s", spec.rate, lasted.as_secs()), &proof);
         let listing = self.queues.dead_letters().await?;
         if listing.total != dead {
             let reason = listing.letters.first().map(|letter| format!("{}: {}", letter.reason, letter.detail));
             outcome.require(false, format!("{} dead letters instead of {dead} ({reason:?})", listing.total));
         }
-        if let Some(refusal) = &sent.tally.first_refusal {
-            outcome.note(format!("{} refused, the first: {refusal}", sent.tally.refused));
+        if let Some(refusal) = &tally.first_refusal {
+            outcome.note(format!("{} refused, the first: {refusal}", tally.refused));
         }
-        let (retried, resent) = (sent.tally.retried, sent.tally.resent);
-        outcome.note(format!("{retried} sent again after no answer or a 503, {resent} on purpose"));
+        outcome.note(format!("{} sent again after no answer or a 503, {} on purpose", tally.retried, tally.resent));
         Ok(outcome)
     }
 

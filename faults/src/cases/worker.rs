@@ -3,32 +3,48 @@
 use std::time::Duration;
 
 use super::{CALM, Ending};
-use crate::Failure;
 use crate::load::LoadSpec;
 use crate::site::Site;
 use crate::stack::{Plan, Stack};
+use crate::{Failure, database};
 
 /// More than the 20 returns after which RabbitMQ 4 gives a message up by default.
 const KILLS: usize = 25;
+/// Messages that a worker may have in hand.
+const PREFETCH: u32 = 32;
 
 pub async fn kill_again_and_again(site: &Site) -> Ending {
-    let plan = Plan { workers: 0, worker: vec![("PREFETCH", "16".to_owned())], ..Plan::default() };
+    let plan = Plan { workers: 0, worker: vec![("PREFETCH", PREFETCH.to_string())], ..Plan::default() };
     let mut stack = Stack::start(site, "worker/kill-25", plan).await?;
     let load = stack.load()?;
     tokio::time::sleep(CALM + CALM).await;
-    let mut full = 0_usize;
+    let ledger = load.finish().await?;
+    // Nothing can be committed: each worker dies with the same messages in hand, as many as it may have.
+    let lock = database::connect(&site.services.database_url).await?;
+    lock.batch_execute("BEGIN; LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE").await?;
+    let waiting = stack.queues.waiting().await?;
     for _ in 0..KILLS {
-        let waiting = stack.queues.waiting().await?;
         stack.run_workers(1).await?;
-        let in_hand = waiting.saturating_sub(stack.queues.waiting().await?);
-        full = full.saturating_add(usize::from(in_hand > 0));
+        until_in_hand(&stack, waiting.saturating_sub(PREFETCH)).await?;
         stack.end_workers(true).await?;
     }
+    lock.batch_execute("ROLLBACK").await?;
     stack.run_workers(1).await?;
-    let mut outcome = stack.settle(load).await?;
-    outcome.note(format!("{KILLS} kills, {full} of them seen with messages in hand"));
+    let mut outcome = stack.compare(ledger, 0).await?;
+    outcome.note(format!("{waiting} messages, {PREFETCH} of them in hand at each of {KILLS} kills"));
     stack.stop(&mut outcome).await;
     Ok(outcome)
+}
+
+/// Until the worker has as many in hand as it may.
+async fn until_in_hand(stack: &Stack<'_>, left: u32) -> Result<(), Failure> {
+    for _ in 0..300 {
+        if stack.queues.waiting().await? <= left {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err("the worker does not take what it may".into())
 }
 
 pub async fn sigterm(site: &Site) -> Ending {
