@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
+mod bad_lines;
 mod credentials;
 mod dead_letters;
 mod devices;
