@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_row_stands_below_its_header_and_complaints_below_the_row() {
-        let mut outcome = Outcome { load: "300/s × 9 s".into(), accepted: 2_700, stored: 2_700, ..Outcome::default() };
+        let mut outcome = Outcome { load: "300/s".into(), accepted: 2_700, stored: 2_700, ..Outcome::default() };
         outcome.recovered_in = Some(Duration::from_millis(1_250));
         outcome.require(false, "late");
         let lines = lines("rabbitmq/restart", &outcome);
