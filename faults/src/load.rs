@@ -19,6 +19,8 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(180);
 /// Share of accepted requests that are sent a second time on purpose.
 const RESEND_SHARE: f64 = 0.02;
+/// Devices, where a case does not say otherwise.
+pub const DEVICES: usize = 20;
 /// More than a rate needs, since each may wait for seconds while something is down.
 const CONNECTIONS: usize = 64;
 
@@ -33,14 +35,14 @@ pub struct LoadSpec {
     pub array: Option<u32>,
     /// Share of what is sent again on purpose.
     pub resend_share: f64,
-    /// Connections.
-    pub connections: usize,
+    /// Devices whose data it is.
+    pub devices: usize,
 }
 
 impl LoadSpec {
     /// Single heartbeats.
     pub fn new(url: &str, rate: u32) -> Self {
-        Self { url: url.to_owned(), rate, array: None, resend_share: RESEND_SHARE, connections: CONNECTIONS }
+        Self { url: url.to_owned(), rate, array: None, resend_share: RESEND_SHARE, devices: DEVICES }
     }
 }
 
@@ -60,7 +62,7 @@ impl Load {
         let plan = LoadPlan {
             target: Target::new(&spec.url, "/api/v1/heartbeats")?,
             tokens,
-            connections: NonZeroUsize::new(spec.connections).unwrap_or(NonZeroUsize::MIN),
+            connections: NonZeroUsize::new(CONNECTIONS).unwrap_or(NonZeroUsize::MIN),
             threads: NonZeroUsize::MIN,
             duration: LONGEST,
             rate: Some(f64::from(spec.rate) / f64::from(spec.array.unwrap_or(1))),

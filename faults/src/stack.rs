@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use ulid::Ulid;
 
-use crate::load::{Ledger, Load, LoadSpec};
+use crate::load::{DEVICES, Ledger, Load, LoadSpec};
 use crate::outcome::Outcome;
 use crate::probe::Probe;
 use crate::program::{Program, Recipe};
@@ -19,8 +19,6 @@ use crate::queue::Queues;
 use crate::site::Site;
 use crate::{Failure, database};
 
-/// Devices that send, besides the one that knocks.
-const DEVICES: usize = 20;
 /// Workers that a case may start; only some of them run.
 const WORKER_PLACES: usize = 4;
 /// How long storing may take to begin again.
@@ -116,8 +114,8 @@ impl<'a> Stack<'a> {
 
     /// Begins to send.
     pub fn load_of(&self, spec: LoadSpec) -> Result<Load, Failure> {
-        let ids = self.devices.iter().take(DEVICES).map(|device| device.id).collect();
-        let tokens = self.tokens.iter().take(DEVICES).cloned().collect();
+        let ids = self.devices.iter().take(spec.devices).map(|device| device.id).collect();
+        let tokens = self.tokens.iter().take(spec.devices).cloned().collect();
         let file = self.folder.join(format!("ledger-{}.txt", Ulid::generate()));
         Load::start(spec, ids, tokens, file)
     }

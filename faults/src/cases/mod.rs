@@ -67,7 +67,11 @@ fn processes() -> Vec<Case> {
         ),
         case!(worker / "sigterm", sigterm, "SIGTERM of the worker under load, three times"),
         case!(worker / "scale", scale, "1, 4, 1 workers under load"),
-        case!(worker / "interleaved", interleaved, "two workers, few devices, half of everything sent twice"),
+        case!(
+            worker / "interleaved",
+            interleaved,
+            "two workers, one device's interleaved batches, half of them sent twice"
+        ),
         case!(api / "kill", kill, "kill -9 of the API under load, three times"),
         case!(api / "sigterm", sigterm, "SIGTERM of the API under load: no request in flight fails"),
         case!(api / "two-replicas", two_replicas, "two APIs behind a balancer, one is killed"),

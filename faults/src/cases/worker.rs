@@ -75,7 +75,9 @@ pub async fn scale(site: &Site) -> Ending {
 
 pub async fn interleaved(site: &Site) -> Ending {
     let stack = Stack::start(site, "worker/interleaved", Plan { workers: 2, ..Plan::default() }).await?;
-    let spec = LoadSpec { array: Some(10), resend_share: 0.5, ..LoadSpec::new(&stack.url(), site.cli.rate) };
+    // All connections send for one device: its timestamps are spread over both workers' batches.
+    let spec =
+        LoadSpec { array: Some(10), resend_share: 0.5, devices: 1, ..LoadSpec::new(&stack.url(), site.cli.rate) };
     let load = stack.load_of(spec)?;
     tokio::time::sleep(site.lasting(30, 5)).await;
     let mut outcome = stack.settle(load).await?;
