@@ -36,6 +36,10 @@ const SHUTDOWN_TIMEOUT_S: u64 = 15;
 const FIRST_LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: devices that report each minute need not connect anew.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a request's head may take to come, on a slow line or on a connection that was opened ahead of it. Beyond, the
+/// answer is a 408, which a device that reads it as the answer to what it sends next may take for a refusal.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
@@ -128,6 +132,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
             .configure(routes::serve)
     })
     .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(REQUEST_HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .disable_signals();
     let server = if workers > 0 { server.workers(workers) } else { server };
