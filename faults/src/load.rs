@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pulso_shared::ids::DeviceId;
 use pulso_simulator::ledger::{FileJournal, Proof, VerifyArgs, prove};
-use pulso_simulator::load::{LoadPlan, LoadRun, Tally, Target};
+use pulso_simulator::load::{Journal, LoadPlan, LoadRun, Tally, Target};
 use pulso_simulator::screen::Screen;
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +59,7 @@ impl Load {
     /// Begins.
     pub fn start(spec: LoadSpec, ids: Vec<DeviceId>, tokens: Vec<String>, file: PathBuf) -> Result<Self, Failure> {
         let journal = Arc::new(FileJournal::open(&file, ids)?);
+        let kept: Arc<dyn Journal> = Arc::<FileJournal>::clone(&journal);
         let plan = LoadPlan {
             target: Target::new(&spec.url, "/api/v1/heartbeats")?,
             tokens,
@@ -69,7 +70,7 @@ impl Load {
             array: spec.array.and_then(NonZeroU32::new),
             resend_share: spec.resend_share,
             patience: LONGEST,
-            journal: Some(Arc::clone(&journal) as Arc<dyn pulso_simulator::load::Journal>),
+            journal: Some(kept),
         };
         let run = LoadRun::start(plan, CancellationToken::new())?;
         Ok(Self { run, journal, file, spec, started: tokio::time::Instant::now() })

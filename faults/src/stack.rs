@@ -190,10 +190,10 @@ impl<'a> Stack<'a> {
         let growing = async {
             let mut first = None;
             loop {
-                if let Ok(count) = database::count(url, &sql).await {
-                    if count > *first.get_or_insert(count) {
-                        return mended.elapsed();
-                    }
+                if let Ok(count) = database::count(url, &sql).await
+                    && count > *first.get_or_insert(count)
+                {
+                    return mended.elapsed();
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }

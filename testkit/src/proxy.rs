@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -158,6 +159,7 @@ async fn connect(upstreams: &[String], turn: usize) -> Option<TcpStream> {
 }
 
 /// How one direction ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     /// Its sender has said all; the other direction may go on.
     Finished,
@@ -168,10 +170,10 @@ enum End {
 /// Until both directions have ended, or one has broken.
 async fn both(there: impl Future<Output = End>, back: impl Future<Output = End>) {
     let (there, back) = (std::pin::pin!(there), std::pin::pin!(back));
-    match futures_util::future::select(there, back).await {
-        futures_util::future::Either::Left((End::Finished, back)) => drop(back.await),
-        futures_util::future::Either::Right((End::Finished, there)) => drop(there.await),
-        _ => {}
+    match select(there, back).await {
+        Either::Left((End::Finished, other)) => _ = other.await,
+        Either::Right((End::Finished, other)) => _ = other.await,
+        Either::Left((End::Broken, _)) | Either::Right((End::Broken, _)) => {}
     }
 }
 
@@ -181,7 +183,7 @@ async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, mut state: State, held: f
     let line = state.line.clone();
     let moving = async {
         let (read, written) = tokio::join!(read(from, sender, line.clone()), write(to, receiver, line));
-        if matches!((read, written), (End::Finished, End::Finished)) { End::Finished } else { End::Broken }
+        if read == End::Broken { read } else { written }
     };
     tokio::select! {
         end = moving => return end,

@@ -64,13 +64,15 @@ fn judge(outcome: &mut Outcome, samples: &[Sample]) {
     }
     let early = samples.get(quarter..quarter * 2).unwrap_or_default();
     let late = samples.get(samples.len().saturating_sub(quarter)..).unwrap_or_default();
-    for (name, who) in [("api", (|sample| sample.api) as fn(&Sample) -> Held), ("worker", |sample| sample.worker)] {
-        let (before, after) = (most(early, who), most(late, who));
-        let flat = after.memory_kb <= before.memory_kb.saturating_add(MEMORY_SLACK_KB.max(before.memory_kb / 5))
-            && after.descriptors <= before.descriptors.saturating_add(DESCRIPTOR_SLACK)
-            && after.sockets <= before.sockets.saturating_add(DESCRIPTOR_SLACK);
-        outcome.require(flat, format!("{name} has grown: from {} to {}", words(before), words(after)));
-    }
+    require_flat(outcome, "api", most(early, |sample| sample.api), most(late, |sample| sample.api));
+    require_flat(outcome, "worker", most(early, |sample| sample.worker), most(late, |sample| sample.worker));
+}
+
+fn require_flat(outcome: &mut Outcome, name: &str, before: Held, after: Held) {
+    let flat = after.memory_kb <= before.memory_kb.saturating_add(MEMORY_SLACK_KB.max(before.memory_kb / 5))
+        && after.descriptors <= before.descriptors.saturating_add(DESCRIPTOR_SLACK)
+        && after.sockets <= before.sockets.saturating_add(DESCRIPTOR_SLACK);
+    outcome.require(flat, format!("{name} has grown: from {} to {}", words(before), words(after)));
 }
 
 fn most(samples: &[Sample], who: fn(&Sample) -> Held) -> Held {
