@@ -108,16 +108,9 @@ async fn over_lines_that_delay_and_break_a_device_that_tries_again_gets_one_row_
     let over_the_line = Client::new(device_line.through(&address)).with_token(device.client.token().expect("a token"));
     device_line.degrade(Line { latency: Duration::from_millis(20), reset_chance: 0.15, ..Line::default() });
     broker_line.degrade(Line { latency: Duration::from_millis(20), reset_chance: 0.02, ..Line::default() });
-    let mut sending = tokio::task::JoinSet::new();
-    for n in 0..40 {
-        let client = over_the_line.clone();
-        let body = json!({"timestamp": pulso_time(-100 - n), "cpu": 1});
-        sending.spawn(async move { send_until_accepted(&client, &body).await });
-    }
-    let mut attempts = 0;
-    while let Some(taken) = sending.join_next().await {
-        attempts += taken.unwrap();
-    }
+    let bodies: Vec<_> = (0..40).map(|n| json!({"timestamp": pulso_time(-100 - n), "cpu": 1})).collect();
+    let sending = bodies.iter().map(|body| send_until_accepted(&over_the_line, body));
+    let attempts: usize = futures_util::future::join_all(sending).await.into_iter().sum();
     assert!(attempts > 40, "no line broke: the test has shown nothing");
     broker_line.degrade(Line::default());
     pulso.stored(40).await;
