@@ -36,6 +36,13 @@ enum Mode {
     Mute,
 }
 
+/// What connections look at. A cut is counted as well: one that is mended at once has ended them all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Traffic {
+    mode: Mode,
+    cuts: u64,
+}
+
 /// How bad the line is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Line {
@@ -50,7 +57,7 @@ pub struct Line {
 /// A door to a server, or to several of which one has to be there.
 pub struct Proxy {
     address: SocketAddr,
-    mode: watch::Sender<Mode>,
+    traffic: watch::Sender<Traffic>,
     line: watch::Sender<Line>,
 }
 
@@ -64,18 +71,18 @@ impl Proxy {
     pub async fn balance(upstreams: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let ((mode, mode_watched), (line, line_watched)) =
-            (watch::channel(Mode::Open), watch::channel(Line::default()));
+        let (traffic, traffic_watched) = watch::channel(Traffic { mode: Mode::Open, cuts: 0 });
+        let (line, line_watched) = watch::channel(Line::default());
         tokio::spawn(async move {
             let upstreams: Arc<[String]> = upstreams.into();
             let mut turn = 0_usize;
             while let Ok((inbound, _)) = listener.accept().await {
                 turn = turn.wrapping_add(1);
-                let state = State { mode: mode_watched.clone(), line: line_watched.clone() };
+                let state = State { traffic: traffic_watched.clone(), line: line_watched.clone() };
                 tokio::spawn(forward(inbound, Arc::clone(&upstreams), turn, state));
             }
         });
-        Self { address, mode, line }
+        Self { address, traffic, line }
     }
 
     /// Where it listens (`host:port`).
@@ -100,22 +107,22 @@ impl Proxy {
 
     /// Ends every connection and refuses new ones.
     pub fn cut(&self) {
-        self.mode.send_replace(Mode::Cut);
+        self.traffic.send_modify(|now| *now = Traffic { mode: Mode::Cut, cuts: now.cuts + 1 });
     }
 
     /// Keeps every connection and passes nothing on.
     pub fn freeze(&self) {
-        self.mode.send_replace(Mode::Frozen);
+        self.traffic.send_modify(|now| now.mode = Mode::Frozen);
     }
 
     /// Passes on what goes to the server, and keeps back every answer.
     pub fn mute(&self) {
-        self.mode.send_replace(Mode::Mute);
+        self.traffic.send_modify(|now| now.mode = Mode::Mute);
     }
 
     /// Passes everything on again; connections that were frozen or muted stay so until they are cut.
     pub fn restore(&self) {
-        self.mode.send_replace(Mode::Open);
+        self.traffic.send_modify(|now| now.mode = Mode::Open);
     }
 
     /// Makes the line as bad as that, for connections old and new.
@@ -127,13 +134,14 @@ impl Proxy {
 /// What a connection looks at all the time.
 #[derive(Clone)]
 struct State {
-    mode: watch::Receiver<Mode>,
+    traffic: watch::Receiver<Traffic>,
     line: watch::Receiver<Line>,
 }
 
 async fn forward(inbound: TcpStream, upstreams: Arc<[String]>, turn: usize, state: State) {
-    let mut watched = state.mode.clone();
-    if *watched.borrow_and_update() == Mode::Cut {
+    let mut watched = state.traffic.clone();
+    let opened = *watched.borrow_and_update();
+    if opened.mode == Mode::Cut {
         return;
     }
     let Some(outbound) = connect(&upstreams, turn).await else { return };
@@ -145,7 +153,7 @@ async fn forward(inbound: TcpStream, upstreams: Arc<[String]>, turn: usize, stat
             pass(from_client, to_server, state.clone(), |mode| mode == Mode::Frozen),
             pass(from_server, to_client, state, |mode| matches!(mode, Mode::Frozen | Mode::Mute)),
         ) => {}
-        _ = watched.wait_for(|mode| *mode == Mode::Cut) => {}
+        _ = watched.wait_for(|now| now.cuts != opened.cuts) => {}
     }
 }
 
@@ -187,7 +195,7 @@ async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, mut state: State, held: f
     };
     tokio::select! {
         end = moving => return end,
-        _ = state.mode.wait_for(|mode| held(*mode)) => {}
+        _ = state.traffic.wait_for(|now| held(now.mode)) => {}
     }
     std::future::pending().await
 }
