@@ -22,35 +22,6 @@ async fn send_until_accepted(client: &Client, body: &Value) -> usize {
 }
 
 #[tokio::test]
-async fn a_confirm_that_is_lost_on_its_way_leaves_one_row() {
-    let amqp_url = std::env::var("TEST_AMQP_URL").expect("run the tests with `make test`");
-    let proxy = Proxy::open(Proxy::upstream_of(&amqp_url)).await;
-    let options = Options { amqp_url: Some(proxy.through(&amqp_url)), without_worker: true, ..Options::default() };
-    let mut pulso = Pulso::start_with(options).await;
-    let device = pulso.client.new_user().await.new_device().await;
-    for round in 0..3 {
-        // Opens channels, so that the next message needs no answer before it is on its way.
-        let bodies: Vec<_> = (0..30).map(|n| json!({"timestamp": pulso_time(-1_000 * (round + 1) - n)})).collect();
-        let sent = bodies.iter().map(|body| device.client.post("/heartbeats", body));
-        assert!(futures_util::future::join_all(sent).await.iter().all(|answer| answer.status == 202));
-        let before = pulso.broker.depth("store").await;
-        proxy.mute();
-        let (client, body) = (device.client.clone(), json!({"timestamp": pulso_time(-5 - round), "cpu": 1}));
-        let sending = tokio::spawn(async move { client.post("/heartbeats", &body).await });
-        eventually("it is in the queue", async || (pulso.broker.depth("store").await > before).then_some(())).await;
-        assert!(!sending.is_finished(), "an answer without a confirm");
-        proxy.cut();
-        proxy.restore();
-        // Published again on the next connection, and confirmed there: two messages, one row.
-        let _ = sending.await.unwrap().expect(202);
-        assert_eq!(pulso.broker.depth("store").await, before + 2);
-    }
-    pulso.restart_worker().await;
-    pulso.stored(93).await;
-    pulso.finish().await;
-}
-
-#[tokio::test]
 async fn when_one_of_two_replicas_dies_the_other_takes_everything() {
     let mut pulso = Pulso::start().await;
     let device = pulso.client.new_user().await.new_device().await;
