@@ -17,11 +17,12 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY api/Cargo.toml api/Cargo.toml
 COPY bench/Cargo.toml bench/Cargo.toml
+COPY faults/Cargo.toml faults/Cargo.toml
 COPY shared/Cargo.toml shared/Cargo.toml
 COPY simulator/Cargo.toml simulator/Cargo.toml
 COPY testkit/Cargo.toml testkit/Cargo.toml
 COPY worker/Cargo.toml worker/Cargo.toml
-RUN for crate in api bench shared simulator testkit worker; do \
+RUN for crate in api bench faults shared simulator testkit worker; do \
         mkdir "$crate/src" && touch "$crate/src/lib.rs" && echo 'fn main() {}' > "$crate/src/main.rs"; \
     done \
     && cargo build --release --locked --package pulso-api --package pulso-worker --package pulso-simulator \

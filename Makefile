@@ -9,9 +9,10 @@ MAKEFLAGS += --no-print-directory
 TEST_ARGS ?=
 BENCH_ARGS ?=
 BENCH_READ_ARGS ?=
+FAULTS_ARGS ?=
 DEV_HOME := $(or $(PULSO_HOME),.pulso)/dev
 
-.PHONY: help run build web-assets test bench bench-read fmt lint check docs clean-data services-up services-down
+.PHONY: help run build web-assets test bench bench-read faults fmt lint check docs clean-data services-up services-down
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +34,9 @@ bench: ## the whole path measured at full durability (BENCH_ARGS)
 
 bench-read: ## a large history loaded once and read (BENCH_READ_ARGS, such as --rows 100000000)
 	scripts/bench-read $(BENCH_READ_ARGS)
+
+faults: ## break everything under load, prove that nothing is lost (FAULTS_ARGS, such as --quick)
+	scripts/faults $(FAULTS_ARGS)
 
 fmt: ## format the code
 	cargo fmt --all

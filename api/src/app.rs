@@ -20,6 +20,7 @@ use crate::error::ApiError;
 use crate::fleet::Throughput;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::limits::Limits;
+use crate::operations::PipelineSamples;
 use crate::publisher::{Lane, PublishLimits, Publisher};
 use crate::revocations::Revocations;
 use crate::state::AppState;
@@ -35,6 +36,9 @@ const SHUTDOWN_TIMEOUT_S: u64 = 15;
 const FIRST_LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: devices that report each minute need not connect anew.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a request's head may take to come, on a slow line or on a connection that was opened ahead of it. Beyond, the
+/// answer is a 408, which a device that reads it as the answer to what it sends next may take for a refusal.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Does what the command line says.
 #[must_use]
@@ -91,6 +95,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
         stored_watch: StoredWatch::start(db.clone(), shutdown),
         throughput: Throughput::default(),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
+        pipeline_samples: PipelineSamples::default(),
         metrics: metrics::install()?,
         db,
         config,
@@ -134,6 +139,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
             .configure(health::configure)
     })
     .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(REQUEST_HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .workers(workers)
     .disable_signals();

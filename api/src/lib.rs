@@ -21,6 +21,7 @@ mod manners;
 mod metrics;
 mod migrate;
 mod openapi;
+mod operations;
 mod presence;
 mod publisher;
 mod request;

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::error::ApiError;
 use crate::openapi::allowed_methods;
 use crate::request::RequestId;
-use crate::{accounts, cache_entries, devices, fleet, history, ingest, presence, tasks};
+use crate::{accounts, cache_entries, devices, fleet, history, ingest, operations, presence, tasks};
 
 /// Where the documented form of every route lives.
 pub const API_PREFIX: &str = "/api/v1";
@@ -29,6 +29,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     accounts::routes::configure(routes);
     cache_entries::routes::configure(routes);
     tasks::routes::configure(routes);
+    operations::routes::configure(routes);
 }
 
 /// What no route has taken: an address that takes other methods, or no address at all.

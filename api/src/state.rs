@@ -10,6 +10,7 @@ use crate::devices::DeviceRegistry;
 use crate::fleet::Throughput;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::limits::Limits;
+use crate::operations::PipelineSamples;
 use crate::publisher::Publisher;
 use crate::revocations::Revocations;
 use crate::tokens::Tokens;
@@ -42,6 +43,8 @@ pub struct AppState {
     pub throughput: Throughput,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
+    /// The pipeline's counts at the last look.
+    pub pipeline_samples: PipelineSamples,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
 }

@@ -62,6 +62,16 @@ first_statements() {
   printf '%s\n' "CREATE ROLE pulso LOGIN $rights PASSWORD '$PG_PASSWORD';" 'CREATE DATABASE pulso OWNER pulso;'
 }
 
+# superuser_sql STATEMENT: by the single-user server, since nobody can log in as the superuser. It tells a failure by its words only.
+superuser_sql() {
+  local user bin said
+  user=$(postgres_user)
+  bin=$(postgres_bin)
+  is_gone "$(postgres_pid_file)" || die "PostgreSQL runs in $HOME_DIR" "stop it first"
+  said=$(printf '%s\n' "$1" | run_as_server "$user" "$DATA_DIR/postgres" "$bin/postgres" --single -D "$DATA_DIR/postgres" postgres 2>&1)
+  if [[ $said == *ERROR:* || $said == *FATAL:* ]]; then die "PostgreSQL says: $said"; fi
+}
+
 # run_as_server USER FOLDER COMMAND…: with a bare environment (no PG… of the caller), from a folder that the user can be in.
 run_as_server() {
   local user=$1 folder=$2

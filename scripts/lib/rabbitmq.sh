@@ -6,7 +6,9 @@
 
 rabbitmq_user() { first_existing_user rabbitmq; }
 rabbitmq_pid_file() { printf '%s\n' "$PID_DIR/rabbitmq"; }
-epmd_pid_file() { printf '%s\n' "$PID_DIR/epmd"; }
+# Several nodes on one machine share a port mapper.
+epmd_pid_file() { printf '%s\n' "${EPMD_PID_FILE:-$PID_DIR/epmd}"; }
+rabbitmq_node() { printf '%s\n' "${RABBITMQ_NODE:-pulso@localhost}"; }
 
 # rabbitmq_bin: the folder of the upstream scripts.
 rabbitmq_bin() {
@@ -51,8 +53,8 @@ control_rabbitmq() {
   local data=$DATA_DIR/rabbitmq bin
   bin=$(rabbitmq_bin) || die "RabbitMQ is not installed" "scripts/services install"
   (cd / && as_user "$(rabbitmq_user)" env -i PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 HOME="$data" \
-    ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT" RABBITMQ_NODENAME=pulso@localhost \
-    RABBITMQ_CONF_ENV_FILE="$data/rabbitmq-env.conf" "$bin/rabbitmqctl" "$@")
+    ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT" RABBITMQ_NODENAME="$(rabbitmq_node)" \
+    RABBITMQ_CONF_ENV_FILE="$data/rabbitmq-env.conf" "$bin/${RABBITMQ_TOOL:-rabbitmqctl}" "$@")
 }
 
 prepare_rabbitmq_folder() {
@@ -64,6 +66,7 @@ prepare_rabbitmq_folder() {
   sed '/^vm_memory_high_watermark/d' "$SCRIPTS_DIR/../rabbitmq/rabbitmq.conf" >"$data/conf.d/10-pulso.conf"
   cp -- "$SCRIPTS_DIR/../rabbitmq/enabled_plugins" "$data/enabled_plugins"
   rabbitmq_settings >"$data/conf.d/20-local.conf"
+  if declare -F rabbitmq_settings_more >/dev/null; then rabbitmq_settings_more >"$data/conf.d/30-more.conf"; fi
   : >"$data/rabbitmq-env.conf"
   printf '[].\n' >"$data/advanced.config"
 }
@@ -100,7 +103,7 @@ launch_rabbitmq() {
   (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 HOME="$data" \
     RUNNING_UNDER_SYSTEMD=true ERL_CRASH_DUMP_BYTES=0 \
     ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT" \
-    RABBITMQ_NODENAME=pulso@localhost RABBITMQ_DIST_PORT="$RABBITMQ_DIST_PORT" \
+    RABBITMQ_NODENAME="$(rabbitmq_node)" RABBITMQ_DIST_PORT="$RABBITMQ_DIST_PORT" \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$erlang" \
     RABBITMQ_CONF_ENV_FILE="$data/rabbitmq-env.conf" \
     RABBITMQ_CONFIG_FILE="$data/none" RABBITMQ_CONFIG_FILES="$data/conf.d" \

@@ -126,6 +126,10 @@ id_type! {
     CredentialId
 }
 id_type! {
+    /// A message that could not be stored.
+    DeadLetterId
+}
+id_type! {
     /// One sign-in of a user: an access token and the family of refresh tokens that grows from it.
     SessionId
 }

@@ -1,4 +1,5 @@
-//! Simulated devices, used as a program ([`cli`]) and as a library by the benchmark ([`load`], [`enrolment`]).
+//! Simulated devices, used as a program ([`cli`]) and as a library by the benchmark and the fault suite
+//! ([`load`], [`enrolment`], [`ledger`]).
 
 pub mod account;
 pub mod api_client;

@@ -12,6 +12,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Standard output.
 pub struct Screen {
     is_terminal: bool,
+    is_silent: bool,
     state: Mutex<State>,
 }
 
@@ -27,11 +28,17 @@ impl Default for Screen {
         let is_terminal = stdout().is_terminal();
         // In a log, the first interval has to pass before there is something to tell.
         let shown_at = (!is_terminal).then(Instant::now);
-        Self { is_terminal, state: Mutex::new(State { shown_at, is_live: false }) }
+        Self { is_terminal, is_silent: false, state: Mutex::new(State { shown_at, is_live: false }) }
     }
 }
 
 impl Screen {
+    /// One that shows nothing: what is done for another program's purpose is not this user's business.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self { is_silent: true, ..Self::default() }
+    }
+
     /// How often it is worth offering a live line.
     #[must_use]
     pub fn interval(&self) -> Duration {
@@ -40,6 +47,9 @@ impl Screen {
 
     /// Shows the state of things, unless that was just done.
     pub fn live(&self, text: &str) {
+        if self.is_silent {
+            return;
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         // A tenth less than the interval: a timer that comes a moment early must not lose its turn.
@@ -58,6 +68,9 @@ impl Screen {
 
     /// Prints a line that stays.
     pub fn line(&self, text: &str) {
+        if self.is_silent {
+            return;
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let clear = if std::mem::take(&mut state.is_live) { "\r\x1b[K" } else { "" };
         write(&format!("{clear}{text}\n"));

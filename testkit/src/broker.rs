@@ -2,8 +2,8 @@
 
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, ExchangeDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -75,6 +75,17 @@ impl Broker {
             reason: reason.expect("a reason").to_string(),
             body: String::from_utf8(delivery.data).unwrap(),
         })
+    }
+
+    /// Takes the queue's message and gives it back, again and again, until the broker moves it to the dead letters.
+    pub async fn return_until_dead(&self, name: &str) {
+        while self.depth("dead").await == 0 {
+            let queue = format!("{}.{name}", self.prefix);
+            if let Some(message) = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap() {
+                let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+                message.delivery.acker.nack(back).await.unwrap();
+            }
+        }
     }
 
     /// Deletes a queue, as an operator might by mistake.

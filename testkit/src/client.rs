@@ -92,6 +92,12 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The address of its API.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Its token.
     #[must_use]
     pub fn token(&self) -> Option<&str> {

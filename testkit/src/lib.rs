@@ -26,7 +26,7 @@ pub use broker::{Broker, DeadLetter};
 pub use client::{Answer, Client, Device};
 pub use database::Database;
 pub use process::Process;
-pub use proxy::Proxy;
+pub use proxy::{Line, Proxy};
 pub use pulso::{Options, Pulso};
 pub use wait::eventually;
 

@@ -5,7 +5,7 @@ use ulid::Ulid;
 use crate::broker::Broker;
 use crate::client::Client;
 use crate::database::Database;
-use crate::process::Process;
+use crate::process::{Process, binary};
 use crate::service_url;
 use crate::wait::eventually;
 
@@ -86,6 +86,19 @@ impl Pulso {
     /// Starts the worker (again).
     pub async fn restart_worker(&mut self) {
         self.worker = Some(start_worker(&self.worker_environment).await);
+    }
+
+    /// Runs `pulso-worker` with these arguments to its end; its exit code, what it said and what it complained of.
+    ///
+    /// # Panics
+    /// When it is killed.
+    #[must_use]
+    pub fn worker_command(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = std::process::Command::new(binary("pulso-worker"));
+        command.args(arguments).env_clear().envs(self.worker_environment.iter().cloned());
+        let done = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code().expect("an exit code"), text(done.stdout), text(done.stderr))
     }
 
     /// Waits until so many rows are stored in both tables together.

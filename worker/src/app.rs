@@ -1,5 +1,6 @@
 //! The composition root: builds everything from the configuration, runs it, stops it in order.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,9 +14,8 @@ use crate::consumer::{self, ConsumerSettings};
 use crate::health::{self, Readiness};
 use crate::presence::{Holdings, Marks, keep_clock};
 use crate::retention::{self, RetentionPolicy};
-use crate::rollup;
 use crate::storage::{Database, partitions};
-use crate::throughput;
+use crate::{dead_letters_command, rollup, throughput};
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,6 +27,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Healthcheck(config) => {
             runtime().map_err(Into::into).and_then(|rt| rt.block_on(health::check(config.ops_address.port())))
         }
+        Command::DeadLetters(config) => {
+            let done = runtime().map_err(Into::into).and_then(|rt| rt.block_on(dead_letters_command::run(config)));
+            return done.map_or_else(|failure| complain(&*failure), |()| ExitCode::SUCCESS);
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -35,6 +39,13 @@ pub fn run(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A command of a person's has no log.
+fn complain(failure: &dyn std::error::Error) -> ExitCode {
+    // A terminal that is gone cannot be told anything.
+    let _ = writeln!(std::io::stderr(), "pulso-worker: {failure}");
+    ExitCode::FAILURE
 }
 
 /// Two threads: one decodes the next batch while the other encodes this one.

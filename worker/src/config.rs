@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
 use pulso_shared::logging::LogConfig;
 
+use crate::dead_letters_command::DeadLettersConfig;
+
 /// Pulso's worker: stores what the API accepted.
 #[derive(Debug, Parser)]
 #[command(name = "pulso-worker", version, about)]
@@ -24,6 +26,8 @@ pub enum Command {
     Run(Box<WorkerConfig>),
     /// Exit with 0 when the worker on this machine is ready, else with 1.
     Healthcheck(HealthcheckConfig),
+    /// Look at what could not be stored, put it back, or throw it away.
+    DeadLetters(DeadLettersConfig),
 }
 
 /// Settings of `healthcheck`.

@@ -75,7 +75,7 @@ impl From<lapin::Error> for SessionError {
 
 /// Consumes until the order to stop.
 pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<Readiness>, mut shutdown: Shutdown) {
-    let dead_letters = DeadLetters::new(settings.amqp_url.clone(), settings.topology.clone());
+    let dead_letters = DeadLetters::new(settings.amqp_url.clone(), settings.topology.clone(), settings.clock);
     let holdings = Arc::clone(&settings.holdings);
     let writer = Arc::new(Mutex::new(Writer { database, dead_letters, holdings }));
     let mut backoff = FIRST_BACKOFF;

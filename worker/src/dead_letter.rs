@@ -10,8 +10,11 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::dead_letters::REASON_HEADER;
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE, Submission};
 use pulso_shared::amqp::topology::Topology;
+use pulso_shared::clock::Clock;
+use pulso_shared::ids::DeadLetterId;
 use secrecy::SecretString;
 
 use crate::delivery::Undecodable;
@@ -19,8 +22,6 @@ use crate::metrics::count_dead_letter;
 use crate::pipeline::Leftovers;
 use crate::storage::Rows;
 
-/// Header with the reason, for people.
-const REASON_HEADER: &str = "x-pulso-reason";
 /// A decoder's complaint may quote the whole message; a header must fit into a frame.
 const MAX_REASON_BYTES: usize = 1_024;
 /// AMQP `delivery-mode` of a message that must survive the broker.
@@ -42,7 +43,17 @@ pub struct Reason {
 pub struct DeadLetters {
     url: SecretString,
     topology: Topology,
+    clock: Clock,
     link: Option<(Connection, Channel)>,
+}
+
+/// A message for the dead-letter exchange. Its id is found again in lists of dead letters.
+struct Letter<'a> {
+    id: DeadLetterId,
+    reason: &'a Reason,
+    /// The AMQP type that it has, and that it shall have when it is put back.
+    kind: Option<&'a str>,
+    body: &'a [u8],
 }
 
 /// The dead-letter exchange did not take something.
@@ -57,8 +68,8 @@ enum BuryError {
 impl DeadLetters {
     /// A way that is not open yet.
     #[must_use]
-    pub fn new(url: SecretString, topology: Topology) -> Self {
-        Self { url, topology, link: None }
+    pub fn new(url: SecretString, topology: Topology, clock: Clock) -> Self {
+        Self { url, topology, clock, link: None }
     }
 
     /// Buries all that a batch has left. Returns when it is confirmed, however long that takes: everything else of the
@@ -75,7 +86,9 @@ impl DeadLetters {
     async fn bury_message(&mut self, message: &Undecodable) {
         let reason = Reason { code: "undecodable", detail: message.reason.clone() };
         tracing::warn!(reason = shorten(&reason.detail), bytes = message.body.len(), "message dead-lettered");
-        self.publish_patiently(&message.body, &reason).await;
+        let kind = message.kind.as_deref();
+        self.publish_patiently(Letter { id: DeadLetterId::generate(), reason: &reason, kind, body: &message.body })
+            .await;
     }
 
     /// All rows of one reason are one message.
@@ -89,36 +102,33 @@ impl DeadLetters {
             tracing::warn!(request_id, code = reason.code, reason = shorten(&reason.detail), "reading dead-lettered");
         }
         match serde_json::to_vec(&submissions) {
-            Ok(body) => self.publish_patiently(&body, reason).await,
+            Ok(body) => {
+                let id = DeadLetterId::generate();
+                self.publish_patiently(Letter { id, reason, kind: Some(MESSAGE_TYPE), body: &body }).await;
+            }
             Err(error) => tracing::error!(%error, "a dead letter cannot be written as JSON"),
         }
     }
 
-    async fn publish_patiently(&mut self, body: &[u8], reason: &Reason) {
+    async fn publish_patiently(&mut self, letter: Letter<'_>) {
         let mut backoff = FIRST_BACKOFF;
-        while let Err(error) = self.publish(body, reason).await {
+        while let Err(error) = self.publish(&letter).await {
             tracing::warn!(%error, retry_in = ?backoff, "not dead-lettered; waiting");
             self.link = None;
             tokio::time::sleep(backoff).await;
             backoff = LONGEST_BACKOFF.min(backoff.saturating_mul(2));
         }
-        count_dead_letter(reason.code);
+        count_dead_letter(letter.reason.code);
     }
 
-    async fn publish(&mut self, body: &[u8], reason: &Reason) -> Result<(), BuryError> {
-        let mut headers = FieldTable::default();
-        headers.insert(REASON_HEADER.into(), AMQPValue::LongString(shorten(&reason.detail).into()));
-        let properties = BasicProperties::default()
-            .with_type(MESSAGE_TYPE.into())
-            .with_content_type(CONTENT_TYPE.into())
-            .with_delivery_mode(PERSISTENT)
-            .with_headers(headers);
+    async fn publish(&mut self, letter: &Letter<'_>) -> Result<(), BuryError> {
+        let properties = letter.properties(self.clock);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let exchange = self.topology.dead_letter_exchange();
+        let key = letter.reason.code.into();
         let channel = self.channel().await?;
-        let confirmation = within_time(async {
-            channel.basic_publish(exchange, reason.code.into(), options, body, properties).await?.await
-        });
+        let confirmation =
+            within_time(async { channel.basic_publish(exchange, key, options, letter.body, properties).await?.await });
         match confirmation.await? {
             Confirmation::Ack(None) => Ok(()),
             _ => Err(BuryError::Refused),
@@ -139,6 +149,24 @@ impl DeadLetters {
         let channel = within_time(connection.create_channel()).await?;
         within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok((connection, channel))
+    }
+}
+
+impl Letter<'_> {
+    fn properties(&self, clock: Clock) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        headers.insert(REASON_HEADER.into(), AMQPValue::LongString(shorten(&self.reason.detail).into()));
+        let properties = BasicProperties::default()
+            .with_message_id(self.id.to_string().into())
+            .with_timestamp(u64::try_from(clock.now().timestamp()).unwrap_or(0))
+            .with_content_type(CONTENT_TYPE.into())
+            .with_delivery_mode(PERSISTENT)
+            .with_headers(headers);
+        // A type that fitted into the property once does so again.
+        match self.kind {
+            Some(kind) => properties.with_type(kind.into()),
+            None => properties,
+        }
     }
 }
 

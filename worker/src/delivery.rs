@@ -23,6 +23,8 @@ pub struct Delivery {
 pub struct Undecodable {
     /// Why.
     pub reason: String,
+    /// Its AMQP type: a worker that knows it may read it one day.
+    pub kind: Option<String>,
     /// The message as it came.
     pub body: Vec<u8>,
 }
@@ -37,7 +39,7 @@ impl Delivery {
             Some(other) => Err(format!("unknown message type {other}")),
             None => Err("no message type".to_owned()),
         };
-        let content = decoded.map_err(|reason| Undecodable { reason, body: delivery.data });
+        let content = decoded.map_err(|reason| Undecodable { reason, kind, body: delivery.data });
         let beat = delivery.properties.headers().as_ref().and_then(Beat::from_headers);
         Self { tag: delivery.delivery_tag, redelivered: delivery.redelivered, content, beat }
     }

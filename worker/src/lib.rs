@@ -15,6 +15,7 @@ mod batcher;
 pub mod config;
 mod consumer;
 mod dead_letter;
+mod dead_letters_command;
 mod delivery;
 mod error;
 mod health;

@@ -14,6 +14,32 @@ pub const DEFAULT_LIMIT: u16 = 100;
 /// Most rows on a page.
 pub const MAX_LIMIT: u16 = 1_000;
 
+/// How much is wanted, of what has no pages.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LimitQuery {
+    /// Most items in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u16>,
+}
+
+impl LimitQuery {
+    /// Checks it.
+    ///
+    /// # Errors
+    /// 422 for a limit out of range.
+    pub fn parse(&self) -> Result<u16, ApiError> {
+        checked_limit(self.limit)
+    }
+}
+
+fn checked_limit(limit: Option<u16>) -> Result<u16, ApiError> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let fits = (1..=MAX_LIMIT).contains(&limit);
+    fits.then_some(limit)
+        .ok_or_else(|| ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
+}
+
 /// Which page is wanted.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -46,10 +72,7 @@ impl PageQuery {
     /// # Errors
     /// 422 for a limit out of range or a cursor that is none of ours.
     pub fn parse<K: FromStr>(&self) -> Result<Page<K>, ApiError> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")));
-        }
+        let limit = checked_limit(self.limit)?;
         let after = self.cursor.as_deref().map(K::from_str).transpose();
         let after = after.map_err(|_| ApiError::field("cursor", "invalid", "is not a cursor of this list"))?;
         Ok(Page { limit, after })

@@ -39,6 +39,7 @@ use crate::routes::{self, API_PREFIX};
         (name = "accounts", description = "People and their sessions"),
         (name = "tasks", description = "What people have to do"),
         (name = "cache", description = "Small values kept for a while, each user's own"),
+        (name = "operations", description = "What administrators look at and put right"),
     )
 )]
 struct BaseDocument;

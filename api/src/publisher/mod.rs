@@ -11,9 +11,11 @@
 
 mod lane;
 mod link;
+mod queues;
 
 pub use lane::{Lane, Receipt};
 pub use link::Publisher;
+pub use queues::{QueueState, QueueStates};
 
 use std::time::Duration;
 

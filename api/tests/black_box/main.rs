@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
+mod bad_lines;
 mod cache;
 mod cookies;
 mod credentials;
+mod dead_letters;
 mod devices;
 mod exam;
 mod fleet;

@@ -2,5 +2,6 @@
 
 pub mod beat;
 pub mod connection;
+pub mod dead_letters;
 pub mod message;
 pub mod topology;

@@ -60,6 +60,12 @@ impl Topology {
         format!("{}.dead", self.prefix).into()
     }
 
+    /// Exists while somebody is busy with the dead letters.
+    #[must_use]
+    pub fn dead_letter_desk(&self) -> ShortString {
+        format!("{}.dead.desk", self.prefix).into()
+    }
+
     /// The routing key of the API's messages.
     #[must_use]
     pub fn telemetry_key(&self) -> ShortString {

@@ -15,7 +15,7 @@ use crate::load::{Journal, SentReading};
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// Appends to a file.
-pub(super) struct FileJournal {
+pub struct FileJournal {
     /// By their places in the load's plan.
     devices: Vec<DeviceId>,
     file: Mutex<Buffered>,
@@ -33,7 +33,7 @@ impl FileJournal {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn open(path: &Path, devices: Vec<DeviceId>) -> std::io::Result<Self> {
+    pub fn open(path: &Path, devices: Vec<DeviceId>) -> std::io::Result<Self> {
         let file = File::options().create(true).append(true).open(path)?;
         let writer = BufWriter::with_capacity(256 * 1024, file);
         Ok(Self { devices, file: Mutex::new(Buffered { writer, flushed_at: Instant::now(), failure: None }) })
@@ -43,7 +43,7 @@ impl FileJournal {
     ///
     /// # Errors
     /// This failure, or the first one before.
-    pub(super) fn close(&self) -> std::io::Result<()> {
+    pub fn close(&self) -> std::io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.writer.flush()?;
         file.failure.take().map_or(Ok(()), Err)

@@ -19,6 +19,8 @@ use secrecy::SecretString;
 use crate::cli::Failure;
 use crate::duration;
 use crate::screen::Screen;
+pub use journal::FileJournal;
+pub use proof::{Proof, prove};
 pub use send::SendArgs;
 
 /// The subcommand that only proves.
@@ -74,6 +76,14 @@ pub struct VerifyArgs {
     /// How long the database may take until it holds them all.
     #[arg(long, default_value = "60s", value_parser = duration::parse)]
     drain_timeout: Duration,
+}
+
+impl VerifyArgs {
+    /// A proof of what is in `file` from the database at `database_url`, which may take so long to hold it all.
+    #[must_use]
+    pub fn new(file: PathBuf, database_url: SecretString, drain_timeout: Duration) -> Self {
+        Self { file, database_url, drain_timeout }
+    }
 }
 
 /// Does it. The exit status is 0 when the proof holds, 1 when it does not, 2 when there is none.

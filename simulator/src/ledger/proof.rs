@@ -40,33 +40,35 @@ const COMPARE: &str = include_str!("compare.sql");
 
 /// What was found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Proof {
+pub struct Proof {
     /// Readings that got a 2xx.
-    accepted: u64,
+    pub accepted: u64,
     /// Of those, not in the database.
-    missing: u64,
+    pub missing: u64,
     /// Readings that are in the database more than once.
-    twice: u64,
+    pub twice: u64,
     /// Of the accepted, stored with another `cpu_usage`.
-    different: u64,
+    pub different: u64,
     /// Rows of these devices in this time that are not in the ledger at all.
-    unknown: u64,
+    pub unknown: u64,
     /// Readings that never got an answer; they may be stored or not.
-    unanswered: u64,
+    pub unanswered: u64,
     /// Of those, stored.
-    unanswered_stored: u64,
+    pub unanswered_stored: u64,
     /// Lines of the file that are torn.
-    torn: u64,
+    pub torn: u64,
 }
 
 impl Proof {
     /// Whether exactly what was accepted is stored.
-    pub(super) fn holds(&self) -> bool {
+    #[must_use]
+    pub fn holds(&self) -> bool {
         self.accepted > 0 && self.missing == 0 && self.twice == 0 && self.different == 0 && self.unknown == 0
     }
 
     /// For people.
-    pub(super) fn table(&self) -> Vec<String> {
+    #[must_use]
+    pub fn table(&self) -> Vec<String> {
         let row = |name: &str, value: u64, note: &str| format!("  {name:<26}{value:>12}  {note}");
         let stored = self.accepted.saturating_sub(self.missing);
         let mut lines = vec![
@@ -96,7 +98,10 @@ fn must_be_zero(value: u64) -> &'static str {
 }
 
 /// Waits until the database holds what was accepted, or the time is over, and compares.
-pub(super) async fn prove(args: &VerifyArgs, screen: &Screen) -> Result<Proof, Failure> {
+///
+/// # Errors
+/// When the file or the database cannot be read.
+pub async fn prove(args: &VerifyArgs, screen: &Screen) -> Result<Proof, Failure> {
     let client = connect(&args.database_url).await?;
     let torn = load(&client, &args.file).await?;
     let end = Instant::now() + args.drain_timeout;

@@ -89,7 +89,9 @@ impl Caller {
                         return Fate::Accepted(Accepted::by(&answer, payload));
                     }
                     uncertain |= status.is_server_error();
-                    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+                    // A 408 was on its way before we sent anything: our connection was idle for too long.
+                    let may_pass = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+                    if status.is_client_error() && !may_pass {
                         return Fate::Refused { answer, uncertain };
                     }
                     answer.retry_after

@@ -1,6 +1,6 @@
 //! What can never be stored goes to the dead letters with its reason, and its neighbours are stored.
 
-use pulso_testkit::{Pulso, eventually};
+use pulso_testkit::{Options, Pulso, eventually};
 use serde_json::json;
 
 async fn dead_letter(pulso: &Pulso) -> pulso_testkit::DeadLetter {
@@ -63,5 +63,63 @@ async fn readings_of_a_device_deleted_meanwhile_are_buried_and_others_stored() {
     pulso.stored(1).await;
     let dead = dead_letter(&pulso).await;
     assert!(dead.reason.contains("device") && dead.body.contains(&deleted.id), "{dead:?}");
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn the_command_lists_replays_and_deletes() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    pulso.database.execute("ALTER TABLE heartbeats ADD CONSTRAINT no_13 CHECK (cpu_usage <> 13)").await;
+    let _ = device.client.post("/heartbeats", &json!({"cpu": 13})).await.expect(202);
+    eventually("a dead letter", async || (pulso.broker.depth("dead").await == 1).then_some(())).await;
+    pulso.broker.publish("pulso.telemetry.v1", b"not json").await;
+    eventually("two dead letters", async || (pulso.broker.depth("dead").await == 2).then_some(())).await;
+
+    let command = |arguments: &[&str]| pulso.worker_command(&[&["dead-letters"], arguments].concat());
+    let (code, shown, complaint) = command(&["list"]);
+    assert_eq!((code, complaint.as_str()), (0, ""));
+    assert!(shown.contains("no_13") && shown.contains("1 readings") && shown.contains("not json"), "{shown}");
+    assert!(shown.ends_with("2 of 2 dead letters\n"), "{shown}");
+    let (_, in_full, _) = command(&["list", "--json", "--limit", "1"]);
+    let letter: serde_json::Value = serde_json::from_str(&in_full).unwrap();
+    assert_eq!((&letter["reason"], &letter["message_type"]), (&json!("refused"), &json!("pulso.telemetry.v1")));
+    let (refused, undecodable) =
+        (letter["id"].as_str().unwrap(), shown.lines().nth(2).unwrap().split(' ').next().unwrap());
+
+    pulso.database.execute("ALTER TABLE heartbeats DROP CONSTRAINT no_13").await;
+    assert_eq!(command(&["replay", refused]), (0, "1 replayed\n".to_owned(), String::new()));
+    pulso.stored(1).await;
+    assert_eq!(command(&["delete", undecodable]), (0, "1 deleted\n".to_owned(), String::new()));
+    let (code, said, complaint) = command(&["delete", undecodable]);
+    assert_eq!((code, said.as_str()), (1, "0 deleted\n"));
+    assert!(complaint.contains(undecodable), "{complaint}");
+    let (code, _, usage) = command(&["replay"]);
+    assert!(code == 2 && usage.contains("--all"), "{usage}");
+    assert_eq!(command(&["replay", "--all"]).1, "0 replayed\n");
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn what_rabbitmq_itself_gave_up_is_seen_and_put_back() {
+    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let _ =
+        device.client.post("/heartbeats", &json!({"timestamp": "2026-01-01T00:00:00Z", "cpu": 1})).await.expect(202);
+    // Beyond the queue's delivery limit, as a worker that dies of each delivery would bring it.
+    pulso.broker.return_until_dead("store").await;
+    let shown = || {
+        let (code, shown, _) = pulso.worker_command(&["dead-letters", "list", "--json"]);
+        assert_eq!(code, 0);
+        serde_json::from_str::<serde_json::Value>(shown.trim()).unwrap()
+    };
+    let letter = shown();
+    assert_eq!((&letter["reason"], &letter["message_type"]), (&json!("delivery_limit"), &json!("pulso.telemetry.v1")));
+    assert!(letter["died_at"].is_string(), "{letter}");
+    assert_eq!(shown()["id"], letter["id"], "its id stays the same");
+    let replayed = pulso.worker_command(&["dead-letters", "replay", letter["id"].as_str().unwrap()]);
+    assert_eq!(replayed, (0, "1 replayed\n".to_owned(), String::new()));
+    pulso.restart_worker().await;
+    pulso.stored(1).await;
     pulso.finish().await;
 }

@@ -159,3 +159,19 @@ async fn what_lies_in_the_default_partition_moves_when_its_day_gets_one() {
     pulso.stored(3).await;
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn a_lock_on_the_table_delays_and_loses_nothing() {
+    let mut pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let (locked, unlocked) = ("BEGIN; LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE", "ROLLBACK");
+    pulso.database.execute(locked).await;
+    send_backlog(&device, 100, 0).await;
+    eventually("the worker has it in hand", async || (pulso.broker.depth("store").await == 0).then_some(())).await;
+    // Dies with it in hand: its transaction must not hold on to the rows of the next one.
+    pulso.worker.as_mut().unwrap().kill().await;
+    pulso.restart_worker().await;
+    pulso.database.execute(unlocked).await;
+    pulso.stored(100).await;
+    pulso.finish().await;
+}

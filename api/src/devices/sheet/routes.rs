@@ -1,10 +1,9 @@
 //! The routes of sheets.
 
-use actix_web::dev::{Decompress, Payload};
+use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::{Bytes, BytesMut, Data, block};
+use actix_web::web::{Bytes, Data, block};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, get, post};
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -12,6 +11,7 @@ use super::import::{self, ImportResponse};
 use super::{export, read};
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;
+use crate::extract::body::read_body;
 use crate::state::AppState;
 
 /// Largest sheet, after decompression: 10,000 devices with 800 bytes each.

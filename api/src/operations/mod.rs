@@ -1,0 +1,12 @@
+//! What those who run Pulso look at and put right: the pipeline's state, and the dead letters. For administrators.
+//!
+//! Nothing here stands in the way of ingest: each request opens a connection to the broker of its own, and closes it.
+
+mod answer;
+mod body;
+mod dead_letters;
+mod pipeline;
+pub mod routes;
+mod store;
+
+pub use pipeline::PipelineSamples;

@@ -1,0 +1,156 @@
+//! One dead letter, as far as people want to see it.
+
+use chrono::{DateTime, Utc};
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::amqp::message::{self, Submission};
+use crate::ids::DeadLetterId;
+
+/// Header with the reason, for people; the routing key has it in one word.
+pub const REASON_HEADER: &str = "x-pulso-reason";
+/// Header in which RabbitMQ says why and when it dead-lettered a message by itself.
+const DEATH_HEADER: &str = "x-death";
+/// A larger body is shown by its beginning only: a list of a thousand letters has to fit into memory.
+const MAX_DECODED_BYTES: usize = 16 * 1024;
+/// Bytes of a body that are shown where it is not shown whole.
+const EXCERPT_BYTES: usize = 512;
+
+/// What lies in the dead-letter queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// Stays the same for as long as it lies there.
+    pub id: DeadLetterId,
+    /// Why, in one word: `undecodable`, `device_gone`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
+    pub reason: String,
+    /// Why, for people.
+    pub detail: String,
+    /// When it came here, to the second.
+    pub died_at: Option<DateTime<Utc>>,
+    /// The AMQP `type` it was published with.
+    pub message_type: Option<String>,
+    /// Size of its body.
+    pub bytes: usize,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a dead letter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// It can be read, and is small enough to be shown.
+    Submissions(Vec<Submission>),
+    /// Its beginning.
+    Excerpt(String),
+}
+
+impl DeadLetter {
+    /// Describes a delivered message.
+    #[must_use]
+    pub fn read(delivery: &Delivery) -> Self {
+        let properties = &delivery.properties;
+        let death = Death::of(properties);
+        let own_reason = text_header(properties.headers().as_ref(), REASON_HEADER);
+        let (reason, detail) = match (own_reason, &death.reason) {
+            (Some(detail), _) => (delivery.routing_key.to_string(), detail),
+            (None, Some(word)) => (word.clone(), "RabbitMQ dead-lettered the whole message by itself".to_owned()),
+            (None, None) => ("unknown".to_owned(), "nobody has said why".to_owned()),
+        };
+        Self {
+            id: id_of(delivery),
+            reason,
+            detail,
+            died_at: properties.timestamp().or(death.time).and_then(from_seconds),
+            message_type: properties.kind().as_ref().map(|kind| kind.as_str().to_owned()),
+            bytes: delivery.data.len(),
+            content: Content::of(&delivery.data),
+        }
+    }
+}
+
+impl Content {
+    fn of(body: &[u8]) -> Self {
+        if body.len() <= MAX_DECODED_BYTES
+            && let Ok(submissions) = message::decode(body)
+        {
+            return Self::Submissions(submissions);
+        }
+        let beginning = body.get(..EXCERPT_BYTES.min(body.len())).unwrap_or_default();
+        Self::Excerpt(String::from_utf8_lossy(beginning).into_owned())
+    }
+}
+
+/// A letter's id: the one that the worker gave it, else one made of what stays the same: its body, and why, where and
+/// when RabbitMQ moved it here. (`x-delivery-count` beside that changes with each look.)
+pub(super) fn id_of(delivery: &Delivery) -> DeadLetterId {
+    let given = delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+    given.unwrap_or_else(|| {
+        let death = delivery.properties.headers().as_ref().and_then(|headers| headers.inner().get(DEATH_HEADER));
+        let digest = Sha256::new().chain_update(format!("{death:?}\0")).chain_update(&delivery.data).finalize();
+        let half = digest.first_chunk::<16>().copied().unwrap_or_default();
+        DeadLetterId::from(Uuid::from_bytes(half))
+    })
+}
+
+/// What RabbitMQ says of the newest death.
+#[derive(Default)]
+struct Death {
+    reason: Option<String>,
+    time: Option<u64>,
+}
+
+impl Death {
+    fn of(properties: &BasicProperties) -> Self {
+        let newest = || {
+            let deaths = properties.headers().as_ref()?.inner().get(DEATH_HEADER)?.as_array()?;
+            deaths.as_slice().first()?.as_field_table()
+        };
+        newest().map_or_else(Self::default, |death| Self {
+            reason: text_header(Some(death), "reason"),
+            time: death.inner().get("time").and_then(AMQPValue::as_timestamp),
+        })
+    }
+}
+
+fn text_header(headers: Option<&FieldTable>, name: &str) -> Option<String> {
+    headers?.inner().get(name)?.as_long_string().map(ToString::to_string)
+}
+
+fn from_seconds(seconds: u64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::BasicProperties;
+    use lapin::message::Delivery;
+
+    use super::{Content, DeadLetter, EXCERPT_BYTES, id_of};
+    use crate::ids::DeadLetterId;
+
+    fn letter(properties: BasicProperties, body: &[u8]) -> Delivery {
+        Delivery { properties, ..Delivery::mock(1, "".into(), "refused".into(), false, body.to_vec()) }
+    }
+
+    #[test]
+    fn a_letter_keeps_the_id_it_was_given_and_one_without_gets_the_same_each_time() {
+        let given = DeadLetterId::generate();
+        let properties = BasicProperties::default().with_message_id(given.to_string().into());
+        assert_eq!(id_of(&letter(properties, b"x")), given);
+        let made = id_of(&letter(BasicProperties::default(), b"x"));
+        assert_eq!(made, id_of(&letter(BasicProperties::default(), b"x")));
+        assert_ne!(made, id_of(&letter(BasicProperties::default(), b"y")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_is_large_is_shown_by_its_beginning() {
+        let shown = |body: &[u8]| DeadLetter::read(&letter(BasicProperties::default(), body)).content;
+        assert_eq!(shown(b"[]"), Content::Submissions(Vec::new()));
+        assert_eq!(shown(b"not \xff json"), Content::Excerpt("not \u{fffd} json".into()));
+        let large = format!("[{}]", " ".repeat(20_000));
+        assert!(matches!(shown(large.as_bytes()), Content::Excerpt(text) if text.len() == EXCERPT_BYTES));
+    }
+}
