@@ -77,6 +77,18 @@ pub struct ApiConfig {
     /// What is accepted from devices.
     #[command(flatten)]
     pub ingest: IngestConfig,
+    /// The catalogue.
+    #[command(flatten)]
+    pub catalogue: CatalogueConfig,
+}
+
+/// Settings of the catalogue.
+#[derive(Debug, Clone, Args)]
+pub struct CatalogueConfig {
+    /// Where `POST /products/import` fetches products from when it brings none: http or https, in the shape of
+    /// dummyjson's `/products`.
+    #[arg(long, env = "CATALOGUE_URL")]
+    pub catalogue_url: Option<String>,
 }
 
 /// Settings of accounts and tokens.

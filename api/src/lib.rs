@@ -4,7 +4,10 @@
 
 mod accounts;
 pub mod app;
+mod audit;
 mod cache;
+mod cart;
+mod catalogue;
 pub mod config;
 mod devices;
 mod error;
@@ -15,7 +18,9 @@ mod history;
 mod ingest;
 mod metrics;
 mod migrate;
+mod money;
 mod openapi;
+mod orders;
 mod presence;
 mod publisher;
 mod request;

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::error::ApiError;
 use crate::openapi::allowed_methods;
 use crate::request::RequestId;
-use crate::{accounts, devices, history, ingest, presence};
+use crate::{accounts, audit, cart, catalogue, devices, history, ingest, orders, presence};
 
 /// Where the documented form of every route lives.
 pub const API_PREFIX: &str = "/api/v1";
@@ -26,6 +26,10 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     presence::routes::configure(routes);
     devices::routes::configure(routes);
     accounts::routes::configure(routes);
+    catalogue::routes::configure(routes);
+    cart::routes::configure(routes);
+    orders::routes::configure(routes);
+    audit::routes::configure(routes);
 }
 
 /// What no route has taken: an address that takes other methods, or no address at all.

@@ -129,6 +129,22 @@ id_type! {
     /// One sign-in of a user: an access token and the family of refresh tokens that grows from it.
     SessionId
 }
+id_type! {
+    /// A product of the catalogue.
+    ProductId
+}
+id_type! {
+    /// An order.
+    OrderId
+}
+id_type! {
+    /// An entry of the audit log.
+    AuditId
+}
+id_type! {
+    /// Whatever an entry of the audit log is about.
+    SubjectId
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 //!  routes, server_routes ─▶ lifecycle, deletion, views ─▶ store ─▶ devices, device_state
 //!  credential_routes ─────▶ credentials ────────────────▶ credential_store ─▶ device_credentials
 //!          └▶ body ◀ types, spans; answer
+//!  orders ────────────────▶ bought: devices that were shipped, registered for their buyer
 //!  ingest ────────────────▶ registry: who may send for which device, from memory
 //! ```
 //!
@@ -11,6 +12,7 @@
 
 mod answer;
 mod body;
+mod bought;
 mod credential_routes;
 mod credential_store;
 mod credentials;
@@ -26,6 +28,7 @@ mod views;
 
 use crate::error::ApiError;
 
+pub use bought::register_bought;
 pub use deletion::{DeletedDevices, announce_deleted, delete_all_of};
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
 

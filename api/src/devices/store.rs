@@ -10,6 +10,7 @@ use pulso_shared::ids::{DeviceId, UserId};
 use pulso_shared::schema::{device_purges, device_state, devices};
 
 use super::types::SearchText;
+use crate::text::escape_like;
 
 /// A device.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -121,6 +122,13 @@ pub async fn insert_device(connection: &mut AsyncPgConnection, device: &NewDevic
     diesel::insert_into(device_state::table).values(state).execute(connection).await.map(|_| ())
 }
 
+/// As [`insert_device`], many in two statements.
+pub async fn insert_devices(connection: &mut AsyncPgConnection, devices: &[NewDeviceRow<'_>]) -> QueryResult<()> {
+    diesel::insert_into(devices::table).values(devices).execute(connection).await?;
+    let states: Vec<_> = devices.iter().map(|device| device_state::device_id.eq(device.id)).collect();
+    diesel::insert_into(device_state::table).values(states).execute(connection).await.map(|_| ())
+}
+
 /// One of an owner's devices.
 pub async fn find_device(
     connection: &mut AsyncPgConnection,
@@ -166,11 +174,6 @@ pub async fn list_devices(
     query.load(connection).await
 }
 
-/// The text as a pattern that matches it and nothing else.
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
 /// One of an owner's devices, kept from changing until the transaction ends.
 pub async fn lock_device(
     connection: &mut AsyncPgConnection,
@@ -201,14 +204,4 @@ pub async fn delete_devices(connection: &mut AsyncPgConnection, ids: &[DeviceId]
     let purges: Vec<_> = ids.iter().map(|id| device_purges::device_id.eq(id)).collect();
     diesel::insert_into(device_purges::table).values(purges).execute(connection).await?;
     diesel::delete(devices::table.filter(devices::id.eq_any(ids))).execute(connection).await.map(|_| ())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape_like;
-
-    #[test]
-    fn what_is_looked_for_is_no_pattern() {
-        assert_eq!(escape_like(r"100%_\"), r"100\%\_\\");
-    }
 }

@@ -35,6 +35,10 @@ use crate::routes::{self, API_PREFIX};
         (name = "presence", description = "Who is there"),
         (name = "devices", description = "Devices, servers and their credentials"),
         (name = "accounts", description = "People and their sessions"),
+        (name = "catalogue", description = "Equipment for the fleet"),
+        (name = "cart", description = "What a user means to order"),
+        (name = "orders", description = "What was ordered"),
+        (name = "operators", description = "For administrators of the installation"),
     )
 )]
 struct BaseDocument;
