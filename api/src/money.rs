@@ -119,9 +119,15 @@ mod tests {
 
     #[test]
     fn a_decimal_price_is_read_digit_by_digit() {
-        for (text, expected) in
-            [("9.99", 999), ("0.1", 10), ("19.90", 1990), ("1999", 199_900), ("0.29", 29), ("1.15", 115), ("8.000", 800)]
-        {
+        for (text, expected) in [
+            ("9.99", 999),
+            ("0.1", 10),
+            ("19.90", 1990),
+            ("1999", 199_900),
+            ("0.29", 29),
+            ("1.15", 115),
+            ("8.000", 800),
+        ] {
             assert_eq!(minor(text, "USD"), Ok(expected), "{text}");
         }
         assert_eq!((minor("1200", "JPY"), minor("1.234", "KWD")), (Ok(1200), Ok(1234)));

@@ -64,7 +64,8 @@ pub async fn upsert_item(
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
     let quantity = cart_items::quantity.eq(quantity);
-    let item = (cart_items::user_id.eq(user), cart_items::product_id.eq(product), quantity, cart_items::added_at.eq(now));
+    let item =
+        (cart_items::user_id.eq(user), cart_items::product_id.eq(product), quantity, cart_items::added_at.eq(now));
     let insert = diesel::insert_into(cart_items::table).values(item);
     let upsert = insert.on_conflict((cart_items::user_id, cart_items::product_id)).do_update().set(quantity);
     upsert.execute(connection).await.map(|_| ())

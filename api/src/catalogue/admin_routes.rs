@@ -63,11 +63,7 @@ async fn create_product(
     (status = 422, body = Problem, description = "No item is valid, or too many; or no body, and no CATALOGUE_URL"),
     (status = 503, body = Problem, description = "The feed cannot be fetched")))]
 #[post("/products/import")]
-async fn import_products(
-    state: Data<AppState>,
-    caller: AuthAdmin,
-    body: Json<Feed>,
-) -> Result<HttpResponse, ApiError> {
+async fn import_products(state: Data<AppState>, caller: AuthAdmin, body: Json<Feed>) -> Result<HttpResponse, ApiError> {
     let imported = import::import(&state, caller.0.user_id, body.0).await?;
     Ok(HttpResponse::Ok().json(imported))
 }

@@ -113,7 +113,11 @@ pub struct FeedItem {
 /// Everything that is wrong with it.
 pub fn read_item(item: Value, seen: &mut HashSet<String>) -> Result<FeedItem, Vec<FieldError>> {
     let Value::Object(object) = item else {
-        return Err(vec![FieldError { pointer: String::new(), code: "wrong_type", detail: "must be an object".into() }]);
+        return Err(vec![FieldError {
+            pointer: String::new(),
+            code: "wrong_type",
+            detail: "must be an object".into(),
+        }]);
     };
     let item = from_object::<FeedItem>(object).map_err(|error| match error {
         ApiError::Validation(faults) => faults,
@@ -206,8 +210,13 @@ mod tests {
     #[test]
     fn an_item_tells_all_that_is_wrong_with_it() {
         let wrong = json!({"id": 1.5, "title": "", "price": "9.99", "stock": -1, "thumbnail": "javascript:x"});
-        let expected =
-            [("/id", "wrong_type"), ("/title", "invalid"), ("/price", "wrong_type"), ("/stock", "invalid"), ("/thumbnail", "invalid")];
+        let expected = [
+            ("/id", "wrong_type"),
+            ("/title", "invalid"),
+            ("/price", "wrong_type"),
+            ("/stock", "invalid"),
+            ("/thumbnail", "invalid"),
+        ];
         assert_eq!(faults(wrong), expected.map(|(pointer, code)| (pointer.to_owned(), code)));
         for bad in [json!(null), json!(5), json!([]), json!("x")] {
             assert_eq!(faults(bad), [(String::new(), "wrong_type")]);

@@ -245,7 +245,8 @@ pub async fn list_products(
     if let Some(text) = &filter.text {
         let pattern = format!("%{}%", escape_like(text.as_str()));
         let in_title = products::title.ilike(pattern.clone());
-        query = query.filter(in_title.or(products::description.ilike(pattern.clone())).or(products::sku.ilike(pattern)));
+        query =
+            query.filter(in_title.or(products::description.ilike(pattern.clone())).or(products::sku.ilike(pattern)));
     }
     if let Some(category) = &filter.category {
         query = query.filter(products::category.ilike(escape_like(category.as_str())));
@@ -297,4 +298,3 @@ pub fn cursor_of(product: &Product, sort: Sort) -> ProductCursor {
     };
     ProductCursor { key, id: product.id }
 }
-

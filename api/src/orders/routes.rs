@@ -29,12 +29,7 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
-    routes
-        .service(create_order)
-        .service(list_orders)
-        .service(get_order)
-        .service(cancel_order)
-        .service(update_order);
+    routes.service(create_order).service(list_orders).service(get_order).service(cancel_order).service(update_order);
 }
 
 /// Which orders are wanted.

@@ -8,14 +8,18 @@ use crate::shop::{Shop, product, put};
 async fn a_cart_is_filled_changed_and_emptied_and_is_nobody_elses() {
     let shop = Shop::open().await;
     let lamp = shop.product(json!({})).await;
-    let gateway = shop.product(json!({"title": "Gateway", "price_minor": 5000, "currency": "USD", "is_device": true})).await;
+    let gateway =
+        shop.product(json!({"title": "Gateway", "price_minor": 5000, "currency": "USD", "is_device": true})).await;
     let (buyer, other) = (shop.buyer(&[]).await, shop.buyer(&[(&lamp, 1)]).await);
     assert_eq!(buyer.get("/cart").await.expect(200).body, json!({"items": [], "totals": [], "can_be_ordered": false}));
 
     let _ = put(&buyer, &lamp, json!(2)).await.expect(200);
     let cart = put(&buyer, &gateway.to_lowercase(), json!(1)).await.expect(200);
     assert_eq!(cart.body, buyer.get("/cart").await.expect(200).body);
-    assert_eq!((&cart.body["items"][0]["product_id"], &cart.body["items"][0]["line_total_minor"]), (&json!(lamp), &json!(1998)));
+    assert_eq!(
+        (&cart.body["items"][0]["product_id"], &cart.body["items"][0]["line_total_minor"]),
+        (&json!(lamp), &json!(1998))
+    );
     let totals = json!([{"currency": "EUR", "total_minor": 1998}, {"currency": "USD", "total_minor": 5000}]);
     assert_eq!((&cart.body["totals"], &cart.body["can_be_ordered"]), (&totals, &json!(false)));
 
@@ -42,7 +46,17 @@ async fn a_quantity_that_cannot_be_is_refused_and_leaves_the_cart_as_it_was() {
     let shop = Shop::open().await;
     let lamp = shop.product(json!({})).await;
     let buyer = shop.buyer(&[(&lamp, 10)]).await;
-    for bad in [json!(0), json!(-1), json!(1.5), json!(10_001), json!(1e30), json!(i64::MAX), json!("2"), json!(null), json!(true)] {
+    for bad in [
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!(10_001),
+        json!(1e30),
+        json!(i64::MAX),
+        json!("2"),
+        json!(null),
+        json!(true),
+    ] {
         let faults = put(&buyer, &lamp, bad.clone()).await.expect(422).faults();
         assert_eq!(faults[0].0, "/quantity", "{bad}");
     }
@@ -70,7 +84,11 @@ async fn a_cart_shows_todays_prices_and_what_can_no_longer_be_had() {
 
     let refused = buyer.post("/orders", &json!({})).await.expect(409);
     let expected = [(lamp.as_str(), "insufficient_stock"), (gone.as_str(), "retired")];
-    assert_eq!(refused.faults(), expected.map(|(id, code)| (format!("/items/{id}"), code.to_owned())), "all of it at once");
+    assert_eq!(
+        refused.faults(),
+        expected.map(|(id, code)| (format!("/items/{id}"), code.to_owned())),
+        "all of it at once"
+    );
     assert_eq!(shop.stock(&lamp).await, 4);
     let _ = put(&buyer, &lamp, json!(4)).await.expect(200);
     let _ = buyer.delete(&format!("/cart/items/{gone}")).await.expect(204);

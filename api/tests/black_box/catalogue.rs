@@ -14,7 +14,10 @@ async fn an_administrator_makes_changes_and_retires_a_product_and_all_can_see_it
     let made = admin.post("/products", &described).await.expect(201);
     let path = made.header("location").unwrap().to_owned();
     let seen = everybody.get(&path).await.expect(200);
-    assert_eq!((&seen.body, &seen.body["title"], &seen.body["price_minor"]), (&made.body, &json!("Gateway"), &json!(999)));
+    assert_eq!(
+        (&seen.body, &seen.body["title"], &seen.body["price_minor"]),
+        (&made.body, &json!("Gateway"), &json!(999))
+    );
     let tag = seen.header("etag").unwrap().to_owned();
     let _ = everybody.get_with(&path, "If-None-Match", &tag).await.expect(304);
     let list = everybody.get("/products").await.expect(200);
@@ -126,8 +129,12 @@ async fn the_list_is_searched_filtered_and_paged_in_every_order() {
     let rest = everybody.get(&first.next_page().unwrap().replace("limit=3", "limit=10")).await.expect(200);
     assert_eq!(each(&rest, "price_minor"), [200, 250, 300, 9999]);
 
-    let found = async |query: &str| each(&everybody.get(&format!("/products?{query}")).await.expect(200), "title").len();
-    assert_eq!((found("q=BETA").await, found("q=%25_").await, found("q=nothing").await, found("q=").await), (1, 1, 0, 6));
+    let found =
+        async |query: &str| each(&everybody.get(&format!("/products?{query}")).await.expect(200), "title").len();
+    assert_eq!(
+        (found("q=BETA").await, found("q=%25_").await, found("q=nothing").await, found("q=").await),
+        (1, 1, 0, 6)
+    );
     assert_eq!((found("category=lamps").await, found("category=lamp").await), (2, 0));
     assert_eq!(everybody.get("/data/products?sort=price").await.body, everybody.get("/products?sort=price").await.body);
     let categories = everybody.get("/products/categories").await.expect(200);
@@ -147,7 +154,8 @@ async fn a_bad_query_is_told_all_its_faults() {
     }
     let by_price = everybody.get("/products?sort=price&limit=1").await.expect(200).next_page().unwrap();
     let _ = everybody.get(&by_price.replace("sort=price", "sort=name")).await.expect(422);
-    for bad in ["/products?cursor=x", "/products?cursor=%C3%A3", "/products/best-sellers?limit=0", "/products?limit=x"] {
+    for bad in ["/products?cursor=x", "/products?cursor=%C3%A3", "/products/best-sellers?limit=0", "/products?limit=x"]
+    {
         let _ = everybody.get(bad).await.expect(422);
     }
     for unknown in ["/products/x", "/products/01JD3ZK8M4T0Q2V6X9Y7B5C1RA"] {

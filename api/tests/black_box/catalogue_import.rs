@@ -72,13 +72,17 @@ async fn a_bad_item_is_named_by_its_place_and_the_others_are_imported() {
     items[3]["price"] = json!(-1);
     items[4]["sku"] = json!("TAKEN");
     items[5]["id"] = json!(0);
-    items[6] = json!({"id": {"$ne": 1}, "title": "x\u{0}", "price": 1e300, "stock": 1.5, "thumbnail": "javascript:alert(1)"});
+    items[6] =
+        json!({"id": {"$ne": 1}, "title": "x\u{0}", "price": 1e300, "stock": 1.5, "thumbnail": "javascript:alert(1)"});
     let answer = shop.admin.post("/products/import", &feed(&items)).await.expect(200);
     assert_eq!(counts(&answer), [2, 0, 0, 6]);
     let rejected: Vec<_> = answer.body["rejected"].as_array().unwrap().iter().collect();
     let indices: Vec<_> = rejected.iter().map(|item| item["index"].as_u64().unwrap()).collect();
     assert_eq!(indices, [1, 2, 3, 4, 5, 6]);
-    assert_eq!((&rejected[3]["errors"][0]["pointer"], &rejected[3]["errors"][0]["code"]), (&json!("/sku"), &json!("taken")));
+    assert_eq!(
+        (&rejected[3]["errors"][0]["pointer"], &rejected[3]["errors"][0]["code"]),
+        (&json!("/sku"), &json!("taken"))
+    );
     assert_eq!(rejected[5]["errors"].as_array().unwrap().len(), 5, "all that is wrong with it");
 
     let none = shop.admin.post("/products/import", &json!({"products": [{}, 5]})).await.expect(422);

@@ -70,7 +70,10 @@ async fn the_same_key_and_body_get_the_same_answer_also_when_they_race() {
     assert_eq!(count(&answers, 201), 8);
     assert!(answers.iter().all(|answer| answer.text == answers[0].text), "to the letter");
     assert_eq!(answers.iter().filter(|answer| answer.header("idempotency-replayed").is_none()).count(), 1);
-    assert_eq!((shop.stock(&lamp).await, shop.pulso.database.count("SELECT count(*) FROM orders").await), (json!(8), 1));
+    assert_eq!(
+        (shop.stock(&lamp).await, shop.pulso.database.count("SELECT count(*) FROM orders").await),
+        (json!(8), 1)
+    );
 
     // Later, when the order has gone on and the cart is full again: still the first answer, and nothing ordered.
     let order = format!("/orders/{}", answers[0].body["id"].as_str().unwrap());

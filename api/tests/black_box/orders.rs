@@ -7,12 +7,19 @@ use crate::shop::{Shop, each, product, put, text};
 #[tokio::test]
 async fn an_order_freezes_prices_takes_stock_and_empties_the_cart() {
     let shop = Shop::open().await;
-    let (lamp, pole) = (shop.product(json!({"sku": "L"})).await, shop.product(json!({"title": "Pole", "price_minor": 150})).await);
+    let (lamp, pole) =
+        (shop.product(json!({"sku": "L"})).await, shop.product(json!({"title": "Pole", "price_minor": 150})).await);
     let buyer = shop.buyer(&[(&lamp, 2), (&pole, 3)]).await;
     let made = buyer.post("/orders", &json!({"total_minor": 2448})).await.expect(201);
-    assert_eq!((&made.body["status"], &made.body["total_minor"], &made.body["currency"]), (&json!("pending"), &json!(2448), &json!("EUR")));
+    assert_eq!(
+        (&made.body["status"], &made.body["total_minor"], &made.body["currency"]),
+        (&json!("pending"), &json!(2448), &json!("EUR"))
+    );
     assert_eq!(made.body["items"][0]["line_total_minor"], json!(1998));
-    assert_eq!((&made.body["history"][0]["status"], &made.body["history"][0]["changed_by"]), (&json!("pending"), &json!("buyer")));
+    assert_eq!(
+        (&made.body["history"][0]["status"], &made.body["history"][0]["changed_by"]),
+        (&json!("pending"), &json!("buyer"))
+    );
     assert_eq!((shop.stock(&lamp).await, shop.stock(&pole).await), (json!(8), json!(7)));
     assert_eq!(buyer.get("/cart").await.body["items"], json!([]));
     let _ = buyer.post("/orders", &json!({})).await.expect(409);
@@ -47,7 +54,10 @@ async fn an_order_has_one_currency_and_a_bounded_number_of_devices() {
     let (euro, dollar) = (shop.product(json!({})).await, shop.product(json!({"currency": "USD"})).await);
     let buyer = shop.buyer(&[(&euro, 1), (&dollar, 1)]).await;
     let _ = buyer.post("/orders", &json!({})).await.expect(409);
-    assert_eq!((shop.stock(&euro).await, buyer.get("/cart").await.body["items"].as_array().unwrap().len()), (json!(10), 2));
+    assert_eq!(
+        (shop.stock(&euro).await, buyer.get("/cart").await.body["items"].as_array().unwrap().len()),
+        (json!(10), 2)
+    );
     let many = json!({"is_device": true, "stock": 9_000});
     let (one, two) = (shop.product(many.clone()).await, shop.product(many).await);
     let builder = shop.buyer(&[(&one, 9_000), (&two, 1_001)]).await;
@@ -78,7 +88,8 @@ async fn administrators_bring_an_order_to_the_buyer_step_by_step() {
     let _ = shop.admin.send(stale.json(&json!({"status": "paid"}))).await.expect(412);
 
     let after = buyer.get(&order).await.expect(200);
-    let history: Vec<Value> = after.body["history"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
+    let history: Vec<Value> =
+        after.body["history"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
     assert_eq!(history, ["pending", "paid", "shipped", "delivered"]);
     assert_eq!(after.body["history"][1]["changed_by"], json!("administrator"));
     let audit = shop.admin.get(&format!("/admin/audit?subject_id={}", text(&after.body["id"]))).await.expect(200);
@@ -146,7 +157,8 @@ async fn an_order_is_its_buyers_and_the_administrators_and_nobody_elses() {
 #[tokio::test]
 async fn shipped_devices_are_registered_for_the_buyer_ready_to_claim() {
     let shop = Shop::open().await;
-    let (lamp, sensor) = (shop.product(json!({})).await, shop.product(json!({"title": "Sensor", "is_device": true})).await);
+    let (lamp, sensor) =
+        (shop.product(json!({})).await, shop.product(json!({"title": "Sensor", "is_device": true})).await);
     let gateway = shop.product(json!({"title": "Gateway", "is_device": true})).await;
     let (buyer, order) = shop.ordered(&[(&lamp, 2), (&sensor, 3), (&gateway, 1)]).await;
     let _ = shop.step(&order, "paid").await.expect(200);
