@@ -94,7 +94,7 @@ impl PriceMinor {
             return Err(MoneyError::Decimals(decimals));
         }
         let digits = format!("{units}{fraction:0<decimals$}");
-        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if units.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(MoneyError::OutOfRange);
         }
         digits.parse::<i64>().map_err(|_| MoneyError::OutOfRange)?.try_into()
