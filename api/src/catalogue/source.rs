@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::USER_AGENT;
+use hyper::{Request, StatusCode};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
@@ -16,20 +21,22 @@ use crate::extract::json::parse;
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// A thousand items with all that we do not read of them.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// From an older address to a newer one, and from http to https.
-const MAX_REDIRECTS: usize = 3;
 
 /// Why there is no feed; for the operator.
 #[derive(Debug, thiserror::Error)]
 enum SourceError {
-    #[error("{0}")]
+    #[error("CATALOGUE_URL: {0}")]
+    Address(#[from] hyper::http::Error),
+    #[error(transparent)]
     Tls(#[from] rustls::Error),
-    #[error("{0}")]
-    Http(#[from] reqwest::Error),
+    #[error("no connection: {0}")]
+    Connect(#[from] legacy::Error),
     #[error("it answers {0}")]
-    Status(reqwest::StatusCode),
-    #[error("it is longer than {MAX_BYTES} bytes")]
-    TooLong,
+    Status(StatusCode),
+    #[error("its body cannot be read, or is longer than {MAX_BYTES} bytes: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error("no whole answer within {} s", TIMEOUT.as_secs())]
+    Timeout(#[from] tokio::time::error::Elapsed),
 }
 
 /// Fetches the feed's items.
@@ -40,7 +47,8 @@ pub async fn fetch(url: Option<&str>) -> Result<Vec<Value>, ApiError> {
     let url = url.filter(|url| !url.is_empty()).ok_or_else(|| {
         ApiError::field("products", "required", "is required, since this installation has no CATALOGUE_URL")
     })?;
-    let bytes = download(url).await.map_err(|error| unusable(error.to_string()))?;
+    let downloaded = tokio::time::timeout(TIMEOUT, download(url)).await.map_err(SourceError::from).flatten();
+    let bytes = downloaded.map_err(|error| unusable(error.to_string()))?;
     let feed = parse::<Feed>(&bytes).map_err(|error| unusable(error.to_string()))?;
     feed.items.ok_or_else(|| unusable("it has no products".to_owned()))
 }
@@ -49,22 +57,16 @@ fn unusable(cause: String) -> ApiError {
     ApiError::Unavailable { what: "The catalogue's source", cause }
 }
 
-async fn download(url: &str) -> Result<Vec<u8>, SourceError> {
-    let client = Client::builder().timeout(TIMEOUT).redirect(Policy::limited(MAX_REDIRECTS));
-    let client = client.tls_backend_preconfigured(tls()?).build()?;
-    let response = client.get(url).send().await?;
-    if response.status().is_success() { read(response).await } else { Err(SourceError::Status(response.status())) }
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_BYTES {
-            return Err(SourceError::TooLong);
-        }
+/// Follows no redirect: the operator says where the feed is, and nobody else.
+async fn download(url: &str) -> Result<Bytes, SourceError> {
+    let request = Request::get(url).header(USER_AGENT, "pulso").body(Empty::<Bytes>::new())?;
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls()?).https_or_http().enable_http1().build();
+    let response = Client::builder(TokioExecutor::new()).build(connector).request(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(SourceError::Status(response.status()));
     }
-    Ok(bytes)
+    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
+    body.map(|body| body.to_bytes()).map_err(SourceError::Body)
 }
 
 /// With the roots that browsers trust built in: a container has none of its own.

@@ -125,7 +125,11 @@ async fn the_list_is_searched_filtered_and_paged_in_every_order() {
     // A price that changes between two pages neither hides nor repeats the others.
     let first = everybody.get("/products?sort=price&limit=3").await.expect(200);
     let moved = text(&first.body[2]["id"]);
-    let _ = shop.admin.put(&format!("/products/{moved}"), &product(json!({"price_minor": 9999}))).await.expect(200);
+    let _ = shop
+        .admin
+        .put(&format!("/products/{moved}"), &product(json!({"title": first.body[2]["title"], "price_minor": 9999})))
+        .await
+        .expect(200);
     let rest = everybody.get(&first.next_page().unwrap().replace("limit=3", "limit=10")).await.expect(200);
     assert_eq!(each(&rest, "price_minor"), [200, 250, 300, 9999]);
 
@@ -133,7 +137,7 @@ async fn the_list_is_searched_filtered_and_paged_in_every_order() {
         async |query: &str| each(&everybody.get(&format!("/products?{query}")).await.expect(200), "title").len();
     assert_eq!(
         (found("q=BETA").await, found("q=%25_").await, found("q=nothing").await, found("q=").await),
-        (1, 1, 0, 6)
+        (2, 1, 0, 6)
     );
     assert_eq!((found("category=lamps").await, found("category=lamp").await), (2, 0));
     assert_eq!(everybody.get("/data/products?sort=price").await.body, everybody.get("/products?sort=price").await.body);
