@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use pulso_shared::amqp::topology::Topology;
@@ -27,14 +27,13 @@ use crate::{accounts, health, healthcheck, migrate, openapi, request, routes};
 /// A failure to start, told to the operator.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Largest body, after decompression.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long requests in flight have to finish after SIGTERM, s. Longer than the publish timeout.
 const SHUTDOWN_TIMEOUT_S: u64 = 15;
 /// How long the start waits for the revocations; devices' heartbeats are accepted without the database.
 const FIRST_LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: devices that report each minute need not connect anew.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
@@ -80,7 +79,7 @@ fn build(config: ApiConfig) -> Result<AppState, StartError> {
     Ok(AppState {
         clock: Clock,
         cache: Cache::new(&config.redis_url)?,
-        tokens: Tokens::new(&config.auth.jwt_secret),
+        tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         devices: DeviceRegistry::new(db.clone()),
         limiter: IngestLimiter::new(config.ingest.ingest_max_hz),
@@ -107,7 +106,7 @@ fn start_background(state: &Data<AppState>) {
 }
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {
-    let workers = state.config.http_workers;
+    let workers = state.config.http_threads();
     let document = Arc::new(openapi::document());
     let server = HttpServer::new(move || {
         let limits = PublishLimits {
@@ -117,18 +116,17 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
         App::new()
             .app_data(state.clone())
             .app_data(Lane::open(state.publisher.clone(), limits))
-            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
-            .wrap(NormalizePath::trim())
             .wrap(from_fn(request::observe))
+            // What devices ask for comes first: the router tries one after the other.
+            .configure(routes::serve)
             .configure(|services| openapi::serve(services, &document))
             .configure(health::configure)
-            .configure(routes::serve)
     })
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
+    .workers(workers)
     .disable_signals();
-    let server = if workers > 0 { server.workers(workers) } else { server };
     let server = server.listen(listener)?.run();
     let handle = server.handle();
     tokio::spawn(async move {

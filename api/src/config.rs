@@ -8,8 +8,13 @@ use pulso_shared::config::{BrokerConfig, DatabaseConfig};
 use pulso_shared::logging::LogConfig;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::tokens::TokenLives;
+
 /// A shorter secret could be guessed offline from one token (HS256 wants at least its hash's length).
 const MIN_JWT_SECRET_BYTES: usize = 32;
+
+/// A request that waits for longer could not be finished after SIGTERM, within `app`'s `SHUTDOWN_TIMEOUT_S`.
+const MAX_PUBLISH_TIMEOUT_MS: i64 = 12_000;
 
 /// Pulso's HTTP API.
 #[derive(Debug, Parser)]
@@ -56,7 +61,7 @@ pub struct ApiConfig {
     /// Where to listen; port 0 takes a free one and logs it.
     #[arg(long, env = "BIND_ADDRESS", default_value = "0.0.0.0:8080")]
     pub bind_address: SocketAddr,
-    /// Threads that answer requests; 0 is one a core.
+    /// Threads that answer requests; 0 is one for every two cores.
     #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
     pub http_workers: usize,
     /// The database.
@@ -117,11 +122,31 @@ pub struct AuthConfig {
     pub admin_password: Option<SecretString>,
 }
 
+impl ApiConfig {
+    /// How many threads answer requests. Half of the cores where nothing is said: the other half is busy with what
+    /// the requests set in motion, and fewer threads gather larger messages.
+    #[must_use]
+    pub fn http_threads(&self) -> usize {
+        match self.http_workers {
+            0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            given => given,
+        }
+    }
+}
+
+impl AuthConfig {
+    /// How long access tokens live.
+    #[must_use]
+    pub fn token_lives(&self) -> TokenLives {
+        TokenLives { user_s: self.access_token_ttl_s, device_s: self.device_token_ttl_s }
+    }
+}
+
 /// Settings of what is accepted from devices.
 #[derive(Debug, Clone, Args)]
 pub struct IngestConfig {
     /// How long an accepted request may wait for the broker's confirm before it is answered 503, ms.
-    #[arg(long, env = "PUBLISH_TIMEOUT_MS", default_value_t = 5_000)]
+    #[arg(long, env = "PUBLISH_TIMEOUT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(10..=MAX_PUBLISH_TIMEOUT_MS))]
     pub publish_timeout_ms: u32,
     /// Bytes that may wait for the broker in each HTTP thread; beyond, requests are answered 503 at once.
     #[arg(long, env = "PUBLISH_BUFFER_BYTES", default_value_t = 8_388_608)]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use pulso_shared::db::DbPoolError;
@@ -89,6 +89,9 @@ pub enum ApiError {
     /// 405
     #[error("This address does not take this method.")]
     MethodNotAllowed,
+    /// 408
+    #[error("The body took too long to arrive.")]
+    BodyTimeout,
     /// 409
     #[error("{0}")]
     Conflict(&'static str),
@@ -104,6 +107,9 @@ pub enum ApiError {
     /// 415
     #[error("Send application/json.")]
     UnsupportedMediaType,
+    /// 415, of the body's compression.
+    #[error("Send the body as it is, or compressed with gzip or deflate.")]
+    UnsupportedEncoding,
     /// 422
     #[error("{}", describe_faults(.0))]
     Validation(Vec<FieldError>),
@@ -155,7 +161,8 @@ impl ApiError {
             Self::Conflict(_) | Self::Conflicts(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
-            Self::UnsupportedMediaType => {
+            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "Too slow"),
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
             }
             Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),
@@ -184,6 +191,7 @@ impl ApiError {
     fn insert_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
             Self::Unauthorized(_) => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
+            Self::UnsupportedEncoding => response.insert_header((ACCEPT_ENCODING, "gzip, deflate")),
             Self::TooManyRequests { retry_after, .. } => {
                 // Whole seconds, rounded up: earlier would be too early.
                 response.insert_header((RETRY_AFTER, retry_after.as_secs().saturating_add(1)))
@@ -214,11 +222,13 @@ impl From<DieselError> for ApiError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
-                _,
-            )
-            | DieselError::DatabaseError(
-                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ReadOnlyTransaction,
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::SerializationFailure
+                | DatabaseErrorKind::ReadOnlyTransaction
+                // A server that is stopping, a statement that took too long, a deadlock, a full disk: diesel has no
+                // kind for them. What our own queries could be wrong about, it has.
+                | DatabaseErrorKind::Unknown,
                 _,
             )
             | DieselError::BrokenTransactionManager => {

@@ -1,11 +1,12 @@
-//! Around every request: its id, the one place that logs errors, the count of answers.
+//! Around every request: its path without a `/` at its end, its id, the one place that logs errors, the count of
+//! answers.
 
 use std::rc::Rc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest};
 use ulid::Ulid;
@@ -57,6 +58,7 @@ pub async fn observe<B: MessageBody + 'static>(
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
+    trim_path(&mut request);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
     // A handler's or an extractor's error is in the response already. (The request must not be cloned before: the
@@ -67,6 +69,31 @@ pub async fn observe<B: MessageBody + 'static>(
     }
     crate::metrics::count_answer(response.status());
     Ok(response)
+}
+
+/// `/tasks/` is `/tasks`, and so is `//tasks`. The server's own middleware for it runs a regular expression over every
+/// path; nearly all paths are tidy.
+fn trim_path(request: &mut ServiceRequest) {
+    let Some(path) = tidy(request.path()) else { return };
+    let target = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = target.parse().ok();
+    if let (true, Ok(uri)) = (parts.path_and_query.is_some(), Uri::from_parts(parts)) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+}
+
+/// The path as it should be; `None` where it is so already.
+fn tidy(path: &str) -> Option<String> {
+    if path.len() < 2 || !(path.ends_with('/') || path.contains("//")) {
+        return None;
+    }
+    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    Some(format!("/{}", segments.join("/")))
 }
 
 fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<BoxBody> {
@@ -108,5 +135,20 @@ fn from_framework(error: &Error) -> ApiError {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedMediaType,
         status if status.is_client_error() => ApiError::Unreadable(error.to_string()),
         _ => ApiError::Internal(error.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tidy;
+
+    #[test]
+    fn a_path_loses_its_superfluous_slashes() {
+        for (path, expected) in [("/tasks/", "/tasks"), ("/tasks//", "/tasks"), ("//a///b/", "/a/b"), ("//", "/")] {
+            assert_eq!(tidy(path).as_deref(), Some(expected), "{path}");
+        }
+        for path in ["/", "/tasks", "/a/b", ""] {
+            assert_eq!(tidy(path), None, "{path}");
+        }
     }
 }

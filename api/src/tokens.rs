@@ -1,8 +1,11 @@
 //! Access tokens (JWT, HS256): what they say, how they are made and read. Whether one still counts is
 //! [`crate::revocations`]' question.
 //!
-//! HS256, because verifying it costs 2 µs where EdDSA costs 40, on every heartbeat.
+//! HS256, because verifying it costs 2 µs where EdDSA costs 40. A device shows the same token for a day, so each thread
+//! remembers the ones it has verified: a tenth of that.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -48,27 +51,57 @@ struct Claims {
     exp: i64,
 }
 
+/// Replicas' clocks may differ by this much, s.
+const LEEWAY_S: i64 = 5;
+
+/// Verified tokens a thread remembers: some 300 bytes each. When there are more it begins anew.
+const MOST_REMEMBERED: usize = 8_192;
+
+/// How long tokens live.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenLives {
+    /// A person's, s.
+    pub user_s: u32,
+    /// A device's, s.
+    pub device_s: u32,
+}
+
 /// Makes and reads access tokens.
 pub struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     header: Header,
     validation: Validation,
+    lives: TokenLives,
+}
+
+/// A token that was verified.
+#[derive(Debug, Clone, Copy)]
+struct Verified {
+    subject: Subject,
+    /// The last second in which it counts, since 1970.
+    until: i64,
+}
+
+thread_local! {
+    /// By the whole token: what merely resembles one of them is verified like any other.
+    static VERIFIED: RefCell<HashMap<Box<str>, Verified>> = RefCell::default();
 }
 
 impl Tokens {
     /// Tokens signed with `secret`.
     #[must_use]
-    pub fn new(secret: &SecretString) -> Self {
+    pub fn new(secret: &SecretString, lives: TokenLives) -> Self {
         let bytes = secret.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
-        // Replicas' clocks may differ by this much, s.
-        validation.leeway = 5;
+        // Compared below, with our own clock, since a remembered token runs out too.
+        validation.validate_exp = false;
         Self {
             encoding: EncodingKey::from_secret(bytes),
             decoding: DecodingKey::from_secret(bytes),
             header: Header::new(Algorithm::HS256),
             validation,
+            lives,
         }
     }
 
@@ -85,7 +118,88 @@ impl Tokens {
 
     /// Who a token speaks for, if its signature is ours and its time has not run out.
     #[must_use]
-    pub fn read(&self, token: &str) -> Option<Subject> {
-        decode::<Claims>(token, &self.decoding, &self.validation).ok().map(|token| token.claims.subject)
+    pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Subject> {
+        let remembered = VERIFIED.with_borrow(|verified| verified.get(token).copied());
+        let verified = match remembered {
+            Some(verified) => verified,
+            None => {
+                let verified = self.verify(token)?;
+                remember(token, verified);
+                verified
+            }
+        };
+        (now.timestamp() <= verified.until).then_some(verified.subject)
+    }
+
+    /// A token lives as long as it says, but no longer than tokens of its kind live now: revocations are kept for that
+    /// long, so one made when they lived longer must not outlive its revocation.
+    fn verify(&self, token: &str) -> Option<Verified> {
+        let claims = decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        let life = match claims.subject {
+            Subject::User { .. } => self.lives.user_s,
+            Subject::Device { .. } => self.lives.device_s,
+        };
+        let until = claims.exp.min(claims.iat.saturating_add(i64::from(life))).saturating_add(LEEWAY_S);
+        Some(Verified { subject: claims.subject, until })
+    }
+}
+
+fn remember(token: &str, verified: Verified) {
+    VERIFIED.with_borrow_mut(|all| {
+        if all.len() >= MOST_REMEMBERED {
+            all.clear();
+        }
+        all.insert(token.into(), verified);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::{DateTime, TimeDelta};
+    use pulso_shared::ids::{CredentialId, DeviceId};
+
+    use super::{Subject, TokenLives, Tokens};
+
+    fn tokens(device_s: u32) -> Tokens {
+        Tokens::new(&"x".repeat(32).into(), TokenLives { user_s: 900, device_s })
+    }
+
+    fn subject() -> Subject {
+        Subject::Device { device_id: DeviceId::generate(), credential_id: CredentialId::generate() }
+    }
+
+    #[test]
+    fn a_token_counts_until_its_time_has_run_out_also_when_it_is_remembered() {
+        let (tokens, subject, now) = (tokens(3_600), subject(), DateTime::UNIX_EPOCH);
+        let token = tokens.issue(subject, now, Duration::from_secs(60)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(tokens.read(&token, now + TimeDelta::seconds(65)), Some(subject));
+            assert_eq!(tokens.read(&token, now + TimeDelta::seconds(66)), None);
+        }
+    }
+
+    #[test]
+    fn a_token_made_when_they_lived_longer_lives_no_longer_than_they_do_now() {
+        let (subject, now) = (subject(), DateTime::UNIX_EPOCH);
+        let token = tokens(86_400).issue(subject, now, Duration::from_secs(86_400)).unwrap();
+        assert_eq!(tokens(3_600).read(&token, now + TimeDelta::seconds(3_606)), None);
+    }
+
+    #[test]
+    fn a_token_that_was_tampered_with_counts_for_nobody() {
+        let (tokens, subject, now) = (tokens(3_600), subject(), DateTime::UNIX_EPOCH);
+        let token = tokens.issue(subject, now, Duration::from_secs(60)).unwrap();
+        assert_eq!(tokens.read(&token, now), Some(subject));
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        let (header, claims) = head.split_once('.').unwrap();
+        let other = tokens.issue(self::subject(), now, Duration::from_secs(60)).unwrap();
+        let other_claims = other.split('.').nth(1).unwrap();
+        for forged in
+            [format!("{header}.{other_claims}.{signature}"), format!("{header}.{claims}."), token.to_lowercase()]
+        {
+            assert_eq!(tokens.read(&forged, now), None, "{forged}");
+        }
     }
 }

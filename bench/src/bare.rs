@@ -58,8 +58,7 @@ pub async fn serve(config: BareRouteConfig) -> std::io::Result<()> {
         validation: Validation::new(Algorithm::HS256),
     });
     let server = HttpServer::new(move || App::new().app_data(keys.clone()).service(take));
-    let server = if config.http_workers > 0 { server.workers(config.http_workers) } else { server };
-    server.listen(TcpListener::bind(("127.0.0.1", config.port))?)?.run().await
+    server.workers(config.http_workers).listen(TcpListener::bind(("127.0.0.1", config.port))?)?.run().await
 }
 
 #[post("/api/v1/heartbeats")]

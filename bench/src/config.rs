@@ -36,8 +36,8 @@ pub struct BareRouteConfig {
     /// Where to listen on 127.0.0.1.
     #[arg(long)]
     pub port: u16,
-    /// Threads that answer requests; 0 is one a core.
-    #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
+    /// Threads that answer requests.
+    #[arg(long, env = "HTTP_WORKERS", default_value_t = 1)]
     pub http_workers: usize,
     /// Verifies the tokens.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
@@ -71,7 +71,8 @@ pub struct BenchConfig {
     /// Threads of the load generator.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
-    /// Threads of the API and of the bare route that answer requests; 0 is one a core.
+    /// Threads of the API and of the bare route that answer requests; 0 is the API's own default, one for every two
+    /// cores.
     #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
     pub http_workers: usize,
     /// Shorter runs: a first look, not a measurement to lean on.
@@ -107,6 +108,15 @@ pub enum Part {
 }
 
 impl BenchConfig {
+    /// Threads of the API and of the bare route that answer requests.
+    #[must_use]
+    pub fn http_threads(&self) -> usize {
+        match self.http_workers {
+            0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            given => given,
+        }
+    }
+
     /// Whether a part was asked for.
     #[must_use]
     pub fn wants(&self, part: Part) -> bool {

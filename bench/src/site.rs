@@ -73,7 +73,7 @@ impl Site {
         std::fs::create_dir_all(&self.logs)?;
         let (api_address, worker_address) = (local(free_port()?), local(free_port()?));
         let bare_port = free_port()?.to_string();
-        let http_workers = config.http_workers.to_string();
+        let http_workers = config.http_threads().to_string();
         let env = [
             ("DATABASE_URL", self.database.url.expose_secret()),
             ("AMQP_URL", config.amqp_url.expose_secret()),

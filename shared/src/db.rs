@@ -48,12 +48,14 @@ pub fn connect(config: &DatabaseConfig) -> Result<DbPool, BuildError> {
 async fn establish(url: &str) -> ConnectionResult<AsyncPgConnection> {
     let bad = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
     let mut config: tokio_postgres::Config = url.parse().map_err(bad)?;
+    // Ours come first: what the URL says counts.
+    let options = [Some(STATEMENT_TIMEOUT), config.get_options()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     config
         .connect_timeout(ACQUIRE_TIMEOUT)
         .keepalives_idle(DEAD_PEER_TIMEOUT / 2)
         .tcp_user_timeout(DEAD_PEER_TIMEOUT)
         .application_name("pulso-api")
-        .options(STATEMENT_TIMEOUT);
+        .options(options);
     let (client, connection) = config.connect(NoTls).await.map_err(bad)?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }

@@ -118,7 +118,7 @@ const API: &[(&str, &str)] = &[
     ("DATABASE_POOL_SIZE", "4"),
 ];
 
-const WORKER: &[(&str, &str)] = &[("OPS_ADDRESS", "127.0.0.1:0"), ("BATCH_LINGER_MS", "10")];
+const WORKER: &[(&str, &str)] = &[("OPS_ADDRESS", "127.0.0.1:0"), ("BATCH_INTERVAL_MS", "10")];
 
 /// Later entries override earlier ones of the same name.
 fn environment(

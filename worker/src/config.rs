@@ -59,9 +59,9 @@ pub struct BatchConfig {
     /// Rows at which a batch is full.
     #[arg(long, env = "BATCH_MAX_ROWS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub batch_max_rows: u32,
-    /// How long the first row of a batch waits for company, ms.
-    #[arg(long, env = "BATCH_LINGER_MS", default_value_t = 50)]
-    pub batch_linger_ms: u32,
+    /// How far apart batches begin, unless they are full, ms. One that follows a quiet moment is written at once.
+    #[arg(long, env = "BATCH_INTERVAL_MS", default_value_t = 100)]
+    pub batch_interval_ms: u32,
     /// Messages held without being acknowledged. Most are at most 128 KiB; one that carries a single large array may
     /// be as large as a request (1 MiB). This bounds the memory.
     #[arg(long, env = "PREFETCH", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=2_000))]
@@ -69,9 +69,9 @@ pub struct BatchConfig {
 }
 
 impl BatchConfig {
-    /// [`Self::batch_linger_ms`] as a duration.
+    /// [`Self::batch_interval_ms`] as a duration.
     #[must_use]
-    pub fn linger(&self) -> Duration {
-        Duration::from_millis(u64::from(self.batch_linger_ms))
+    pub fn interval(&self) -> Duration {
+        Duration::from_millis(u64::from(self.batch_interval_ms))
     }
 }

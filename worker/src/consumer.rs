@@ -158,7 +158,7 @@ impl Session {
             max_rows: usize::try_from(settings.batch.batch_max_rows).unwrap_or(usize::MAX),
             // Half, so that the next batch can gather while this one is being written.
             max_items: usize::from(settings.batch.prefetch / 2).max(1),
-            linger: settings.batch.linger(),
+            interval: settings.batch.interval(),
         };
         let batcher = Batcher::new(limits);
         let clock = settings.clock;
@@ -191,7 +191,7 @@ impl Session {
     }
 
     fn start_writing(&mut self) {
-        let deliveries = self.batcher.take();
+        let deliveries = self.batcher.take(Instant::now());
         let Some(last_tag) = deliveries.last().map(|delivery| delivery.tag) else { return };
         let oldest = deliveries.first().and_then(Delivery::received_at);
         let (writer, clock) = (Arc::clone(&self.writer), self.clock);

@@ -9,12 +9,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::types::MAX_PASSWORD_BYTES;
 use crate::error::ApiError;
 
-/// Hashes that may wait for a thread; the last of them then waits for 4 to 8 s at the default cost.
+/// Hashes that may wait for a thread; the last of them then waits for 4 to 16 s at the default cost.
 const MAX_WAITING: usize = 64;
 
-/// One a process: what it shares out is the machine's cores. Half of them, and between 2 and 4.
+/// One a process: what it shares out is the machine's cores. Half of them, and between 1 and 4.
 static TURNS: LazyLock<Turns> = LazyLock::new(|| {
-    let threads = std::thread::available_parallelism().map_or(2, |cores| (cores.get() / 2).clamp(2, 4));
+    let threads = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4));
     Turns::new(threads, MAX_WAITING)
 });
 

@@ -1,7 +1,7 @@
 //! What ingest needs to know of a device, kept in memory for a few seconds: it is asked on every reading that comes
 //! with a person's token or with none.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -25,6 +25,8 @@ pub enum DeviceName {
     Id(DeviceId),
     /// By its serial number, which counts only among its owner's devices.
     SerialNumber(UserId, String),
+    /// A device itself, if that is its serial number.
+    Itself(DeviceId, String),
 }
 
 /// What ingest needs to know of a device.
@@ -52,13 +54,28 @@ impl DeviceRegistry {
         Self { db, known: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH_FOR).build() }
     }
 
-    /// The device of that name. That there is none is not remembered: the next moment there may be one.
+    /// The devices of these names, in one query for all that are not remembered. That there is none of a name is not
+    /// remembered: the next moment there may be one.
     ///
     /// # Errors
-    /// [`ApiError::NotFound`], or that the database is away.
-    pub async fn find(&self, name: DeviceName) -> Result<DeviceFacts, Arc<ApiError>> {
-        let load = load(&self.db, name.clone());
-        self.known.try_get_with(name, load).await
+    /// When the database is away.
+    pub async fn find(&self, names: HashSet<DeviceName>) -> Result<HashMap<DeviceName, DeviceFacts>, ApiError> {
+        let mut found = HashMap::with_capacity(names.len());
+        let mut unknown = Vec::new();
+        for name in names {
+            match self.known.get(&name).await {
+                Some(facts) => found.extend([(name, facts)]),
+                None => unknown.push(name),
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(found);
+        }
+        for (name, facts) in load(&self.db, &unknown).await? {
+            self.known.insert(name.clone(), facts).await;
+            found.insert(name, facts);
+        }
+        Ok(found)
     }
 
     /// Forgets a device that has changed.
@@ -67,17 +84,49 @@ impl DeviceRegistry {
     }
 }
 
-async fn load(db: &DbPool, name: DeviceName) -> Result<DeviceFacts, ApiError> {
-    let columns = (devices::id, devices::owner_id, devices::ingest_auth);
-    let mut connection = db.get().await?;
-    let query = devices::table.select(columns).into_boxed();
-    let query = match name {
-        DeviceName::Id(id) => query.filter(devices::id.eq(id)),
-        DeviceName::SerialNumber(owner, serial_number) => {
-            query.filter(devices::owner_id.eq(owner)).filter(devices::serial_number.eq(serial_number))
+/// A device, and all that it could be named by.
+#[derive(Queryable)]
+struct Row {
+    id: DeviceId,
+    owner_id: UserId,
+    ingest_auth: String,
+    serial_number: Option<String>,
+}
+
+async fn load(db: &DbPool, names: &[DeviceName]) -> Result<HashMap<DeviceName, DeviceFacts>, ApiError> {
+    let (mut ids, mut owners, mut serial_numbers) = (Vec::new(), Vec::new(), Vec::new());
+    for name in names {
+        match name {
+            DeviceName::Id(id) | DeviceName::Itself(id, _) => ids.push(*id),
+            DeviceName::SerialNumber(owner, serial_number) => {
+                owners.push(*owner);
+                serial_numbers.push(serial_number.as_str());
+            }
         }
-    };
-    let row: Option<(DeviceId, UserId, String)> = query.first(&mut connection).await.optional()?;
-    let (id, owner_id, ingest_auth) = row.ok_or(ApiError::NotFound("device"))?;
-    Ok(DeviceFacts { id, owner_id, ingest_open: ingest_auth == "open" })
+    }
+    let by_serial_number = devices::owner_id.eq_any(owners).and(devices::serial_number.eq_any(serial_numbers));
+    let rows: Vec<Row> = devices::table
+        .filter(devices::id.eq_any(ids).or(by_serial_number.assume_not_null()))
+        .select((devices::id, devices::owner_id, devices::ingest_auth, devices::serial_number))
+        .load(&mut db.get().await?)
+        .await?;
+    let asked: HashSet<&DeviceName> = names.iter().collect();
+    let found = rows.iter().flat_map(|row| row.names().map(|name| (name, row.facts())));
+    Ok(found.filter(|(name, _)| asked.contains(name)).collect())
+}
+
+impl Row {
+    fn names(&self) -> impl Iterator<Item = DeviceName> {
+        let by_serial_number = self.serial_number.iter().flat_map(|serial_number| {
+            [
+                DeviceName::SerialNumber(self.owner_id, serial_number.clone()),
+                DeviceName::Itself(self.id, serial_number.clone()),
+            ]
+        });
+        std::iter::once(DeviceName::Id(self.id)).chain(by_serial_number)
+    }
+
+    fn facts(&self) -> DeviceFacts {
+        DeviceFacts { id: self.id, owner_id: self.owner_id, ingest_open: self.ingest_auth == "open" }
+    }
 }

@@ -133,7 +133,8 @@ fn subject(request: &HttpRequest) -> Result<Option<Subject>, ApiError> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(INVALID);
     }
-    state(request)?.tokens.read(token.trim()).ok_or(INVALID).map(Some)
+    let state = state(request)?;
+    state.tokens.read(token.trim(), state.clock.now()).ok_or(INVALID).map(Some)
 }
 
 fn state(request: &HttpRequest) -> Result<&web::Data<AppState>, ApiError> {

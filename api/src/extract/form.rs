@@ -4,7 +4,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
-use super::json::{FromFields, check_content_type, from_object, parse, unreadable};
+use super::body::{MAX_BODY_BYTES, read_body};
+use super::json::{FromFields, check_content_type, from_object, parse};
 use crate::error::ApiError;
 
 /// A body of type `T`, in either form.
@@ -17,10 +18,10 @@ impl<T: FromFields + 'static> FromRequest for JsonOrForm<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
         let checked = if is_form { Ok(()) } else { check_content_type(request) };
-        let bytes = web::Bytes::from_request(request, payload);
+        let bytes = read_body(request, payload, MAX_BODY_BYTES);
         Box::pin(async move {
             checked?;
-            let bytes = bytes.await.map_err(unreadable)?;
+            let bytes = bytes.await?;
             if is_form { parse_form(&bytes) } else { parse(&bytes) }.map(Self)
         })
     }

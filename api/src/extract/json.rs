@@ -1,11 +1,12 @@
 //! A JSON body, read and checked: all of its faults are told at once.
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::body::{MAX_BODY_BYTES, read_body};
 use crate::error::{ApiError, FieldError};
 
 /// A body of type `T`. `T` reads itself out of a [`Fields`], field by field, so that every fault is found.
@@ -26,10 +27,10 @@ impl<T: FromFields + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let checked = check_content_type(request);
-        let bytes = web::Bytes::from_request(request, payload);
+        let bytes = read_body(request, payload, MAX_BODY_BYTES);
         Box::pin(async move {
             checked?;
-            let bytes = bytes.await.map_err(unreadable)?;
+            let bytes = bytes.await?;
             if T::MAY_BE_EMPTY && bytes.is_empty() {
                 return from_object(serde_json::Map::new()).map(Self);
             }
@@ -73,15 +74,6 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), ApiError> {
     let content_type = request.content_type();
     let essence_is_json = content_type.eq_ignore_ascii_case("application/json") || content_type.ends_with("+json");
     if content_type.is_empty() || essence_is_json { Ok(()) } else { Err(ApiError::UnsupportedMediaType) }
-}
-
-/// What went wrong while the body was being received, as an answer.
-#[must_use]
-pub fn unreadable(error: actix_web::Error) -> ApiError {
-    match error.as_response_error().status_code() {
-        actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge("The body is too large.".into()),
-        _ => ApiError::Unreadable("The body could not be read: is it whole, and encoded as it says?".into()),
-    }
 }
 
 /// serde's words for a value it cannot take, in ours. The value is left out of them: it may be a password.

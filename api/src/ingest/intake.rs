@@ -1,9 +1,10 @@
 //! One request's items: judged one by one, the good ones published together, the bad ones named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::LocalBoxFuture;
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
 use serde::Serialize;
@@ -11,12 +12,13 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Items, RawItem};
 use super::limit::LimitReached;
-use super::target::{self, TargetError};
+use super::target::{self, Target, TargetError};
 use super::types::{Item, Kind, TimeRules, check};
+use crate::devices::DeviceName;
 use crate::error::{ApiError, FieldError};
 use crate::extract::auth::Caller;
 use crate::metrics::count_rejected;
-use crate::publisher::Lane;
+use crate::publisher::{Lane, Receipt, Refusal};
 use crate::request::RequestId;
 use crate::state::AppState;
 
@@ -51,35 +53,64 @@ pub struct IngestResponse {
     pub rejected: Vec<RejectedItem>,
 }
 
-/// An item's fate before it is published.
-enum Verdict {
-    Good(Item),
-    Bad(Vec<FieldError>),
+/// Readings on their way to the broker. Nothing else of their request is kept meanwhile: thousands wait at once.
+pub struct Sent {
+    receipt: Receipt,
+    accepted: usize,
+    rejected: Vec<RejectedItem>,
 }
 
-impl Intake<'_> {
-    /// Judges a body and publishes what is good; returns once the broker has confirmed it.
+/// A request whose readings are on their way, or will be once a device has been looked up.
+pub enum Sending<'a> {
+    /// On their way.
+    Sent(Sent),
+    /// This sends them.
+    LookUp(LocalBoxFuture<'a, Result<Sent, ApiError>>),
+}
+
+impl Sent {
+    /// Waits for the broker's confirm.
     ///
     /// # Errors
     /// When nothing was taken, and why.
-    pub async fn take(&self, body: Body<'_>, lane: &Lane, request_id: &RequestId) -> Result<IngestResponse, ApiError> {
-        let mut submission = self.submission(request_id);
-        let rejected = match body {
-            Body::Single(raw) => {
-                let item = self.judge_single(&raw, submission.received_at).await.inspect_err(count_refused)?;
-                submission.push(item);
-                Vec::new()
-            }
-            Body::Array(items) => self.judge_array(items, &mut submission).await?,
-        };
-        let accepted = submission.len();
-        if accepted > 0 {
-            publish(lane, &submission).await?;
-        }
+    pub async fn confirmed(self) -> Result<IngestResponse, ApiError> {
+        let Self { receipt, accepted, rejected } = self;
+        receipt.confirmed().await.map_err(|refusal| refused(refusal, accepted))?;
         Ok(IngestResponse { accepted, rejected })
     }
+}
 
-    /// As [`Self::take`] for a route that takes one item, which it hands back.
+impl<'a> Intake<'a> {
+    /// Judges a body and sends what is good.
+    ///
+    /// # Errors
+    /// When nothing of it is, and why.
+    pub fn send(self, body: Body<'a>, lane: &'a Lane, request_id: &'a RequestId) -> Result<Sending<'a>, ApiError> {
+        let mut submission = self.submission(request_id);
+        match body {
+            Body::Single(raw) => match target::read(self.caller, self.path_device, raw.device.as_ref()) {
+                Ok(Target::Named(name)) => Ok(Sending::LookUp(Box::pin(async move {
+                    let device = self.look_up(name).await.inspect_err(count_refused)?;
+                    self.add_single(&raw, device, &mut submission)?;
+                    submit(lane, &submission, Vec::new())
+                }))),
+                Ok(Target::Known(device)) => {
+                    self.add_single(&raw, Ok(device), &mut submission)?;
+                    submit(lane, &submission, Vec::new()).map(Sending::Sent)
+                }
+                Err(error) => {
+                    self.add_single(&raw, Err(error), &mut submission)?;
+                    submit(lane, &submission, Vec::new()).map(Sending::Sent)
+                }
+            },
+            Body::Array(items) => Ok(Sending::LookUp(Box::pin(async move {
+                let rejected = self.add_array(items, &mut submission).await?;
+                submit(lane, &submission, rejected)
+            }))),
+        }
+    }
+
+    /// Judges a single item, sends it, waits for the confirm, and hands it back.
     ///
     /// # Errors
     /// When it was not taken, and why.
@@ -90,9 +121,13 @@ impl Intake<'_> {
         request_id: &RequestId,
     ) -> Result<Submission, ApiError> {
         let mut submission = self.submission(request_id);
-        let item = self.judge_single(raw, submission.received_at).await.inspect_err(count_refused)?;
-        submission.push(item);
-        publish(lane, &submission).await?;
+        let device = match target::read(self.caller, self.path_device, raw.device.as_ref()) {
+            Ok(Target::Known(device)) => Ok(device),
+            Ok(Target::Named(name)) => self.look_up(name).await.inspect_err(count_refused)?,
+            Err(error) => Err(error),
+        };
+        self.add_single(raw, device, &mut submission)?;
+        submit(lane, &submission, Vec::new())?.confirmed().await?;
         Ok(submission)
     }
 
@@ -105,31 +140,69 @@ impl Intake<'_> {
         }
     }
 
-    fn time_rules(&self, now: chrono::DateTime<chrono::Utc>) -> TimeRules<'_> {
+    fn time_rules(&self, now: DateTime<Utc>) -> TimeRules<'_> {
         let max_age = TimeDelta::days(i64::from(self.state.config.ingest.ingest_max_age_days));
         TimeRules { now, max_age, given: &self.state.given_timestamps }
     }
 
-    async fn judge_single(&self, raw: &RawItem<'_>, now: chrono::DateTime<chrono::Utc>) -> Result<Item, ApiError> {
-        let device = target::resolve(self.state, self.caller, self.path_device, raw.device.as_ref()).await?;
+    /// The device of that name, if this caller may send for it.
+    async fn look_up(&self, name: DeviceName) -> Result<Result<DeviceId, TargetError>, ApiError> {
+        let found = self.state.devices.find(HashSet::from([name])).await?;
+        Ok(target::decide(self.state, self.caller, found.into_values().next()))
+    }
+
+    /// Puts the item into `submission` if it is good.
+    fn add_single(
+        &self,
+        raw: &RawItem<'_>,
+        device: Result<DeviceId, TargetError>,
+        submission: &mut Submission,
+    ) -> Result<(), ApiError> {
+        let item = self.judge_single(raw, device, submission.received_at).inspect_err(count_refused)?;
+        submission.push(item);
+        Ok(())
+    }
+
+    fn judge_single(
+        &self,
+        raw: &RawItem<'_>,
+        device: Result<DeviceId, TargetError>,
+        now: DateTime<Utc>,
+    ) -> Result<Item, ApiError> {
+        let device = match device {
+            Ok(device) => device,
+            Err(TargetError::Field(fault)) => return Err(ApiError::Validation(self.faults_beside(raw, fault, now))),
+            Err(error) => return Err(error.into()),
+        };
         let item = check(raw, device, self.kind, self.time_rules(now)).map_err(ApiError::Validation)?;
         self.state.limiter.take_live(device)?;
         Ok(item)
     }
 
+    /// A fault of an item's device, and all its other ones.
+    fn faults_beside(&self, raw: &RawItem<'_>, fault: FieldError, now: DateTime<Utc>) -> Vec<FieldError> {
+        // The id only fills the place.
+        let others = check(raw, DeviceId::generate(), self.kind, self.time_rules(now)).err();
+        std::iter::once(fault).chain(others.into_iter().flatten()).collect()
+    }
+
     /// Puts the good items into `submission` and returns the bad ones.
-    async fn judge_array(&self, items: Items<'_>, submission: &mut Submission) -> Result<Vec<RejectedItem>, ApiError> {
+    async fn add_array(&self, items: Items<'_>, submission: &mut Submission) -> Result<Vec<RejectedItem>, ApiError> {
         if items.is_empty() {
             return Err(ApiError::Validation(vec![at_root("required", "the array is empty")]));
         }
+        let targets = self.look_up_all(&items).await?;
         let mut rejected = Vec::new();
         let mut good: BTreeMap<DeviceId, Vec<(usize, Item)>> = BTreeMap::new();
         let mut needs_credential = 0_usize;
         let count = items.len();
-        for (index, raw) in items.into_iter().enumerate() {
-            match self.judge_item(raw, submission.received_at, &mut needs_credential).await? {
-                Verdict::Good(item) => good.entry(item.device_id()).or_default().push((index, item)),
-                Verdict::Bad(errors) => rejected.push(reject(index, errors)),
+        for (index, (raw, target)) in items.into_iter().zip(targets).enumerate() {
+            if matches!(target, Err(TargetError::CredentialNeeded)) {
+                needs_credential = needs_credential.saturating_add(1);
+            }
+            match self.judge_item(raw, target, submission.received_at) {
+                Ok(item) => good.entry(item.device_id()).or_default().push((index, item)),
+                Err(errors) => rejected.push(reject(index, errors)),
             }
         }
         if needs_credential == count {
@@ -149,33 +222,37 @@ impl Intake<'_> {
         }
     }
 
-    async fn judge_item(
+    /// The device of each item, all that have to be looked up at once.
+    async fn look_up_all(&self, items: &Items<'_>) -> Result<Vec<Result<DeviceId, TargetError>>, ApiError> {
+        let reference = |item: &Result<RawItem<'_>, FieldError>| match item {
+            Ok(raw) => target::read(self.caller, self.path_device, raw.device.as_ref()),
+            Err(fault) => Err(TargetError::Field(fault.clone())),
+        };
+        let targets: Vec<_> = items.iter().map(reference).collect();
+        let named = targets.iter().filter_map(|target| match target {
+            Ok(Target::Named(name)) => Some(name.clone()),
+            _ => None,
+        });
+        let named: HashSet<_> = named.collect();
+        let found = if named.is_empty() { HashMap::new() } else { self.state.devices.find(named).await? };
+        let decide = |target| match target? {
+            Target::Known(device) => Ok(device),
+            Target::Named(name) => target::decide(self.state, self.caller, found.get(&name).copied()),
+        };
+        Ok(targets.into_iter().map(decide).collect())
+    }
+
+    fn judge_item(
         &self,
         raw: Result<RawItem<'_>, FieldError>,
-        now: chrono::DateTime<chrono::Utc>,
-        needs_credential: &mut usize,
-    ) -> Result<Verdict, ApiError> {
-        let raw = match raw {
-            Ok(raw) => raw,
-            Err(fault) => return Ok(Verdict::Bad(vec![fault])),
-        };
-        let (device, target_fault) =
-            match target::resolve(self.state, self.caller, self.path_device, raw.device.as_ref()).await {
-                Ok(device) => (device, None),
-                Err(TargetError::Failed(error)) => return Err(error),
-                Err(error) => {
-                    if matches!(error, TargetError::CredentialNeeded) {
-                        *needs_credential = needs_credential.saturating_add(1);
-                    }
-                    // Its other faults are told all the same; the id only fills the place.
-                    (DeviceId::generate(), Some(error.into_fault(&raw)))
-                }
-            };
-        Ok(match (check(&raw, device, self.kind, self.time_rules(now)), target_fault) {
-            (Ok(item), None) => Verdict::Good(item),
-            (Ok(_), Some(fault)) => Verdict::Bad(vec![fault]),
-            (Err(faults), fault) => Verdict::Bad(fault.into_iter().chain(faults).collect()),
-        })
+        target: Result<DeviceId, TargetError>,
+        now: DateTime<Utc>,
+    ) -> Result<Item, Vec<FieldError>> {
+        let raw = raw.map_err(|fault| vec![fault])?;
+        match target {
+            Ok(device) => check(&raw, device, self.kind, self.time_rules(now)),
+            Err(error) => Err(self.faults_beside(&raw, error.into_fault(&raw), now)),
+        }
     }
 
     /// Moves what each device's budget has room for into `submission`; the first limit reached, if any.
@@ -200,13 +277,16 @@ impl Intake<'_> {
     }
 }
 
-async fn publish(lane: &Lane, submission: &Submission) -> Result<(), ApiError> {
-    let readings = u64::try_from(submission.len()).unwrap_or(u64::MAX);
-    let confirmed = match lane.submit(submission) {
-        Ok(receipt) => receipt.confirmed().await,
-        Err(refusal) => Err(refusal),
-    };
-    Ok(confirmed.inspect_err(|refusal| count_rejected(refusal.code(), readings))?)
+/// Hands readings to the publisher.
+fn submit(lane: &Lane, submission: &Submission, rejected: Vec<RejectedItem>) -> Result<Sent, ApiError> {
+    let accepted = submission.len();
+    let receipt = lane.submit(submission).map_err(|refusal| refused(refusal, accepted))?;
+    Ok(Sent { receipt, accepted, rejected })
+}
+
+fn refused(refusal: Refusal, readings: usize) -> ApiError {
+    count_rejected(refusal.code(), u64::try_from(readings).unwrap_or(u64::MAX));
+    refusal.into()
 }
 
 /// Notes an item's faults, with pointers into the whole body.
@@ -252,7 +332,6 @@ impl TargetError {
             Self::Unknown => FieldError::new(name, "unknown_device", "there is no such device"),
             Self::CredentialNeeded => FieldError::new(name, "unauthorized", "this device's data needs a credential"),
             Self::NotItself => FieldError::new(name, "forbidden", "a device can send only for itself"),
-            Self::Failed(error) => FieldError::new(name, "unavailable", error),
         }
     }
 }

@@ -12,11 +12,12 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::{Body, parse};
-use super::intake::{IngestResponse, Intake};
+use super::intake::{IngestResponse, Intake, Sending};
 use super::types::Kind;
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::Caller;
-use crate::extract::json::{check_content_type, unreadable};
+use crate::extract::body::{MAX_BODY_BYTES, read_body};
+use crate::extract::json::check_content_type;
 use crate::extract::path::PathId;
 use crate::publisher::Lane;
 use crate::request::RequestId;
@@ -48,10 +49,10 @@ impl FromRequest for IngestRequest {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let parts = ingest_parts(request);
-        let body = Bytes::from_request(request, payload);
+        let body = read_body(request, payload, MAX_BODY_BYTES);
         Box::pin(async move {
             let (state, lane, caller, request_id) = parts?;
-            let body = body.await.map_err(unreadable)?;
+            let body = body.await?;
             Ok(Self { state, lane, caller, request_id, body })
         })
     }
@@ -71,9 +72,17 @@ impl IngestRequest {
         Intake { state: &self.state, caller: self.caller, path_device, kind }
     }
 
-    async fn take(&self, path_device: Option<DeviceId>, kind: Kind) -> Result<HttpResponse, ApiError> {
-        let taken = self.intake(path_device, kind).take(parse(&self.body)?, &self.lane, &self.request_id).await?;
-        Ok(HttpResponse::Accepted().json(taken))
+    async fn take(self, path_device: Option<DeviceId>, kind: Kind) -> Result<HttpResponse, ApiError> {
+        let sent = match self.send(path_device, kind)? {
+            Sending::Sent(sent) => sent,
+            Sending::LookUp(sending) => sending.await?,
+        };
+        drop(self);
+        Ok(HttpResponse::Accepted().json(sent.confirmed().await?))
+    }
+
+    fn send(&self, path_device: Option<DeviceId>, kind: Kind) -> Result<Sending<'_>, ApiError> {
+        self.intake(path_device, kind).send(parse(&self.body)?, &self.lane, &self.request_id)
     }
 
     fn single(&self) -> Result<super::body::RawItem<'_>, ApiError> {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 
 use super::body::{Field, Named};
 use crate::devices::{DeviceFacts, DeviceName};
@@ -21,40 +21,62 @@ pub enum TargetError {
     CredentialNeeded,
     /// A device that wants to speak for another one: 403.
     NotItself,
-    /// It could not be found out.
-    Failed(ApiError),
 }
 
-/// The device for an item: the path's where there is one, else the body's, else the sending device itself.
+/// The device for an item, as far as it can be told without asking the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// This one: a device that speaks for itself.
+    Known(DeviceId),
+    /// The one of this name, if [`decide`] says so.
+    Named(DeviceName),
+}
+
+/// Reads which device an item is for: the path's where there is one, else the body's, else the sending device itself.
 ///
 /// # Errors
-/// When there is none that this caller may send for.
-pub async fn resolve(
-    state: &AppState,
-    caller: Caller,
-    path: Option<DeviceId>,
-    body: Option<&Named<'_>>,
-) -> Result<DeviceId, TargetError> {
-    let named = match (path, body) {
+/// When there is none, or none that this caller could send for.
+pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) -> Result<Target, TargetError> {
+    let reference = match (path, body) {
         (Some(id), _) => Some(Reference::Id(id)),
         (None, Some(named)) => Some(Reference::read(named)?),
         (None, None) => None,
     };
-    match (caller, named) {
-        (Caller::Device(own), None) => Ok(own),
-        (Caller::Device(own), Some(Reference::Id(id))) if id == own => Ok(own),
-        (Caller::Device(own), Some(Reference::SerialNumber(serial_number))) => {
-            let owner = find(state, DeviceName::Id(own)).await?.owner_id;
-            let named = find(state, DeviceName::SerialNumber(owner, serial_number)).await?;
-            if named.id == own { Ok(own) } else { Err(TargetError::NotItself) }
-        }
+    match (caller, reference) {
+        (Caller::Device(own), None) => Ok(Target::Known(own)),
+        (Caller::Device(own), Some(Reference::Id(id))) if id == own => Ok(Target::Known(own)),
         (Caller::Device(_), Some(Reference::Id(_))) => Err(TargetError::NotItself),
-        (Caller::User(user), Some(reference)) => of_user(state, user, reference).await,
-        (Caller::Anonymous, Some(Reference::Id(id))) => open_device(state, id).await,
+        (Caller::Device(own), Some(Reference::SerialNumber(number))) => {
+            Ok(Target::Named(DeviceName::Itself(own, number)))
+        }
+        (Caller::User(_) | Caller::Anonymous, Some(Reference::Id(id))) => Ok(Target::Named(DeviceName::Id(id))),
+        (Caller::User(user), Some(Reference::SerialNumber(number))) => {
+            Ok(Target::Named(DeviceName::SerialNumber(user, number)))
+        }
         (Caller::Anonymous, _) => Err(TargetError::CredentialNeeded),
         (Caller::User(_), None) => {
             Err(TargetError::Field(FieldError::new("device_id", "required", "is required: which device sends this?")))
         }
+    }
+}
+
+/// Whether this caller may send for the device that it has named, if there is one.
+///
+/// # Errors
+/// When it may not.
+pub fn decide(state: &AppState, caller: Caller, device: Option<DeviceFacts>) -> Result<DeviceId, TargetError> {
+    // Deleted a moment ago, and still remembered.
+    let device = device.filter(|device| !state.revocations.contains(device.id.as_uuid()));
+    match (caller, device) {
+        (Caller::Device(own), Some(device)) if device.id == own => Ok(own),
+        (Caller::Device(_), _) => Err(TargetError::NotItself),
+        (Caller::User(user), Some(device)) if device.owner_id == user => Ok(device.id),
+        (Caller::User(_), _) => Err(TargetError::Unknown),
+        (Caller::Anonymous, Some(device)) if device.ingest_open && state.config.ingest.allow_open_ingest => {
+            Ok(device.id)
+        }
+        // Unknown and closed alike: whoever has no credential learns of no device that it exists.
+        (Caller::Anonymous, _) => Err(TargetError::CredentialNeeded),
     }
 }
 
@@ -81,40 +103,6 @@ impl Reference {
     }
 }
 
-async fn of_user(state: &AppState, user: UserId, reference: Reference) -> Result<DeviceId, TargetError> {
-    let name = match reference {
-        Reference::Id(id) => DeviceName::Id(id),
-        Reference::SerialNumber(serial_number) => DeviceName::SerialNumber(user, serial_number),
-    };
-    let device = find(state, name).await?;
-    if device.owner_id == user { Ok(device.id) } else { Err(TargetError::Unknown) }
-}
-
-async fn open_device(state: &AppState, id: DeviceId) -> Result<DeviceId, TargetError> {
-    // Unknown and closed alike: whoever has no credential learns of no device that it exists.
-    let device = match find(state, DeviceName::Id(id)).await {
-        Err(TargetError::Unknown) => return Err(TargetError::CredentialNeeded),
-        found => found?,
-    };
-    if device.ingest_open && state.config.ingest.allow_open_ingest {
-        Ok(device.id)
-    } else {
-        Err(TargetError::CredentialNeeded)
-    }
-}
-
-async fn find(state: &AppState, name: DeviceName) -> Result<DeviceFacts, TargetError> {
-    let device = state.devices.find(name).await.map_err(|error| match error.as_ref() {
-        ApiError::NotFound(_) => TargetError::Unknown,
-        ApiError::Unavailable { what, cause } => {
-            TargetError::Failed(ApiError::Unavailable { what, cause: cause.clone() })
-        }
-        other => TargetError::Failed(ApiError::Internal(other.to_string().into())),
-    })?;
-    // Deleted a moment ago, and still remembered.
-    if state.revocations.contains(device.id.as_uuid()) { Err(TargetError::Unknown) } else { Ok(device) }
-}
-
 impl From<TargetError> for ApiError {
     fn from(error: TargetError) -> Self {
         match error {
@@ -124,7 +112,6 @@ impl From<TargetError> for ApiError {
                 Self::Unauthorized("Send the device's access token or its owner's: Authorization: Bearer ….")
             }
             TargetError::NotItself => Self::Forbidden("A device can send only for itself."),
-            TargetError::Failed(error) => error,
         }
     }
 }

@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::Shared;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use pulso_shared::amqp::message::Submission;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::link::Publisher;
+use super::link::{Publisher, Turn};
 use super::{Outcome, PublishLimits, Refusal};
 use crate::metrics::INGEST;
 
@@ -19,9 +19,8 @@ use crate::metrics::INGEST;
 /// counts messages, so the largest one decides how much memory a full prefetch takes.
 const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 
-/// Messages on their way at once. One is the pure group commit; a second one keeps the broker busy while the first
-/// one's requests are being answered.
-const MAX_IN_FLIGHT: usize = 2;
+/// Messages of one lane on their way at once: full ones leave without a turn.
+const MAX_IN_FLIGHT: usize = 4;
 
 /// How many turns of the event loop a batch may go on gathering while each turn still brings something.
 const MAX_GATHER_TURNS: usize = 16;
@@ -50,7 +49,10 @@ pub struct Lane(Rc<Inner>);
 
 struct Inner {
     queue: RefCell<Queue>,
+    /// Told when there is something to send.
     submitted: Notify,
+    /// Told when a message is full.
+    filled: Notify,
     limits: PublishLimits,
 }
 
@@ -76,7 +78,8 @@ impl Lane {
     /// Opens a lane in the current thread; it runs as long as the thread's event loop.
     #[must_use]
     pub fn open(publisher: Publisher, limits: PublishLimits) -> Self {
-        let inner = Rc::new(Inner { queue: RefCell::default(), submitted: Notify::new(), limits });
+        let inner =
+            Rc::new(Inner { queue: RefCell::default(), submitted: Notify::new(), filled: Notify::new(), limits });
         actix_web::rt::spawn(run(Rc::clone(&inner), publisher));
         Self(inner)
     }
@@ -92,6 +95,9 @@ impl Lane {
         }
         let receipt = queue.add(submission, self.0.limits)?;
         self.0.submitted.notify_one();
+        if !queue.closed.is_empty() {
+            self.0.filled.notify_one();
+        }
         Ok(receipt)
     }
 }
@@ -116,10 +122,20 @@ impl Queue {
 
     /// The oldest batch, as a finished message.
     fn take(&mut self) -> Option<Batch> {
-        let mut batch = self.closed.pop_front().or_else(|| self.open.take())?;
+        let batch = self.closed.pop_front().or_else(|| self.open.take())?;
+        Some(self.finish(batch))
+    }
+
+    /// The oldest batch that is full, as a finished message.
+    fn take_full(&mut self) -> Option<Batch> {
+        let batch = self.closed.pop_front()?;
+        Some(self.finish(batch))
+    }
+
+    fn finish(&mut self, mut batch: Batch) -> Batch {
         batch.body.push(b']');
         self.bytes = self.bytes.saturating_add(1);
-        Some(batch)
+        batch
     }
 }
 
@@ -147,15 +163,31 @@ impl Batch {
 }
 
 impl Inner {
-    /// The next message, once there is something to send.
-    async fn next_batch(&self) -> Batch {
+    /// The next message, and the turn that it needed. One that is full leaves at once; one that is not waits for its
+    /// turn, and grows meanwhile.
+    async fn next_batch(&self, publisher: &Publisher) -> (Batch, Option<Turn>) {
         loop {
-            self.gather().await;
-            if let Some(batch) = self.queue.borrow_mut().take() {
-                return batch;
+            if let Some(batch) = self.take(Queue::take_full) {
+                return (batch, None);
             }
-            self.submitted.notified().await;
+            if self.waiting_bytes() == 0 {
+                self.submitted.notified().await;
+                continue;
+            }
+            tokio::select! {
+                turn = publisher.turn() => {
+                    self.gather().await;
+                    if let Some(batch) = self.take(Queue::take) {
+                        return (batch, turn);
+                    }
+                }
+                () = self.filled.notified() => {}
+            }
         }
+    }
+
+    fn take(&self, take: impl FnOnce(&mut Queue) -> Option<Batch>) -> Option<Batch> {
+        take(&mut self.queue.borrow_mut())
     }
 
     /// Lets the requests that have already arrived on this thread get on board. Not a delay: each turn runs what is
@@ -205,13 +237,15 @@ impl Batch {
 }
 
 async fn run(inner: Rc<Inner>, publisher: Publisher) {
-    let mut in_flight = FuturesUnordered::new();
+    let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
     loop {
-        tokio::select! {
-            Some(()) = in_flight.next() => {}
-            batch = inner.next_batch(), if in_flight.len() < MAX_IN_FLIGHT => {
-                in_flight.push(inner.deliver(batch, publisher.clone()).boxed_local());
-            }
-        }
+        // Never closed, so there is always a permit.
+        let place = Arc::clone(&room).acquire_owned().await;
+        let (batch, turn) = inner.next_batch(&publisher).await;
+        let (inner, publisher) = (Rc::clone(&inner), publisher.clone());
+        actix_web::rt::spawn(async move {
+            inner.deliver(batch, publisher).await;
+            drop((turn, place));
+        });
     }
 }

@@ -12,7 +12,7 @@
 mod lane;
 mod link;
 
-pub use lane::Lane;
+pub use lane::{Lane, Receipt};
 pub use link::Publisher;
 
 use std::time::Duration;
