@@ -1,14 +1,15 @@
 //! What comes in.
 
 use actix_web::dev::Payload;
-use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::types::{IdempotencyKey, OrderStatus};
 use crate::error::ApiError;
+use crate::extract::body::{MAX_BODY_BYTES, read_body};
 use crate::extract::json::{self, Fields, FromFields};
 
 /// The header by which a client may send the same request again.
@@ -50,11 +51,11 @@ impl FromRequest for OrderRequest {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (checked, key) = (json::check_content_type(request), idempotency_key(request));
-        let bytes = Bytes::from_request(request, payload);
+        let bytes = read_body(request, payload, MAX_BODY_BYTES);
         Box::pin(async move {
             checked?;
             // No body is as good as an empty one.
-            let bytes = bytes.await.map_err(json::unreadable)?;
+            let bytes = bytes.await?;
             let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
             let body = json::parse(&bytes)?;
             let body_digest = Sha256::digest(&bytes).to_vec();
