@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
@@ -121,7 +120,6 @@ fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {
     let workers = state.config.http_threads();
-    let document = Arc::new(openapi::document());
     let server = HttpServer::new(move || {
         let limits = PublishLimits {
             timeout: state.config.ingest.publish_timeout(),
@@ -135,7 +133,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
             .wrap(manners::cors(&state.config.web.cors_allowed_origins))
             // What devices ask for comes first: the router tries one after the other.
             .configure(routes::serve)
-            .configure(|services| openapi::serve(services, &document))
+            .configure(openapi::serve)
             .configure(health::configure)
     })
     .keep_alive(KEEP_ALIVE)

@@ -93,6 +93,9 @@ pub struct ApiConfig {
     /// How long rows are kept.
     #[command(flatten)]
     pub retention: RetentionConfig,
+    /// The catalogue.
+    #[command(flatten)]
+    pub catalogue: CatalogueConfig,
 }
 
 /// Settings of how browsers and proxies reach the API.
@@ -128,6 +131,15 @@ pub struct LimitsConfig {
     /// Sign-ins an hour to one account from all addresses that never signed in to it.
     #[arg(long, env = "LOGIN_STRANGERS_MAX_PER_HOUR", default_value_t = 100)]
     pub login_strangers_max_per_hour: u32,
+}
+
+/// Settings of the catalogue.
+#[derive(Debug, Clone, Args)]
+pub struct CatalogueConfig {
+    /// Where `POST /products/import` fetches products from when it brings none: http or https, in the shape of
+    /// dummyjson's `/products`.
+    #[arg(long, env = "CATALOGUE_URL")]
+    pub catalogue_url: Option<String>,
 }
 
 /// Settings of accounts and tokens.

@@ -101,6 +101,9 @@ pub enum ApiError {
     /// 409
     #[error("{0}")]
     Conflict(&'static str),
+    /// 409, with everything that stands in the way.
+    #[error("{}", describe_faults(.0))]
+    Conflicts(Vec<FieldError>),
     /// 412: `If-Match` named another version.
     #[error("The resource has changed since you read it; read it again.")]
     PreconditionFailed,
@@ -144,7 +147,7 @@ impl ApiError {
         match self {
             Self::Unavailable { cause, .. } => Some(cause.clone()),
             Self::Internal(source) => Some(source.to_string()),
-            Self::Validation(errors) => serde_json::to_string(errors).ok(),
+            Self::Validation(errors) | Self::Conflicts(errors) => serde_json::to_string(errors).ok(),
             _ => None,
         }
     }
@@ -156,7 +159,7 @@ impl ApiError {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::Conflict(_) | Self::Conflicts(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "Too slow"),
@@ -176,7 +179,10 @@ impl ApiError {
         let (status, kind, title) = self.kind();
         let mut response = HttpResponse::build(status);
         self.insert_headers(&mut response);
-        let errors = if let Self::Validation(errors) = self { errors.as_slice() } else { &[] };
+        let errors = match self {
+            Self::Validation(errors) | Self::Conflicts(errors) => errors.as_slice(),
+            _ => &[],
+        };
         let kind = format!("/problems/{kind}");
         let detail = self.to_string();
         let limit = if let Self::TooManyRequests(refusal) = self { Some(refusal.policy.name) } else { None };

@@ -4,8 +4,11 @@
 
 mod accounts;
 pub mod app;
+mod audit;
 mod cache;
 mod cache_entries;
+mod cart;
+mod catalogue;
 pub mod config;
 mod devices;
 mod error;
@@ -20,8 +23,10 @@ mod limits;
 mod manners;
 mod metrics;
 mod migrate;
+mod money;
 mod openapi;
 mod operations;
+mod orders;
 mod presence;
 mod publisher;
 mod request;

@@ -7,7 +7,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::error::ApiError;
 use crate::openapi::allowed_methods;
 use crate::request::RequestId;
-use crate::{accounts, cache_entries, devices, fleet, history, ingest, operations, presence, tasks};
+use crate::{
+    accounts, audit, cache_entries, cart, catalogue, devices, fleet, history, ingest, operations, orders, presence,
+    tasks,
+};
 
 /// Where the documented form of every route lives.
 pub const API_PREFIX: &str = "/api/v1";
@@ -30,6 +33,10 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     cache_entries::routes::configure(routes);
     tasks::routes::configure(routes);
     operations::routes::configure(routes);
+    catalogue::routes::configure(routes);
+    cart::routes::configure(routes);
+    orders::routes::configure(routes);
+    audit::routes::configure(routes);
 }
 
 /// What no route has taken: an address that takes other methods, or no address at all.

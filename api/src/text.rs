@@ -44,6 +44,12 @@ fn checked(text: &str, max_chars: usize, is_forbidden: fn(char) -> bool) -> Resu
     }
 }
 
+/// The text as a pattern for LIKE that matches it and nothing else.
+#[must_use]
+pub fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
 /// Makes a type of texts that passed one of the checks above.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $check:path, $max_chars:expr) => {
@@ -73,13 +79,18 @@ pub(crate) use text_type;
 
 #[cfg(test)]
 mod tests {
-    use super::{TextError, line, paragraph};
+    use super::{TextError, escape_like, line, paragraph};
 
     #[test]
     fn a_line_is_trimmed_and_counted_in_characters() {
         assert_eq!(line("  Estação 7 ", 9), Ok("Estação 7".to_owned()));
         assert_eq!(line("ãããã", 3), Err(TextError::TooLong(3)));
         assert_eq!(line(" \t ", 3), Err(TextError::Empty));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_no_pattern() {
+        assert_eq!(escape_like(r"100%_\"), r"100\%\_\\");
     }
 
     #[test]

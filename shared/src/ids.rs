@@ -141,6 +141,22 @@ id_type! {
     /// Something to be done.
     TaskId
 }
+id_type! {
+    /// A product of the catalogue.
+    ProductId
+}
+id_type! {
+    /// An order.
+    OrderId
+}
+id_type! {
+    /// An entry of the audit log.
+    AuditId
+}
+id_type! {
+    /// Whatever an entry of the audit log is about.
+    SubjectId
+}
 
 #[cfg(test)]
 mod tests {

@@ -156,6 +156,39 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_log (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_id -> Uuid,
+        action -> Text,
+        subject_id -> Uuid,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    products (id) {
+        id -> Uuid,
+        title -> Text,
+        description -> Nullable<Text>,
+        category -> Nullable<Text>,
+        price_minor -> Int8,
+        currency -> Text,
+        stock -> Int4,
+        is_device -> Bool,
+        image_url -> Nullable<Text>,
+        sku -> Nullable<Text>,
+        source -> Nullable<Text>,
+        external_id -> Nullable<Text>,
+        import_digest -> Nullable<Bytea>,
+        retired_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     ingest_tallies (owner_id, slot, source) {
         owner_id -> Uuid,
         slot -> Timestamptz,
@@ -164,6 +197,69 @@ diesel::table! {
         stored -> Int8,
     }
 }
+
+diesel::table! {
+    carts (user_id) {
+        user_id -> Uuid,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    cart_items (user_id, product_id) {
+        user_id -> Uuid,
+        product_id -> Uuid,
+        quantity -> Int4,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    orders (id) {
+        id -> Uuid,
+        buyer_id -> Nullable<Uuid>,
+        status -> Text,
+        currency -> Text,
+        total_minor -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    order_items (order_id, product_id) {
+        order_id -> Uuid,
+        product_id -> Uuid,
+        title -> Text,
+        sku -> Nullable<Text>,
+        is_device -> Bool,
+        unit_price_minor -> Int8,
+        quantity -> Int4,
+    }
+}
+
+diesel::table! {
+    order_status_changes (order_id, status) {
+        order_id -> Uuid,
+        status -> Text,
+        changed_by -> Text,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    order_keys (user_id, key) {
+        user_id -> Uuid,
+        key -> Text,
+        body_digest -> Bytea,
+        order_id -> Uuid,
+        answer -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(cart_items -> products (product_id));
+diesel::allow_tables_to_appear_in_same_query!(cart_items, products);
 
 diesel::joinable!(devices -> users (owner_id));
 diesel::joinable!(sessions -> users (user_id));

@@ -30,3 +30,4 @@ mod user_routes;
 mod users;
 
 pub use administrator::ensure_administrator;
+pub use store::keep_user as keep;

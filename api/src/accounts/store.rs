@@ -115,6 +115,13 @@ pub async fn lock_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryR
     users::table.find(id).select(UserRow::as_select()).for_update().first(connection).await.optional()
 }
 
+/// Keeps a user from being deleted until the transaction ends; tells whether there is such a user. Whoever writes rows
+/// that go with the user takes this first, so that a deletion and they never wait for each other.
+pub async fn keep_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryResult<bool> {
+    let user = users::table.find(id).select(users::id).for_key_share();
+    user.first::<UserId>(connection).await.optional().map(|found| found.is_some())
+}
+
 /// Whether a user is an administrator, kept from changing until the transaction ends; nothing where the user is gone
 /// or their password is another by now.
 pub async fn lock_signed_in(

@@ -5,6 +5,7 @@
 //!  credential_routes ─────▶ credentials ────────────────▶ credential_store ─▶ device_credentials
 //!          └▶ body ◀ types, spans; answer
 //!  sheet ─▶ many at once, as CSV
+//!  orders ────────────────▶ bought: devices that were shipped, registered for their buyer
 //!  ingest ────────────────▶ registry: who may send for which device, from memory
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 mod answer;
 mod body;
+mod bought;
 mod credential_routes;
 mod credential_store;
 mod credentials;
@@ -28,8 +30,10 @@ mod views;
 
 use crate::error::ApiError;
 
+pub use bought::register_bought;
 pub use deletion::{DeletedDevices, announce_deleted, delete_all_of};
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
+pub use store::{OnlineBounds, online_bounds};
 
 /// For a device that is not there, and for somebody else's.
 const NO_DEVICE: ApiError = ApiError::NotFound("device");

@@ -11,6 +11,7 @@ use pulso_shared::presence::Hearing;
 use pulso_shared::schema::{device_purges, device_state, devices};
 
 use super::types::SearchText;
+use crate::text::escape_like;
 
 /// A device.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -122,6 +123,13 @@ pub async fn insert_device(connection: &mut AsyncPgConnection, device: &NewDevic
     diesel::insert_into(device_state::table).values(state).execute(connection).await.map(|_| ())
 }
 
+/// As [`insert_device`], many in two statements.
+pub async fn insert_devices(connection: &mut AsyncPgConnection, devices: &[NewDeviceRow<'_>]) -> QueryResult<()> {
+    diesel::insert_into(devices::table).values(devices).execute(connection).await?;
+    let states: Vec<_> = devices.iter().map(|device| device_state::device_id.eq(device.id)).collect();
+    diesel::insert_into(device_state::table).values(states).execute(connection).await.map(|_| ())
+}
+
 /// One of an owner's devices.
 pub async fn find_device(
     connection: &mut AsyncPgConnection,
@@ -159,9 +167,8 @@ pub async fn list_devices(
         query = query.filter(same);
     }
     if let Some(is_online) = filter.is_online {
-        // Here, because pages need it before they are cut: for each timeout in use, how old the newest data may be.
-        let timeouts = list_timeouts(connection, owner).await?;
-        let oldest: Vec<_> = timeouts.iter().map(|timeout_s| hearing.oldest_online(*timeout_s)).collect();
+        // Here, because pages need it before they are cut.
+        let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, hearing).await?;
         let fresh = sql::<Bool>("coalesce(device_state.last_seen_at >= (")
             .bind::<Array<Timestamptz>, _>(oldest)
             .sql(")[array_position(")
@@ -173,15 +180,25 @@ pub async fn list_devices(
     query.load(connection).await
 }
 
-/// How long an owner's devices may be silent, each value once, s.
-async fn list_timeouts(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<Vec<i32>> {
-    let query = devices::table.filter(devices::owner_id.eq(owner)).select(devices::offline_after_s).distinct();
-    query.load(connection).await
+/// How old the newest data of an owner's devices may be, as the offline clock has it.
+#[derive(Debug)]
+pub struct OnlineBounds {
+    /// For each of `timeouts`: the earliest that a device may have been seen last and still be there.
+    pub oldest: Vec<DateTime<Utc>>,
+    /// How long devices may be silent, each value once, s.
+    pub timeouts: Vec<i32>,
 }
 
-/// The text as a pattern that matches it and nothing else.
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+/// The bounds for all timeouts that an owner's devices have.
+pub async fn online_bounds(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    hearing: &Hearing,
+) -> QueryResult<OnlineBounds> {
+    let query = devices::table.filter(devices::owner_id.eq(owner)).select(devices::offline_after_s).distinct();
+    let timeouts: Vec<i32> = query.load(connection).await?;
+    let oldest = timeouts.iter().map(|timeout_s| hearing.oldest_online(*timeout_s)).collect();
+    Ok(OnlineBounds { oldest, timeouts })
 }
 
 /// One of an owner's devices, kept from changing until the transaction ends.
@@ -214,14 +231,4 @@ pub async fn delete_devices(connection: &mut AsyncPgConnection, ids: &[DeviceId]
     let purges: Vec<_> = ids.iter().map(|id| device_purges::device_id.eq(id)).collect();
     diesel::insert_into(device_purges::table).values(purges).execute(connection).await?;
     diesel::delete(devices::table.filter(devices::id.eq_any(ids))).execute(connection).await.map(|_| ())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape_like;
-
-    #[test]
-    fn what_is_looked_for_is_no_pattern() {
-        assert_eq!(escape_like(r"100%_\"), r"100\%\_\\");
-    }
 }

@@ -2,11 +2,14 @@
 
 use std::str::FromStr;
 
-use actix_web::http::header::LINK;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, LINK};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
+use super::etag;
 use crate::error::{ApiError, FieldError};
 
 /// Rows on a page where the client does not say.
@@ -116,20 +119,48 @@ impl<K: ToString> Page<K> {
         write: impl FnOnce(HttpResponseBuilder, Vec<T>) -> HttpResponse,
     ) -> HttpResponse {
         let mut response = HttpResponse::Ok();
-        let limit = usize::from(self.limit);
-        if rows.len() > limit {
-            rows.truncate(limit);
-            if let Some(last) = rows.last() {
-                link_next(&mut response, request, &key(last).to_string());
-            }
+        if let Some(next) = self.cut(&mut rows, key) {
+            link_next(&mut response, request, &next);
         }
         write(response, rows)
     }
+
+    /// As [`Self::respond`], with an ETag: a reader who has this page already is told so.
+    ///
+    /// # Errors
+    /// When the page cannot be written, which would be our own fault.
+    pub fn respond_tagged<T: Serialize>(
+        &self,
+        request: &HttpRequest,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<HttpResponse, ApiError> {
+        let next = self.cut(&mut rows, key).map(|cursor| next_link(request, &cursor));
+        // A list has no version of its own: its tag is its digest.
+        let mut response = etag::respond(request, StatusCode::OK, &rows, DateTime::UNIX_EPOCH)?;
+        if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            response.headers_mut().insert(LINK, link);
+        }
+        Ok(response)
+    }
+
+    /// Cuts the one row too many off, and tells the cursor of the page that it begins.
+    fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> K) -> Option<String> {
+        let limit = usize::from(self.limit);
+        let has_next = rows.len() > limit;
+        rows.truncate(limit);
+        rows.last().filter(|_| has_next).map(|last| key(last).to_string())
+    }
 }
 
-/// Adds the `Link` header: this request's own address with the cursor put in.
+/// Adds the `Link` header.
 pub fn link_next(response: &mut HttpResponseBuilder, request: &HttpRequest, cursor: &str) {
+    response.insert_header((LINK, next_link(request, cursor)));
+}
+
+/// This request's own address with the cursor put in.
+fn next_link(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: Vec<_> = others.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
-    response.insert_header((LINK, format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))));
+    format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
 }

@@ -8,6 +8,7 @@ use super::store;
 use super::types::FleetSummaryResponse;
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;
+use crate::presence;
 use crate::state::AppState;
 
 /// This domain's routes.
@@ -25,7 +26,8 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 async fn get_summary(state: Data<AppState>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
     let now = state.clock.now();
     let mut connection = state.db.get().await?;
-    let devices = store::count_devices(&mut connection, caller.user_id, now).await?;
+    let hearing = presence::hearing(&mut connection, now).await?;
+    let devices = store::count_devices(&mut connection, caller.user_id, &hearing).await?;
     let readings = store::count_readings(&mut connection, caller.user_id, now).await?;
     drop(connection);
     let queue_depth = state.publisher.store_queue_depth().await;

@@ -3,11 +3,14 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::UserId;
+use pulso_shared::presence::Hearing;
 use pulso_shared::tally::{FLUSH, WINDOW, slot_of};
 use uuid::Uuid;
+
+use crate::devices::{OnlineBounds, online_bounds};
 
 /// How many devices there are, and how many of them are there.
 #[derive(Debug, Clone, Copy, QueryableByName)]
@@ -31,14 +34,19 @@ pub struct ReadingCounts {
     pub stored: i64,
 }
 
-/// Counts an owner's devices by their status at `now`; the rule is [`crate::presence::status_at`]'s.
+/// Counts an owner's devices by their status, as the offline clock has it.
 pub async fn count_devices(
     connection: &mut AsyncPgConnection,
     owner: UserId,
-    now: DateTime<Utc>,
+    hearing: &Hearing,
 ) -> QueryResult<DeviceCounts> {
-    let counts = sql_query(include_str!("count_devices.sql")).bind::<SqlUuid, _>(owner).bind::<Timestamptz, _>(now);
-    counts.get_result(connection).await
+    let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, hearing).await?;
+    sql_query(include_str!("count_devices.sql"))
+        .bind::<SqlUuid, _>(owner)
+        .bind::<Array<Timestamptz>, _>(oldest)
+        .bind::<Array<Integer>, _>(timeouts)
+        .get_result(connection)
+        .await
 }
 
 /// Counts an owner's readings in the minute before the present slot, which is not over yet.

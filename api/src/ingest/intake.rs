@@ -157,17 +157,6 @@ impl<'a> Intake<'a> {
         Ok(submission)
     }
 
-    async fn publish(&self, lane: &Lane, submission: &Submission) -> Result<(), ApiError> {
-        let readings = u64::try_from(submission.len()).unwrap_or(u64::MAX);
-        let confirmed = match lane.submit(submission) {
-            Ok(receipt) => receipt.confirmed().await,
-            Err(refusal) => Err(refusal),
-        };
-        confirmed.inspect_err(|refusal| count_rejected(refusal.code(), readings))?;
-        self.state.throughput.add_accepted(submission);
-        Ok(())
-    }
-
     fn submit(&self, lane: &Lane, submission: Submission, rejected: Vec<RejectedItem>) -> Result<Sent, ApiError> {
         let sent = submit(lane, &submission, rejected)?;
         Ok(Sent { submission: self.keep_submission.then(|| Box::new(submission)), ..sent })

@@ -15,7 +15,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::ack::{Ack, AckQuery};
 use super::body::{Body, parse};
-use super::intake::{Intake, IngestResponse, Sending, Taken};
+use super::intake::{IngestResponse, Intake, Sending, Taken};
 use super::types::Kind;
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::Caller;

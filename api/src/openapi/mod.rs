@@ -40,6 +40,10 @@ use crate::routes::{self, API_PREFIX};
         (name = "tasks", description = "What people have to do"),
         (name = "cache", description = "Small values kept for a while, each user's own"),
         (name = "operations", description = "What administrators look at and put right"),
+        (name = "catalogue", description = "Equipment for the fleet"),
+        (name = "cart", description = "What a user means to order"),
+        (name = "orders", description = "What was ordered"),
+        (name = "operators", description = "For administrators of the installation"),
     )
 )]
 struct BaseDocument;

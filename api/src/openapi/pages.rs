@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use actix_web::HttpRequest;
 use actix_web::guard::Get;
 use actix_web::web::{self, Bytes, ServiceConfig};
-use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use super::asset::{Asset, Freshness};
@@ -35,9 +34,9 @@ const REDOC_LICENCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/redoc.sta
 /// One for all HTTP threads.
 static ASSETS: OnceLock<Vec<Asset>> = OnceLock::new();
 
-/// Serves `document` and the pages.
-pub fn serve(services: &mut ServiceConfig, document: &OpenApi) {
-    for asset in ASSETS.get_or_init(|| assets(document)) {
+/// Serves the document and the pages.
+pub fn serve(services: &mut ServiceConfig) {
+    for asset in ASSETS.get_or_init(assets) {
         // A guard, not a route: another method is then answered with 405 where all others are.
         let answer = move |request: HttpRequest| async move { asset.respond(&request).await };
         services.service(web::resource(asset.path()).guard(Get()).to(answer));
@@ -46,11 +45,12 @@ pub fn serve(services: &mut ServiceConfig, document: &OpenApi) {
 
 /// Where the pages and their files are.
 pub fn paths() -> impl Iterator<Item = &'static str> {
-    ASSETS.get_or_init(|| assets(&document())).iter().map(Asset::path)
+    ASSETS.get_or_init(assets).iter().map(Asset::path)
 }
 
-fn assets(document: &OpenApi) -> Vec<Asset> {
-    let document = document.to_json().inspect_err(|error| tracing::error!(%error, "no OpenAPI document"));
+/// The document itself is large, and gone again once it has been written.
+fn assets() -> Vec<Asset> {
+    let document = document().to_json().inspect_err(|error| tracing::error!(%error, "no OpenAPI document"));
     let document = Asset::new(DOCUMENT_PATH, "application/json", Freshness::Ask, document.unwrap_or_default());
     let mut assets = swagger_files();
     assets.push(page("/docs", include_str!("../../assets/docs.html"), &assets));
@@ -100,10 +100,10 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, dev::ServiceResponse};
 
-    use super::{document, paths, serve};
+    use super::{paths, serve};
 
     async fn get(path: &str, header: (actix_web::http::header::HeaderName, &str)) -> ServiceResponse {
-        let app = App::new().wrap(NormalizePath::trim()).configure(|services| serve(services, &document()));
+        let app = App::new().wrap(NormalizePath::trim()).configure(serve);
         let app = init_service(app).await;
         call_service(&app, TestRequest::get().uri(path).insert_header(header).to_request()).await
     }

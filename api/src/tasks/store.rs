@@ -8,6 +8,7 @@ use pulso_shared::ids::{DeviceId, TaskId, UserId};
 use pulso_shared::schema::{devices, tasks};
 
 use super::types::TaskStatus;
+use crate::text::escape_like;
 
 /// A task.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -115,11 +116,6 @@ fn matching(owner: UserId, filter: &TaskFilter) -> BoxedTasks<'_> {
         query = query.filter(tasks::device_id.eq(device));
     }
     query
-}
-
-/// The text as a pattern that matches it and nothing else.
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 /// A stretch of an owner's tasks.

@@ -1,0 +1,101 @@
+//! The audit log in PostgreSQL.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use pulso_shared::ids::{AuditId, SubjectId, UserId};
+use pulso_shared::schema::audit_log;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Something that is being done, to be written down.
+pub struct Deed {
+    /// By whom.
+    pub actor: UserId,
+    /// What: `<thing>.<what happened>`.
+    pub action: &'static str,
+    /// To what.
+    pub subject: SubjectId,
+    /// How it was.
+    pub before: Option<Value>,
+    /// How it is.
+    pub after: Option<Value>,
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Queryable, Selectable, Serialize, ToSchema)]
+#[diesel(table_name = audit_log, check_for_backend(Pg))]
+pub struct AuditEntry {
+    /// Its id; later entries have greater ones.
+    pub id: AuditId,
+    /// When it was done.
+    pub at: DateTime<Utc>,
+    /// Who did it. The account may be gone by now.
+    pub actor_id: UserId,
+    /// What was done.
+    #[schema(example = "order.status_changed")]
+    pub action: String,
+    /// To what: the id of a product, an order, …
+    pub subject_id: SubjectId,
+    /// How it was; `null` for what is new.
+    pub before: Option<Value>,
+    /// How it is since; `null` for what is gone.
+    pub after: Option<Value>,
+}
+
+/// Which entries are wanted; `None` wants all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditFilter<'a> {
+    /// Those of one actor.
+    pub actor: Option<UserId>,
+    /// Those about one thing.
+    pub subject: Option<SubjectId>,
+    /// Those of one kind.
+    pub action: Option<&'a str>,
+}
+
+/// Writes down what the caller's transaction does.
+///
+/// # Errors
+/// The database's; then nothing of the transaction must stay.
+pub async fn record(connection: &mut AsyncPgConnection, now: DateTime<Utc>, deed: Deed) -> QueryResult<()> {
+    let row = (
+        audit_log::id.eq(AuditId::generate()),
+        audit_log::at.eq(now),
+        audit_log::actor_id.eq(deed.actor),
+        audit_log::action.eq(deed.action),
+        audit_log::subject_id.eq(deed.subject),
+        audit_log::before.eq(deed.before),
+        audit_log::after.eq(deed.after),
+    );
+    diesel::insert_into(audit_log::table).values(row).execute(connection).await.map(|_| ())
+}
+
+/// A page of entries before `before`, the newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn list_entries(
+    connection: &mut AsyncPgConnection,
+    filter: AuditFilter<'_>,
+    before: Option<AuditId>,
+    limit: i64,
+) -> QueryResult<Vec<AuditEntry>> {
+    let query = audit_log::table.select(AuditEntry::as_select());
+    let mut query = query.order(audit_log::id.desc()).limit(limit).into_boxed();
+    if let Some(before) = before {
+        query = query.filter(audit_log::id.lt(before));
+    }
+    if let Some(actor) = filter.actor {
+        query = query.filter(audit_log::actor_id.eq(actor));
+    }
+    if let Some(subject) = filter.subject {
+        query = query.filter(audit_log::subject_id.eq(subject));
+    }
+    if let Some(action) = filter.action {
+        query = query.filter(audit_log::action.eq(action.to_owned()));
+    }
+    query.load(connection).await
+}

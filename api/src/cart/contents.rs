@@ -1,0 +1,89 @@
+//! What is put into a cart, and taken out of it.
+
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::ids::{ProductId, UserId};
+
+use super::answer::CartResponse;
+use super::store;
+use super::types::{MAX_LINES, Quantity};
+use crate::accounts;
+use crate::catalogue::{self, NO_PRODUCT};
+use crate::error::{ApiError, FieldError};
+use crate::extract::auth::ACCOUNT_GONE;
+use crate::state::AppState;
+
+const NOT_IN_CART: ApiError = ApiError::NotFound("product in the cart");
+const FULL: ApiError = ApiError::Conflict("The cart is full: at most 100 products fit in.");
+
+/// A user's cart as it is now.
+///
+/// # Errors
+/// The database's.
+pub async fn show(state: &AppState, user: UserId) -> Result<CartResponse, ApiError> {
+    Ok(CartResponse::new(store::list_lines(&mut *state.db.get().await?, user).await?))
+}
+
+/// Says how many of a product are wanted.
+///
+/// # Errors
+/// 404 for a product that cannot be had, 409 for more than there are and for a full cart.
+pub async fn put(
+    state: &AppState,
+    user: UserId,
+    product: ProductId,
+    quantity: Quantity,
+) -> Result<CartResponse, ApiError> {
+    let now = state.clock.now();
+    let mut connection = state.db.get().await?;
+    let lines = connection.transaction(async |connection| {
+        lock(connection, user, now).await?;
+        let product = catalogue::find_product(connection, product).await?.ok_or(NO_PRODUCT)?;
+        if quantity.get() > product.stock {
+            let detail = format!("must be at most {}: there are no more", product.stock);
+            return Err(ApiError::Conflicts(vec![FieldError::new("quantity", "insufficient_stock", detail)]));
+        }
+        store::upsert_item(connection, user, product.id, quantity.get(), now).await?;
+        if store::count_lines(connection, user).await? > MAX_LINES {
+            return Err(FULL);
+        }
+        Ok(store::list_lines(connection, user).await?)
+    });
+    lines.await.map(CartResponse::new)
+}
+
+/// Takes a product out.
+///
+/// # Errors
+/// 404 when it is not in the cart.
+pub async fn remove(state: &AppState, user: UserId, product: ProductId) -> Result<(), ApiError> {
+    let now = state.clock.now();
+    let mut connection = state.db.get().await?;
+    let removed = connection.transaction(async |connection| {
+        lock(connection, user, now).await?;
+        if store::delete_item(connection, user, product).await? { Ok(()) } else { Err(NOT_IN_CART) }
+    });
+    removed.await
+}
+
+/// Takes everything out.
+///
+/// # Errors
+/// The database's.
+pub async fn clear(state: &AppState, user: UserId) -> Result<(), ApiError> {
+    let now = state.clock.now();
+    let mut connection = state.db.get().await?;
+    let cleared = connection.transaction(async |connection| {
+        lock(connection, user, now).await?;
+        Ok(store::empty(connection, user).await?)
+    });
+    cleared.await
+}
+
+/// The account first, then its cart: whoever deletes the account takes them in the same order.
+async fn lock(connection: &mut AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
+    if !accounts::keep(connection, user).await? {
+        return Err(ACCOUNT_GONE);
+    }
+    Ok(store::lock(connection, user, now).await?)
+}

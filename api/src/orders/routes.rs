@@ -1,0 +1,190 @@
+//! Orders over HTTP.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse, get, patch, post};
+use pulso_shared::ids::OrderId;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::answer::OrderResponse;
+use super::body::{OrderBody, OrderRequest, OrderStatusBody};
+use super::store::{self, OrderFilter};
+use super::types::OrderStatus;
+use super::{NO_ORDER, checkout, lifecycle, views};
+use crate::error::{ApiError, Problem};
+use crate::extract::auth::{AuthAdmin, AuthUser};
+use crate::extract::etag::{self, IfMatch};
+use crate::extract::json::Json;
+use crate::extract::page::PageQuery;
+use crate::extract::path::PathId;
+use crate::routes::API_PREFIX;
+use crate::state::AppState;
+
+/// Tells an answer that was given before.
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// This domain's routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes.service(create_order).service(list_orders).service(get_order).service(cancel_order).service(update_order);
+}
+
+/// Which orders are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OrderQuery {
+    /// Those that have come this far.
+    #[param(inline, value_type = Option<OrderStatus>)]
+    status: Option<String>,
+    /// Everybody's. For administrators.
+    #[param(value_type = Option<bool>, default = false)]
+    all: Option<String>,
+}
+
+impl OrderQuery {
+    fn into_filter(self, caller: AuthUser) -> Result<OrderFilter, ApiError> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let status = given(self.status).map(|word| {
+            let detail = "must be pending, paid, shipped, delivered or cancelled";
+            OrderStatus::named(&word).ok_or_else(|| ApiError::field("status", "invalid", detail))
+        });
+        let status = status.transpose()?;
+        match given(self.all).as_deref() {
+            None | Some("false") => Ok(OrderFilter { buyer: Some(caller.user_id), status }),
+            Some("true") if caller.is_admin => Ok(OrderFilter { buyer: None, status }),
+            Some("true") => Err(ApiError::Forbidden("Only an administrator can see everybody's orders.")),
+            Some(_) => Err(ApiError::field("all", "invalid", "must be true or false")),
+        }
+    }
+}
+
+/// Orders what is in the cart, at today's prices, and empties it. All or nothing.
+///
+/// With an `Idempotency-Key`, sending the same request again is harmless: it orders nothing more, and gets the answer of
+/// the first time. A key is known for 48 hours; a request that failed leaves none.
+#[utoipa::path(tag = "orders", security(("bearer" = [])), request_body(content = OrderBody),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, the caller's own")), responses(
+    (status = 201, body = OrderResponse, description = "Ordered", headers(
+        ("Location" = String, description = "Its address"), ("ETag" = String, description = "Its first version"),
+        ("Idempotency-Replayed" = String, description = "`true` where an earlier request of this key made it"))),
+    (status = 400, body = Problem, description = "Not JSON"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 409, body = Problem, description = "The cart is empty or has several currencies, something in it cannot be had, or the total is another"),
+    (status = 422, body = Problem, description = "Something in it is not valid, or the key came with another body before")))]
+#[post("/orders")]
+async fn create_order(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthUser,
+    order: OrderRequest,
+) -> Result<HttpResponse, ApiError> {
+    let ordered = checkout::order(&state, caller.user_id, &order).await?;
+    let answer = RawValue::from_string(ordered.answer).map_err(|error| ApiError::Internal(Box::new(error)))?;
+    let mut response = etag::respond(&request, StatusCode::CREATED, &answer, ordered.created_at)?;
+    if let Ok(location) = HeaderValue::from_str(&format!("{API_PREFIX}/orders/{}", ordered.order_id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if ordered.is_replay {
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// One's own orders, the newest first; for administrators, with `all=true`, everybody's.
+#[utoipa::path(tag = "orders", security(("bearer" = [])), params(OrderQuery, PageQuery), responses(
+    (status = 200, body = [OrderResponse], description = "A page of orders",
+        headers(("Link" = String, description = "The next page, while there is one"))),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token; or `all`, and not an administrator"),
+    (status = 422, body = Problem, description = "A bad filter, limit or cursor")))]
+#[get("/orders")]
+async fn list_orders(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthUser,
+    query: Query<OrderQuery>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let (page, filter) = (page.parse::<OrderId>()?, query.into_inner().into_filter(caller)?);
+    let mut connection = state.db.get().await?;
+    let rows = store::list_orders(&mut connection, filter, page.after, page.fetch_limit()).await?;
+    let orders = views::show(&mut connection, rows).await?;
+    Ok(page.respond(&request, orders, |order| order.id))
+}
+
+/// An order of one's own; for administrators, any.
+#[utoipa::path(tag = "orders", security(("bearer" = [])), params(("id" = String, Path, description = "The order's ULID or UUID")), responses(
+    (status = 200, body = OrderResponse, description = "The order", headers(("ETag" = String, description = "Its version"))),
+    (status = 304, description = "As in If-None-Match"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 404, body = Problem, description = "Unknown, or somebody else's")))]
+#[get("/orders/{id}")]
+async fn get_order(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthUser,
+    id: PathId<OrderId>,
+) -> Result<HttpResponse, ApiError> {
+    let mut connection = state.db.get().await?;
+    let order = store::find_order(&mut connection, id.0).await?;
+    let visible = order.filter(|order| caller.is_admin || order.buyer_id == Some(caller.user_id)).ok_or(NO_ORDER)?;
+    answer(&request, &views::show_one(&mut connection, visible).await?)
+}
+
+/// Calls an order off, as long as it has not been shipped; its stock is given back. For its buyer, and for
+/// administrators.
+#[utoipa::path(tag = "orders", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The order's ULID or UUID"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
+    (status = 200, body = OrderResponse, description = "Cancelled"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "A device's token"),
+    (status = 404, body = Problem, description = "Unknown, or somebody else's"),
+    (status = 409, body = Problem, description = "Shipped, delivered or cancelled already"),
+    (status = 412, body = Problem, description = "Changed since the version in If-Match")))]
+#[post("/orders/{id}/cancel")]
+async fn cancel_order(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthUser,
+    id: PathId<OrderId>,
+    if_match: IfMatch,
+) -> Result<HttpResponse, ApiError> {
+    let next = OrderStatus::Cancelled;
+    answer(&request, &lifecycle::change_status(&state, caller, id.0, next, &if_match).await?)
+}
+
+/// Brings an order to its next status: pending, paid, shipped, delivered; or cancels it. For administrators.
+///
+/// Shipping registers every device in it for the buyer, who finds them in `GET /devices` and gives each a secret with
+/// `POST /devices/{id}/credentials`.
+#[utoipa::path(tag = "orders", security(("bearer" = [])), request_body(content = OrderStatusBody),
+    params(("id" = String, Path, description = "The order's ULID or UUID"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
+    (status = 200, body = OrderResponse, description = "Changed"),
+    (status = 401, body = Problem, description = "No or bad access token"),
+    (status = 403, body = Problem, description = "Not an administrator"),
+    (status = 404, body = Problem, description = "Unknown"),
+    (status = 409, body = Problem, description = "Not the next step; or devices to be shipped to an account that is gone"),
+    (status = 412, body = Problem, description = "Changed since the version in If-Match"),
+    (status = 422, body = Problem, description = "Not a status")))]
+#[patch("/orders/{id}")]
+async fn update_order(
+    request: HttpRequest,
+    state: Data<AppState>,
+    caller: AuthAdmin,
+    id: PathId<OrderId>,
+    if_match: IfMatch,
+    body: Json<OrderStatusBody>,
+) -> Result<HttpResponse, ApiError> {
+    answer(&request, &lifecycle::change_status(&state, caller.0, id.0, body.0.status, &if_match).await?)
+}
+
+fn answer(request: &HttpRequest, order: &OrderResponse) -> Result<HttpResponse, ApiError> {
+    etag::respond(request, StatusCode::OK, order, order.updated_at)
+}
