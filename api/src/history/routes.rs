@@ -59,7 +59,8 @@ async fn get_latest(id: PathId<DeviceId>, reader: Reader, state: Data<AppState>)
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), HistoryQuery, PageQuery), responses(
     (status = 200, description = "What was not sent is left out", content(
-        (Vec<HeartbeatRow> = "application/json"), (String = "text/csv")),
+        (Vec<HeartbeatRow> = "application/json"),
+        (String = "text/csv", example = "timestamp,cpu_usage\r\n2026-11-21T12:00:00Z,41.5\r\n")),
         headers(("Link" = String, description = "`<…>; rel=\"next\"` while there are more rows"),
             ("ETag" = String, description = "Of points"),
             ("X-Aggregation" = String, description = "Of points: `minute`, `hour`, `day`, `3 days`"))),
@@ -91,7 +92,8 @@ async fn list_heartbeats(
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), HistoryQuery, PageQuery), responses(
     (status = 200, description = "What was not sent is left out", content(
-        (Vec<ReadingRow> = "application/json"), (String = "text/csv")),
+        (Vec<ReadingRow> = "application/json"),
+        (String = "text/csv", example = "timestamp,humidity\r\n2026-11-21T12:00:00Z,60.2\r\n")),
         headers(("Link" = String, description = "`<…>; rel=\"next\"` while there are more rows"),
             ("ETag" = String, description = "Of points"),
             ("X-Aggregation" = String, description = "Of points: `minute`, `hour`, `day`, `3 days`"))),

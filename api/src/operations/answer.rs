@@ -81,6 +81,7 @@ pub struct PipelineResponse {
     pub dead_letters: QueueResponse,
     /// Readings a second that this replica accepted, since its last look. `null`: it has not looked before, or not in
     /// the last ten minutes.
+    #[schema(example = 412.5)]
     pub accepted_per_s: Option<f64>,
     /// Readings a second that all workers stored, since this replica's last look. `null`: as above.
     pub stored_per_s: Option<f64>,

@@ -13,6 +13,7 @@ const MAX_IDS: usize = 1_000;
 
 /// Which dead letters to put back; no body at all means all.
 #[derive(ToSchema)]
+#[schema(example = json!({"ids": ["01JD3ZK8M4T0Q2V6X9Y7B5C1RA"]}))]
 pub struct ReplayBody {
     /// These; left out or `null`: all that are there now.
     #[schema(max_items = 1000)]
