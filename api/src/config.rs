@@ -1,12 +1,15 @@
 //! Every setting of the API: a flag, an environment variable, a default. `pulso-api --help` lists them.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Parser, Subcommand};
 use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
 use pulso_shared::logging::LogConfig;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::limits::TrustedProxies;
 use crate::manners::AllowedOrigins;
@@ -146,7 +149,7 @@ pub struct CatalogueConfig {
 #[derive(Debug, Clone, Args)]
 pub struct AuthConfig {
     /// Signs the tokens; the same on every replica; at least 32 bytes.
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = parse_jwt_secret)]
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = JwtSecretParser)]
     pub jwt_secret: SecretString,
     /// Life of a user's access token, s.
     #[arg(long, env = "ACCESS_TOKEN_TTL_S", default_value_t = 900)]
@@ -223,10 +226,37 @@ impl IngestConfig {
     }
 }
 
-fn parse_jwt_secret(text: &str) -> Result<SecretString, String> {
-    let secret = SecretString::from(text);
-    if secret.expose_secret().len() < MIN_JWT_SECRET_BYTES {
-        return Err(format!("must be at least {MIN_JWT_SECRET_BYTES} bytes, for example: openssl rand -hex 32"));
+/// A parser of our own, because clap quotes what any other one refuses: a secret would stand in the log.
+#[derive(Clone, Copy)]
+struct JwtSecretParser;
+
+impl TypedValueParser for JwtSecretParser {
+    type Value = SecretString;
+
+    fn parse_ref(&self, command: &clap::Command, _: Option<&Arg>, value: &OsStr) -> Result<SecretString, clap::Error> {
+        match value.to_str() {
+            Some(text) if text.len() >= MIN_JWT_SECRET_BYTES => Ok(text.into()),
+            _ => {
+                let told = format!(
+                    "JWT_SECRET must be at least {MIN_JWT_SECRET_BYTES} bytes, for example: openssl rand -hex 32\n"
+                );
+                Err(clap::Error::raw(ErrorKind::ValueValidation, told).with_cmd(command))
+            }
+        }
     }
-    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Cli;
+
+    #[test]
+    fn a_jwt_secret_that_is_too_short_is_refused_without_being_quoted() {
+        let refused = Cli::try_parse_from(["pulso-api", "serve", "--jwt-secret", "hunter2"]).unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("JWT_SECRET must be at least 32 bytes"), "{told}");
+        assert!(!told.contains("hunter2") && !format!("{refused:?}").contains("hunter2"), "{told}");
+    }
 }

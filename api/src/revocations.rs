@@ -7,13 +7,13 @@
 //! A row may be dated ahead (a replaced secret lives on for a while): it counts from `revoked_at`, and each look takes
 //! in what has come due since the one before.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::upsert::excluded;
+use diesel::sql_types::{self, Array, Timestamptz};
 use diesel::{ExpressionMethods, QueryDsl, QueryResult};
 use diesel_async::AsyncPgConnection;
 use pulso_shared::clock::Clock;
@@ -140,26 +140,12 @@ pub async fn insert(
     revoked_at: DateTime<Utc>,
     keep_for: Duration,
 ) -> QueryResult<()> {
-    use diesel::query_dsl::methods::FilterDsl;
     use diesel_async::RunQueryDsl;
-    // In one order, so that two transactions that revoke the same subjects wait for each other instead of deadlocking.
-    let rows: Vec<_> = subjects
-        .iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|subject| {
-            (
-                revocations::subject.eq(subject),
-                revocations::revoked_at.eq(revoked_at),
-                revocations::expires_at.eq(revoked_at + keep_for),
-            )
-        })
-        .collect();
-    let insert =
-        diesel::insert_into(revocations::table).values(rows).on_conflict(revocations::subject).do_update().set((
-            revocations::revoked_at.eq(excluded(revocations::revoked_at)),
-            revocations::expires_at.eq(excluded(revocations::expires_at)),
-        ));
-    let earlier_counts = revocations::revoked_at.gt(excluded(revocations::revoked_at));
-    FilterDsl::filter(insert, earlier_counts).execute(connection).await.map(|_| ())
+    diesel::sql_query(include_str!("insert_revocations.sql"))
+        .bind::<Array<sql_types::Uuid>, _>(subjects)
+        .bind::<Timestamptz, _>(revoked_at)
+        .bind::<Timestamptz, _>(revoked_at + keep_for)
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -68,6 +68,18 @@ impl Process {
         self.log.lock().unwrap().iter().any(|line| line.contains(text))
     }
 
+    /// The most memory it ever held at a time, bytes.
+    ///
+    /// # Panics
+    /// When it no longer runs.
+    #[must_use]
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let pid = self.child.id().expect("still running");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.expect("VmHWM").parse::<u64>().unwrap() * 1024
+    }
+
     /// SIGKILL: no chance to finish anything.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();

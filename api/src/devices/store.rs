@@ -228,7 +228,9 @@ pub async fn update_device(
 /// Deletes devices. What they sent, which may be millions of rows, is left to the workers to purge: nobody can see it
 /// any more, and while a long transaction deleted it here, every batch with such a device in it would have to wait.
 pub async fn delete_devices(connection: &mut AsyncPgConnection, ids: &[DeviceId]) -> QueryResult<()> {
-    let purges: Vec<_> = ids.iter().map(|id| device_purges::device_id.eq(id)).collect();
-    diesel::insert_into(device_purges::table).values(purges).execute(connection).await?;
-    diesel::delete(devices::table.filter(devices::id.eq_any(ids))).execute(connection).await.map(|_| ())
+    let deleted = || devices::table.filter(devices::id.eq_any(ids));
+    // From the table itself: a value each would be more than a statement can bind (65,535) for a large account.
+    let purges = deleted().select(devices::id).insert_into(device_purges::table).into_columns(device_purges::device_id);
+    purges.execute(connection).await?;
+    diesel::delete(deleted()).execute(connection).await.map(|_| ())
 }

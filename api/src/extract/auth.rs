@@ -82,18 +82,8 @@ impl FromRequest for AuthUser {
 }
 
 async fn signed_in(request: &HttpRequest) -> Result<AuthUser, ApiError> {
-    let user = match subject(request)?.ok_or(MISSING)? {
-        Subject::User { user_id, session_id, is_admin } => AuthUser { user_id, session_id, is_admin },
-        Subject::Device { .. } => {
-            return Err(ApiError::Forbidden("A device's token cannot do this; sign in as a user."));
-        }
-    };
-    let state = state(request)?;
-    let known_here = |revoked: uuid::Uuid| state.revocations.contains(revoked);
-    if known_here(user.session_id.as_uuid()) || known_here(user.user_id.as_uuid()) {
-        return Err(REVOKED);
-    }
-    match state.cache.is_revoked(user.session_id.as_uuid()).await {
+    let user = signed_in_here(request)?;
+    match state(request)?.cache.is_revoked(user.session_id.as_uuid()).await {
         Ok(true) => Err(REVOKED),
         Ok(false) => Ok(user),
         Err(error) => {
@@ -101,6 +91,21 @@ async fn signed_in(request: &HttpRequest) -> Result<AuthUser, ApiError> {
             Ok(user)
         }
     }
+}
+
+/// As far as this replica knows from memory.
+fn signed_in_here(request: &HttpRequest) -> Result<AuthUser, ApiError> {
+    let user = match subject(request)?.ok_or(MISSING)? {
+        Subject::User { user_id, session_id, is_admin } => AuthUser { user_id, session_id, is_admin },
+        Subject::Device { .. } => {
+            return Err(ApiError::Forbidden("A device's token cannot do this; sign in as a user."));
+        }
+    };
+    let revocations = &state(request)?.revocations;
+    if revocations.contains(user.session_id.as_uuid()) || revocations.contains(user.user_id.as_uuid()) {
+        return Err(REVOKED);
+    }
+    Ok(user)
 }
 
 /// A signed-in administrator.
@@ -111,11 +116,15 @@ impl FromRequest for AuthAdmin {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
+    /// Refuses whoever is none before it asks Redis: of a handler's extractors the one that fails first in time answers,
+    /// and a body that is here already would fail while Redis is asked.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let user = signed_in(&request).await?;
-            if user.is_admin { Ok(Self(user)) } else { Err(ApiError::Forbidden("Only an administrator can do this.")) }
+            if !signed_in_here(&request)?.is_admin {
+                return Err(ApiError::Forbidden("Only an administrator can do this."));
+            }
+            signed_in(&request).await.map(Self)
         })
     }
 }

@@ -224,7 +224,9 @@ impl<'de> RawItem<'de> {
             "voltage" => &mut self.voltage,
             "current" => &mut self.current,
             "metrics" => {
-                self.metrics = fields.next_value()?;
+                if let Some(metrics) = fields.next_value()? {
+                    self.metrics.get_or_insert(metrics);
+                }
                 return Ok(());
             }
             _ => {
@@ -354,7 +356,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawMetrics<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, Field, parse};
+    use super::{Body, Field, RawMetrics, parse};
 
     fn single(body: &str) -> super::RawItem<'_> {
         match parse(body.as_bytes()) {
@@ -376,6 +378,17 @@ mod tests {
         let item = single(r#"{"cpu": null, "cpu_usage": 3, "\u0072am": 4, "unknown": {"deep": [1]}}"#);
         assert_eq!(item.cpu_usage.unwrap().value, Field::Number(3.0));
         assert_eq!(item.ram_usage.unwrap().value, Field::Number(4.0));
+    }
+
+    #[test]
+    fn of_a_field_that_comes_twice_the_first_that_is_not_null_counts() {
+        let item = single(
+            r#"{"cpu": null, "cpu": 1, "cpu": 2, "metrics": null, "metrics": {"a": 1}, "metrics": null,
+            "metrics": {"b": 2}}"#,
+        );
+        assert_eq!(item.cpu_usage.unwrap().value, Field::Number(1.0));
+        let Some(RawMetrics::Object(metrics)) = item.metrics else { panic!("metrics") };
+        assert_eq!(metrics.iter().map(|metric| metric.name.as_ref()).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

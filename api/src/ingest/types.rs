@@ -216,7 +216,11 @@ impl Faults {
             self.add("metrics", "too_many_items", format!("may hold at most {MAX_METRICS} numbers"));
             return BTreeMap::new();
         }
-        fields.iter().filter_map(|field| self.metric(field)).collect()
+        let mut metrics = BTreeMap::new();
+        for (name, value) in fields.iter().filter_map(|field| self.metric(field)) {
+            metrics.entry(name).or_insert(value);
+        }
+        metrics
     }
 
     fn metric(&mut self, field: &Named<'_>) -> Option<(MetricName, Scalar)> {
@@ -337,6 +341,13 @@ mod tests {
         let faults = outcome(r#"{"metrics": {"a\u0000b": 1, "a/b": "x", "": 1}}"#, Kind::Reading).unwrap_err();
         let codes: Vec<_> = faults.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
         assert_eq!(codes, [("/metrics/a\0b", "invalid"), ("/metrics/a~1b", "wrong_type"), ("/metrics/", "invalid")]);
+    }
+
+    #[test]
+    fn of_a_metric_that_comes_twice_the_first_that_is_not_null_counts() {
+        let body = r#"{"metrics": {"a": null, "a": 1, "a": 2}}"#;
+        let Ok(Item::Reading(reading)) = outcome(body, Kind::Reading) else { panic!("a reading") };
+        assert_eq!(reading.metrics.into_values().map(f64::from).collect::<Vec<_>>(), [1.0]);
     }
 
     #[test]

@@ -189,3 +189,56 @@ async fn administrators_see_and_change_everybody_and_one_always_remains() {
     let _ = client.signed_in(&json!({"username": "ana", "password": "another horse"})).await;
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn whoever_is_no_administrator_is_told_so_and_nothing_of_the_body() {
+    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let (user, id) = (pulso.client.new_user().await, "01JD3ZK8M4T0Q2V6X9Y7B5C1RA");
+    for (method, path) in [
+        ("POST", "/products".to_owned()),
+        ("POST", "/products/import".to_owned()),
+        ("PUT", format!("/products/{id}")),
+        ("PUT", "/products/no-id".to_owned()),
+        ("DELETE", "/products/no-id".to_owned()),
+        ("PATCH", format!("/orders/{id}")),
+        ("PATCH", format!("/users/{id}")),
+        ("GET", "/users?limit=none".to_owned()),
+        ("GET", "/admin/audit?limit=none".to_owned()),
+        ("GET", "/admin/pipeline".to_owned()),
+        ("GET", "/admin/dead-letters?limit=none".to_owned()),
+        ("POST", "/admin/dead-letters/replay".to_owned()),
+        ("DELETE", "/admin/dead-letters/no-id".to_owned()),
+    ] {
+        for body in ["nonsense", r#"{"title": 1}"#] {
+            let request = user.request(method.parse().unwrap(), &path).header("Content-Type", "application/json");
+            let answer = user.send(request.body(body)).await;
+            assert_eq!(answer.status, 403, "{method} {path} {body}: {}", answer.body);
+        }
+    }
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_of_12_000_devices_can_be_deleted() {
+    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let user = pulso.client.new_user().await;
+    let many = "WITH made AS (
+            INSERT INTO devices (id, owner_id, name, ingest_auth, offline_after_s, created_at, updated_at)
+            SELECT gen_random_uuid(), users.id, 'device', 'token', 180, now(), now()
+            FROM users, generate_series(1, 12000)
+            RETURNING id
+        ), known AS (INSERT INTO device_state (device_id) SELECT id FROM made)
+        INSERT INTO device_credentials (id, device_id, secret_hash, created_at)
+        SELECT gen_random_uuid(), id, sha256(uuid_send(id)), now() FROM made";
+    pulso.database.execute(many).await;
+    let count = async |table: &str| pulso.database.count(&format!("SELECT count(*) FROM {table}")).await;
+    assert_eq!((count("devices").await, count("device_credentials").await), (12_000, 12_000));
+    let _ = user.delete("/users/me").await.expect(204);
+    for table in ["users", "devices", "device_state", "device_credentials"] {
+        assert_eq!(count(table).await, 0, "{table}");
+    }
+    // To be purged: each device. No longer valid: each device, each of their secrets, the session and the user.
+    assert_eq!((count("device_purges").await, count("revocations").await), (12_000, 24_002));
+    let _ = user.get("/users/me").await.expect(401);
+    pulso.finish().await;
+}

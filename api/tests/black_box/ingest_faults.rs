@@ -3,13 +3,19 @@
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use pulso_testkit::{Client, Pulso};
 use reqwest::Method;
 use serde_json::json;
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()
 }
@@ -82,13 +88,20 @@ async fn bodies_that_cannot_be_taken_are_refused_with_the_right_code() {
 async fn compressed_bodies_are_read_and_bombs_are_not() {
     let pulso = Pulso::start().await;
     let device = pulso.client.new_user().await.new_device().await;
-    let gzipped = async |body: Vec<u8>| send(&device.client, "application/json", Some("gzip"), body).await;
+    let encoded = async |encoding, body| send(&device.client, "application/json", Some(encoding), body).await;
+    let gzipped = async |body: Vec<u8>| encoded("gzip", body).await;
     assert_eq!(gzipped(gzip(b"{\"cpu\": 1}")).await, 202);
-    assert_eq!(gzipped(gzip(&vec![b' '; 200_000_000])).await, 413);
+    assert_eq!(encoded("deflate", deflate(b"{\"cpu\": 1}")).await, 202);
+    assert_eq!(encoded("br", b"\x0b\x04\x80{\"cpu\": 1}\x03".to_vec()).await, 415);
+    let (bomb, before) = (vec![b' '; 200_000_000], pulso.api.peak_memory_bytes());
+    assert_eq!(gzipped(gzip(&bomb)).await, 413);
+    assert_eq!(encoded("deflate", deflate(&bomb)).await, 413);
+    let grown = pulso.api.peak_memory_bytes() - before;
+    assert!(grown < 64_000_000, "two bombs of 200 MB took {grown} bytes");
     let whole = gzip(format!("[{}]", vec!["{\"cpu\": 1}"; 500].join(",")).as_bytes());
     assert_eq!(gzipped(whole[..whole.len() / 2].to_vec()).await, 400);
     assert_eq!(gzipped(b"not gzip at all".to_vec()).await, 400);
-    pulso.stored(1).await;
+    pulso.stored(2).await;
     pulso.finish().await;
 }
 

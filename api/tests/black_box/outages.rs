@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use pulso_testkit::{Client, Options, Proxy, Pulso, eventually};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::ingest::pulso_time;
 
@@ -123,72 +125,103 @@ async fn ingest_and_sign_in_go_on_without_redis() {
     pulso.finish().await;
 }
 
+/// Waits until there is a row for each of these timestamps, and nothing more to store; other rows may be there as well.
+async fn stored_at(pulso: &Pulso, acknowledged: &[String]) {
+    let lost = "SELECT ts FROM unnest($1::text[]) AS ts \
+                WHERE NOT EXISTS (SELECT FROM heartbeats WHERE heartbeats.ts = ts.ts::timestamptz)";
+    eventually("every acknowledged row", async || {
+        pulso.database.query(lost, &[&acknowledged]).await.is_empty().then_some(())
+    })
+    .await;
+    eventually("nothing waits", async || (pulso.broker.depth("store").await == 0).then_some(())).await;
+}
+
 #[tokio::test]
 async fn what_a_killed_api_has_accepted_is_stored() {
     let mut pulso = Pulso::start().await;
     let user = pulso.client.new_user().await;
     let device = user.new_device().await;
-    let mut acknowledged = 0;
+    let mut acknowledged = Vec::new();
     for round in 0..3 {
         let client = pulso.client.with_token(device.client.token().expect("a token"));
         let mut sending = tokio::task::JoinSet::new();
         for n in 0..50 {
             let client = client.clone();
-            let body = json!({"timestamp": pulso_time(-1_000 * (round + 1) - n), "cpu": 1});
+            let timestamp = pulso_time(-1_000 * (round + 1) - n);
             sending.spawn(async move {
+                let body = json!({"timestamp": timestamp, "cpu": 1});
                 let request = client.request(reqwest::Method::POST, "/heartbeats").json(&body);
-                client.try_send(request).await.is_some_and(|answer| answer.status == 202)
+                client.try_send(request).await.filter(|answer| answer.status == 202).map(|_| timestamp)
             });
         }
         // Killed in the midst: some have their answer, some have not.
-        let mut first_answers = 0;
-        while first_answers < 10 {
-            let Some(accepted) = sending.join_next().await else { break };
-            acknowledged += i64::from(accepted.unwrap());
-            first_answers += 1;
+        for _ in 0..10 {
+            acknowledged.extend(sending.join_next().await.unwrap().unwrap());
         }
         pulso.api.kill().await;
         while let Some(accepted) = sending.join_next().await {
-            acknowledged += i64::from(accepted.unwrap());
+            acknowledged.extend(accepted.unwrap());
         }
         pulso.restart_api().await;
     }
-    assert!(acknowledged >= 30);
-    // What got no answer may be there as well: at least the acknowledged ones are.
-    let rows = eventually("the acknowledged rows", async || {
-        let rows = pulso.database.count("SELECT count(*) FROM heartbeats").await;
-        (rows >= acknowledged).then_some(rows)
-    })
-    .await;
-    assert!(rows <= 150);
+    assert!(acknowledged.len() >= 30);
+    // What got no answer may be there as well.
+    stored_at(&pulso, &acknowledged).await;
+    assert!(pulso.database.count("SELECT count(*) FROM heartbeats").await <= 150);
     pulso.finish().await;
+}
+
+/// Sends a heartbeat on a connection of its own, its body only once the API has said that it works on the request.
+async fn begin_heartbeat(address: &str, token: &str, timestamp: &str) -> TcpStream {
+    let body = json!({"timestamp": timestamp}).to_string();
+    let head = format!(
+        "POST /heartbeats HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told[..], b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The status of the answer to come, which is read to its end.
+async fn status(mut stream: TcpStream) -> u16 {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer, not a broken connection");
+    assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("\r\n\r\n"), "no whole answer: {answer:?}");
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
 }
 
 #[tokio::test]
 async fn sigterm_fails_no_request_in_flight() {
-    let mut pulso = Pulso::start().await;
+    let (mut pulso, proxy) = with_broker_proxy(vec![("PUBLISH_TIMEOUT_MS", "10000".into())]).await;
     let device = pulso.client.new_user().await.new_device().await;
-    let mut sending = tokio::task::JoinSet::new();
+    let address = pulso.client.base().trim_start_matches("http://").to_owned();
+    // No confirm can come: everything that is sent now is in flight until the broker is back.
+    proxy.freeze();
+    let mut answers = tokio::task::JoinSet::new();
     for n in 0..100 {
-        let client = device.client.clone();
-        let body = json!({"timestamp": pulso_time(-1_000 - n)});
-        sending.spawn(async move {
-            let request = client.request(reqwest::Method::POST, "/heartbeats").json(&body);
-            client.try_send(request).await.map(|answer| answer.status)
-        });
+        let timestamp = pulso_time(-1_000 - n);
+        let stream = begin_heartbeat(&address, device.client.token().expect("a token"), &timestamp).await;
+        answers.spawn(async move { (status(stream).await, timestamp) });
     }
-    let first = sending.join_next().await.unwrap().unwrap();
-    assert_eq!(first, Some(202));
-    pulso.api.terminate().await;
-    let mut acknowledged = 1;
-    while let Some(answer) = sending.join_next().await {
-        // No answer at all is a connection that was never taken: that client knows nothing was promised.
-        if let Some(status) = answer.unwrap() {
-            assert_eq!(status, 202);
-            acknowledged += 1;
-        }
-    }
-    pulso.stored(acknowledged).await;
+    let broker_returns = async {
+        eventually("no new connection is taken", async || TcpStream::connect(&address).await.err()).await;
+        assert!(answers.try_join_next().is_none(), "answered without the broker");
+        proxy.cut();
+        proxy.restore();
+    };
+    tokio::join!(pulso.api.terminate(), broker_returns);
+    let answers = answers.join_all().await;
+    assert!(answers.iter().all(|(status, _)| [202, 503].contains(status)), "{answers:?}");
+    let accepted = answers.into_iter().filter(|(status, _)| *status == 202).map(|(_, timestamp)| timestamp);
+    let accepted: Vec<_> = accepted.collect();
+    assert!(!accepted.is_empty(), "the broker was back in time");
+    stored_at(&pulso, &accepted).await;
     pulso.restart_api().await;
     pulso.finish().await;
 }
