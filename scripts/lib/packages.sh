@@ -1,7 +1,25 @@
 # shellcheck shell=bash
 # What has to be installed, and installing it by the system's package manager where it is missing.
 
+# can_compile: some crates hold C, and Rust links by way of the C compiler. Without the C library's headers, which are a
+# package of their own, a compiler is not enough.
+can_compile() { printf '#include <stdlib.h>\n' | cc -x c -fsyntax-only - >/dev/null 2>&1; }
+
+missing_compiler() {
+  if ! can_compile; then printf 'gcc\nlibc6-dev\n'; fi
+}
+
+# need_compiler: before a build of some minutes that would end without one.
+need_compiler() {
+  local packages
+  mapfile -t packages < <(missing_compiler)
+  if ((${#packages[@]} == 0)); then return; fi
+  if command -v apt-get >/dev/null; then apt_install "${packages[@]}"; fi
+  can_compile || die "there is no C compiler (cc) that works" "install gcc or clang and the C library's headers (Debian: apt-get install gcc libc6-dev)"
+}
+
 missing_packages() {
+  missing_compiler
   postgres_bin >/dev/null || printf 'postgresql\n'
   rabbitmq_bin >/dev/null || printf 'rabbitmq-server\n'
   if ! { command -v redis-server && command -v redis-cli; } >/dev/null; then printf 'redis-server\n'; fi
@@ -13,7 +31,7 @@ install_missing_packages() {
   if ((${#packages[@]} == 0)); then return; fi
   if ! command -v apt-get >/dev/null; then
     die "not installed: ${packages[*]}" \
-      "install PostgreSQL 14 or newer, RabbitMQ 3.10 or newer and Redis 6 or newer with your system's package manager, or run with PULSO_SERVICES=compose (Docker)"
+      "install PostgreSQL 14 or newer, RabbitMQ 3.10 or newer, Redis 6 or newer and a C compiler with your system's package manager, or run with PULSO_SERVICES=compose (Docker)"
   fi
   apt_install "${packages[@]}"
   mapfile -t packages < <(missing_packages)

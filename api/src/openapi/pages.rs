@@ -48,8 +48,12 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
     ASSETS.get_or_init(assets).iter().map(Asset::path)
 }
 
-/// The document itself is large, and gone again once it has been written.
+/// On a thread of its own: what making the document takes, some megabytes, goes with the thread.
 fn assets() -> Vec<Asset> {
+    std::thread::spawn(make_assets).join().unwrap_or_default()
+}
+
+fn make_assets() -> Vec<Asset> {
     let document = document().to_json().inspect_err(|error| tracing::error!(%error, "no OpenAPI document"));
     let document = Asset::new(DOCUMENT_PATH, "application/json", Freshness::Ask, document.unwrap_or_default());
     let mut assets = swagger_files();

@@ -244,7 +244,11 @@ async fn run(inner: Rc<Inner>, publisher: Publisher) {
         let (batch, turn) = inner.next_batch(&publisher).await;
         let (inner, publisher) = (Rc::clone(&inner), publisher.clone());
         actix_web::rt::spawn(async move {
-            inner.deliver(batch, publisher).await;
+            inner.deliver(batch, publisher.clone()).await;
+            let brake = publisher.brake();
+            if !brake.is_zero() {
+                tokio::time::sleep(brake).await;
+            }
             drop((turn, place));
         });
     }

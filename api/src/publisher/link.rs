@@ -1,12 +1,13 @@
 //! The connection that publishes, kept by a supervisor of our own: on any doubt it is thrown away and made anew.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
 use pulso_shared::amqp::beat::{self, Beat};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
@@ -31,6 +32,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// being written to the broker's disk while the next one travels. More would only be smaller messages: each costs the
 /// broker as much as 90 heartbeats in one.
 const TURNS: usize = 2;
+
+/// Messages that wait to be stored while all is well.
+const USUAL_BACKLOG: u32 = 32;
+/// Of each message beyond, the next one is held back by this: 100 full ones, some 40,000 heartbeats, make a
+/// millisecond.
+const BRAKE_PER_MESSAGE: Duration = Duration::from_micros(10);
+/// Held back by this much, a replica still accepts ten thousand heartbeats a second.
+const LONGEST_BRAKE: Duration = Duration::from_millis(50);
 
 /// AMQP `delivery-mode` of a message that must survive the broker.
 const PERSISTENT: u8 = 2;
@@ -60,6 +69,8 @@ struct Link {
     properties: BasicProperties,
     /// Told when something happened that a new connection (which declares the topology again) may mend.
     doubted: Notify,
+    /// Messages that waited to be stored when it was last looked.
+    backlog: AtomicU32,
 }
 
 impl Publisher {
@@ -97,6 +108,13 @@ impl Publisher {
     pub async fn store_queue_depth(&self) -> Option<u32> {
         let link = self.link.borrow().clone()?;
         tokio::time::timeout(ANSWER_TIMEOUT, link.store_queue_depth()).await.ok()?.ok()
+    }
+
+    /// How long the next message is to be held back: nothing while the workers keep up, and the longer the more waits to
+    /// be stored. So a backlog slows those who make it long before the queue is full and refuses them.
+    pub(super) fn brake(&self) -> Duration {
+        let backlog = self.link.borrow().as_ref().map_or(0, |link| link.backlog.load(Ordering::Relaxed));
+        LONGEST_BRAKE.min(BRAKE_PER_MESSAGE * backlog.saturating_sub(USUAL_BACKLOG))
     }
 
     /// Publishes until it is confirmed, refused, or its deadline has passed. A message whose connection broke is
@@ -148,6 +166,7 @@ impl Link {
             store_queue: topology.store_queue(),
             properties,
             doubted: Notify::new(),
+            backlog: AtomicU32::new(0),
         })
     }
 
@@ -202,15 +221,13 @@ impl Link {
         if self.connection.status().blocked() {
             return true;
         }
-        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let asked = async {
-            let channel = self.take_channel().await?;
-            let (exchange, arguments) = (self.exchange.clone(), FieldTable::default());
-            channel.exchange_declare(exchange, ExchangeKind::Topic, passive, arguments).await?;
-            self.return_channel(channel);
-            Ok::<_, lapin::Error>(())
-        };
-        matches!(tokio::time::timeout(ANSWER_TIMEOUT, asked).await, Ok(Ok(())))
+        match tokio::time::timeout(ANSWER_TIMEOUT, self.store_queue_depth()).await {
+            Ok(Ok(depth)) => {
+                self.backlog.store(depth, Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A channel on which this failed is dropped, and with it closed.

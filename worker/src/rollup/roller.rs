@@ -21,7 +21,7 @@ const FAR: TimeDelta = TimeDelta::days(1);
 /// statements takes longer than running them.
 const PREPARE: &str = "SET lock_timeout = '500ms'; SET jit = off";
 /// Who holds it is the roller ("pulsr" in ASCII). It ends with the connection, and nothing is written on another one.
-const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(482872390514)";
+const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(482872390515)";
 
 /// Computes rollups whenever there is something to compute and no other worker does, for ever.
 pub async fn keep_rolled(url: SecretString, clock: Clock) {
