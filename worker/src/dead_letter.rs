@@ -11,14 +11,14 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
 use pulso_shared::amqp::dead_letters::REASON_HEADER;
-use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE, Submission};
+use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use secrecy::SecretString;
 
 use crate::delivery::Undecodable;
-use crate::metrics::count_dead_letter;
+use crate::metrics::{STORE, count_dead_letter};
 use crate::pipeline::Leftovers;
 use crate::storage::Rows;
 
@@ -29,6 +29,14 @@ const PERSISTENT: u8 = 2;
 /// Waits between attempts to bury something: the first, and the longest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// Most bytes of a message of rows, as the API closes its own. A batch that is refused as a whole may be larger than
+/// RabbitMQ 4 takes in one message (16 MiB), and what it never takes would be tried for ever.
+const MAX_BODY_BYTES: usize = 128 * 1024;
+/// The code of rows whose device has been deleted meanwhile.
+pub const DEVICE_GONE: &str = "device_gone";
+/// Their owner wanted them gone: they must not stay for ever, nor fill the queue until all workers wait. A week is
+/// enough to find out why they came here.
+const DEVICE_GONE_TTL: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Why something is dead, in one word (the metric's label and the routing key) and in many.
 #[derive(Debug, Clone)]
@@ -91,28 +99,28 @@ impl DeadLetters {
             .await;
     }
 
-    /// All rows of one reason are one message.
+    /// Rows of one reason share messages.
     async fn bury_rows(&mut self, rows: Rows, reason: &Reason) {
-        let submissions: Vec<Submission> = rows.into_submissions().collect();
-        if submissions.is_empty() {
-            return;
-        }
-        for submission in &submissions {
+        let mut submissions = Vec::new();
+        for submission in rows.into_submissions() {
             let request_id = submission.request_id.as_str();
             tracing::warn!(request_id, code = reason.code, reason = shorten(&reason.detail), "reading dead-lettered");
-        }
-        match serde_json::to_vec(&submissions) {
-            Ok(body) => {
-                let id = DeadLetterId::generate();
-                self.publish_patiently(Letter { id, reason, kind: Some(MESSAGE_TYPE), body: &body }).await;
+            match serde_json::to_vec(&submission) {
+                Ok(json) => submissions.push(json),
+                Err(error) => tracing::error!(%error, "a dead letter cannot be written as JSON"),
             }
-            Err(error) => tracing::error!(%error, "a dead letter cannot be written as JSON"),
+        }
+        for body in into_bodies(submissions) {
+            let id = DeadLetterId::generate();
+            self.publish_patiently(Letter { id, reason, kind: Some(MESSAGE_TYPE), body: &body }).await;
         }
     }
 
     async fn publish_patiently(&mut self, letter: Letter<'_>) {
         let mut backoff = FIRST_BACKOFF;
+        let mut waiting = None;
         while let Err(error) = self.publish(&letter).await {
+            waiting.get_or_insert_with(Waiting::begin);
             tracing::warn!(%error, retry_in = ?backoff, "not dead-lettered; waiting");
             self.link = None;
             tokio::time::sleep(backoff).await;
@@ -152,6 +160,22 @@ impl DeadLetters {
     }
 }
 
+/// Shows that a batch waits here, until it is dropped: by its end, or by its session's.
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Self {
+        STORE.dead_letters_waiting.set(1.0);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        STORE.dead_letters_waiting.set(0.0);
+    }
+}
+
 impl Letter<'_> {
     fn properties(&self, clock: Clock) -> BasicProperties {
         let mut headers = FieldTable::default();
@@ -162,12 +186,36 @@ impl Letter<'_> {
             .with_content_type(CONTENT_TYPE.into())
             .with_delivery_mode(PERSISTENT)
             .with_headers(headers);
+        let properties = match self.reason.code {
+            DEVICE_GONE => properties.with_expiration(DEVICE_GONE_TTL.as_millis().to_string().into()),
+            _ => properties,
+        };
         // A type that fitted into the property once does so again.
         match self.kind {
             Some(kind) => properties.with_type(kind.into()),
             None => properties,
         }
     }
+}
+
+/// Joins submissions into arrays of at most [`MAX_BODY_BYTES`]; one that is larger by itself goes alone.
+fn into_bodies(submissions: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    const COMMA_AND_BRACKET: usize = 2;
+    let mut bodies: Vec<Vec<u8>> = Vec::new();
+    for submission in submissions {
+        let fits = |body: &Vec<u8>| {
+            body.len().saturating_add(submission.len()).saturating_add(COMMA_AND_BRACKET) <= MAX_BODY_BYTES
+        };
+        match bodies.last_mut().filter(|body| fits(body)) {
+            Some(body) => {
+                body.push(b',');
+                body.extend(submission);
+            }
+            None => bodies.push([b"[", submission.as_slice()].concat()),
+        }
+    }
+    bodies.iter_mut().for_each(|body| body.push(b']'));
+    bodies
 }
 
 /// The beginning of a reason.
@@ -177,7 +225,36 @@ fn shorten(detail: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::shorten;
+    use lapin::types::ShortString;
+    use pulso_shared::clock::Clock;
+    use pulso_shared::ids::DeadLetterId;
+    use serde_json::{Value, json};
+
+    use super::{DEVICE_GONE, Letter, MAX_BODY_BYTES, Reason, into_bodies, shorten};
+
+    #[test]
+    fn rows_are_cut_into_messages_that_a_broker_takes() {
+        let of_bytes = |bytes: usize| serde_json::to_vec(&json!("x".repeat(bytes - 2))).unwrap();
+        let half = (MAX_BODY_BYTES - 3) / 2;
+        let sizes = [half, MAX_BODY_BYTES - 3 - half, 3, MAX_BODY_BYTES, MAX_BODY_BYTES * 2, 3, 3];
+        let bodies = into_bodies(sizes.map(of_bytes).to_vec());
+        let lengths: Vec<_> = bodies.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [MAX_BODY_BYTES, 5, MAX_BODY_BYTES + 2, MAX_BODY_BYTES * 2 + 2, 9]);
+        let held = |body: &Vec<u8>| serde_json::from_slice::<Vec<Value>>(body).unwrap();
+        assert_eq!(bodies.iter().map(|body| held(body).len()).sum::<usize>(), sizes.len());
+        assert!(into_bodies(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn only_what_a_deleted_device_has_left_goes_by_itself() {
+        let expiration = |code| {
+            let reason = Reason { code, detail: String::new() };
+            let letter = Letter { id: DeadLetterId::generate(), reason: &reason, kind: None, body: b"[]" };
+            letter.properties(Clock).expiration().clone()
+        };
+        assert_eq!(expiration(DEVICE_GONE), Some(ShortString::from("604800000")));
+        assert_eq!((expiration("refused"), expiration("undecodable")), (None, None));
+    }
 
     #[test]
     fn a_reason_is_cut_between_characters() {

@@ -8,6 +8,9 @@ pub enum StoreError {
     /// The same rows may well be stored in a moment: wait, and try again.
     #[error("{0}")]
     Transient(String),
+    /// It took longer than a statement may: fewer rows may well be quicker.
+    #[error("{0}")]
+    TooSlow(String),
     /// At least one of the rows can never be stored: find it.
     #[error("{0}")]
     Poison(String),
@@ -24,7 +27,7 @@ const DEVICE_STATE_DEVICE: &str = "device_state_device_id_fkey";
 
 impl From<tokio_postgres::Error> for StoreError {
     /// Judges by SQLSTATE. Only the classes 22 (data exception) and 23 (integrity violation) are a row's fault;
-    /// everything else (no connection, disk full, lock or statement timeout, deadlock, shutdown, a missing table while
+    /// everything else (no connection, disk full, timeout, deadlock, shutdown, a missing table while
     /// migrations have not run) passes, and no good row is thrown away for it.
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(database) = error.as_db_error() else {
@@ -35,6 +38,8 @@ impl From<tokio_postgres::Error> for StoreError {
             // Each partition's key has a name of its own; our tables have no other unique constraint.
             &SqlState::UNIQUE_VIOLATION => Self::Duplicate,
             &SqlState::FOREIGN_KEY_VIOLATION if database.constraint() == Some(DEVICE_STATE_DEVICE) => Self::DeviceGone,
+            // Our own timeout, or somebody's `pg_cancel_backend`.
+            &SqlState::QUERY_CANCELED => Self::TooSlow(text),
             // A partition was attached while the row was on its way into the default one: the next attempt finds it.
             // (A table's own CHECK has a name.)
             &SqlState::CHECK_VIOLATION if database.constraint().is_none() => Self::Transient(text),

@@ -22,6 +22,8 @@ pub struct StoreMetrics {
     pub lag: Gauge,
     /// Messages waiting in the store queue.
     pub queue_depth: Gauge,
+    /// Whether a batch waits because its dead letters are not taken, 0 or 1.
+    pub dead_letters_waiting: Gauge,
 }
 
 /// The storage path's metrics.
@@ -34,6 +36,7 @@ pub static STORE: LazyLock<StoreMetrics> = LazyLock::new(|| StoreMetrics {
     retries: counter!("pulso_store_retries_total"),
     lag: gauge!("pulso_queue_lag_seconds"),
     queue_depth: gauge!("pulso_queue_depth_messages"),
+    dead_letters_waiting: gauge!("pulso_dead_letters_waiting"),
 });
 
 /// The offline clock's handles; only one worker's move.

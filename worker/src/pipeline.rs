@@ -1,4 +1,5 @@
-//! A batch's way into the database: stored as a whole; where a row spoils it, halved until that row is alone.
+//! A batch's way into the database: stored as a whole; where a row spoils it, halved until that row is alone; where it is
+//! too much for a statement's time, halved until it is not.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
 use tokio::time::Instant;
 
-use crate::dead_letter::Reason;
+use crate::dead_letter::{DEVICE_GONE, Reason};
 use crate::delivery::{Delivery, Undecodable};
 use crate::error::StoreError;
 use crate::metrics::{STORE, as_count};
@@ -21,7 +22,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// What of a batch could never be stored. All the rest is committed.
 #[derive(Debug, Default)]
 pub struct Leftovers {
-    /// Messages that cannot be read.
+    /// Messages, or single submissions, that cannot be read.
     pub messages: Vec<Undecodable>,
     /// Rows that the database will not take, and why.
     pub rows: Vec<(Rows, Reason)>,
@@ -34,10 +35,8 @@ pub async fn store(database: &mut Database, deliveries: Vec<Delivery>, clock: Cl
     let suspect_duplicates = deliveries.iter().any(|delivery| delivery.redelivered);
     let mut submissions = Vec::new();
     for delivery in deliveries {
-        match delivery.content {
-            Ok(content) => submissions.extend(content),
-            Err(undecodable) => leftovers.messages.push(undecodable),
-        }
+        submissions.extend(delivery.submissions);
+        leftovers.messages.extend(delivery.undecodable);
     }
     let mut parts = vec![Rows::gather(submissions)];
     while let Some(part) = parts.pop() {
@@ -49,12 +48,12 @@ pub async fn store(database: &mut Database, deliveries: Vec<Delivery>, clock: Cl
             Err(Verdict::DeviceGone) => {
                 let (there, gone) = without_gone(database, part).await;
                 parts.push(there);
-                leftovers.rows.push((gone, Reason { code: "device_gone", detail: "the device is not there".into() }));
+                leftovers.rows.push((gone, Reason { code: DEVICE_GONE, detail: "the device is not there".into() }));
             }
             Err(Verdict::Poison(detail)) if part.len() == 1 => {
                 leftovers.rows.push((part, Reason { code: "refused", detail }));
             }
-            Err(Verdict::Poison(_)) => {
+            Err(Verdict::Poison(_) | Verdict::TooSlow) => {
                 let (first, second) = part.halve();
                 parts.extend([second, first]);
             }
@@ -67,6 +66,7 @@ pub async fn store(database: &mut Database, deliveries: Vec<Delivery>, clock: Cl
 enum Verdict {
     DeviceGone,
     Poison(String),
+    TooSlow,
 }
 
 /// Tries until the rows are stored or found to be unstorable.
@@ -87,7 +87,13 @@ async fn store_patiently(
             }
             Err(StoreError::Poison(detail)) => return Err(Verdict::Poison(detail)),
             Err(StoreError::DeviceGone) => return Err(Verdict::DeviceGone),
-            Err(error @ (StoreError::Transient(_) | StoreError::Duplicate)) => {
+            // At the same size it would be too slow for ever. A row that is alone has only others to wait for.
+            Err(StoreError::TooSlow(error)) if rows.len() > 1 => {
+                tracing::warn!(error, rows = rows.len(), "not stored; halved");
+                STORE.retries.increment(1);
+                return Err(Verdict::TooSlow);
+            }
+            Err(error @ (StoreError::Transient(_) | StoreError::TooSlow(_) | StoreError::Duplicate)) => {
                 tracing::warn!(%error, rows = rows.len(), retry_in = ?backoff, "not stored; waiting");
                 STORE.retries.increment(1);
                 // A commit whose answer was lost may have happened.

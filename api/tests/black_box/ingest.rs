@@ -179,7 +179,7 @@ async fn a_device_that_sends_too_fast_is_told_which_limit_and_how_long() {
 
 #[tokio::test]
 async fn a_deleted_device_and_a_revoked_secret_stop_working_on_every_replica() {
-    let pulso = Pulso::start().await;
+    let mut pulso = Pulso::start().await;
     let (_replica, other) = pulso.start_replica().await;
     let user = pulso.client.new_user().await;
     let (kept, deleted) = (user.new_device().await, user.new_device().await);
@@ -194,10 +194,11 @@ async fn a_deleted_device_and_a_revoked_secret_stop_working_on_every_replica() {
         })
         .await;
     }
-    eventually("what was still taken has been stored or buried", async || {
-        (pulso.broker.depth("store").await == 0).then_some(())
-    })
-    .await;
+    eventually("what was still taken is in hand", async || (pulso.broker.depth("store").await == 0).then_some(()))
+        .await;
+    // A worker that has ended has stored or buried all that it had in hand.
+    pulso.worker.as_mut().unwrap().terminate().await;
+    pulso.restart_worker().await;
     while pulso.broker.take_dead_letter().await.is_some() {}
     pulso.finish().await;
 }

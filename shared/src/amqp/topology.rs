@@ -7,9 +7,11 @@
 //!  worker, with the reason ───────────────▶ <p>.dead-letter (topic) ──▶ <p>.dead (quorum)
 //! ```
 
+use std::collections::BTreeMap;
+
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, Connection, ExchangeKind};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::connection::{ConnectionError, within_time};
 use crate::config::BrokerConfig;
@@ -21,6 +23,10 @@ const DELIVERY_LIMIT: i32 = 100;
 
 /// As good as none: what is dead stays until somebody deletes it.
 const DEAD_DELIVERY_LIMIT: i32 = 1_000_000_000;
+
+/// The arguments in which a queue that exists may differ from ours. All the others decide whether what is confirmed is
+/// kept: a queue that is not a quorum queue, or drops its oldest when it is full, must not be used.
+const LIMITS: [&str; 2] = ["x-max-length-bytes", "x-delivery-limit"];
 
 /// The names of our exchanges and queues under one prefix, and the limit of the store queue.
 #[derive(Debug, Clone)]
@@ -97,26 +103,29 @@ impl Topology {
         channel.exchange_declare(name, ExchangeKind::Topic, durable, FieldTable::default()).await
     }
 
-    /// A queue that exists with other limits is used as it is: the broker cannot change them, and stopping to accept
-    /// data because a setting has changed would be worse than the old limit.
+    /// A queue that exists with other [`LIMITS`] is used as it is: the broker cannot change them, and stopping to accept
+    /// data because a setting has changed would be worse than the old limit. The broker names one difference at a
+    /// time; so each limit that differs is taken over, until nothing else is found to differ.
     async fn declare_queue(
         &self,
         connection: &Connection,
         name: ShortString,
-        arguments: FieldTable,
+        mut arguments: FieldTable,
     ) -> Result<(), ConnectionError> {
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        for _ in LIMITS {
+            // A refusal closes its channel.
+            let channel = within_time(connection.create_channel()).await?;
+            let declared = within_time(channel.queue_declare(name.clone(), durable, arguments.clone())).await;
+            let Err(ConnectionError::Broker(refused)) = declared else {
+                return declared.map(|_| ());
+            };
+            let Some((limit, current)) = other_limit(&refused) else { return Err(refused.into()) };
+            tracing::warn!(queue = name.as_str(), %refused, "the queue exists with another limit; it is kept");
+            arguments = with_limit(arguments, limit, current);
+        }
         let channel = within_time(connection.create_channel()).await?;
-        let declared = within_time(channel.queue_declare(name.clone(), durable, arguments)).await;
-        let Err(ConnectionError::Broker(refused)) = declared else {
-            return declared.map(|_| ());
-        };
-        // The refusal has closed its channel.
-        let channel = within_time(connection.create_channel()).await?;
-        let passive = QueueDeclareOptions { passive: true, ..durable };
-        within_time(channel.queue_declare(name.clone(), passive, FieldTable::default())).await?;
-        tracing::warn!(queue = name.as_str(), %refused, "the queue exists with other limits; it is used as it is");
-        Ok(())
+        within_time(channel.queue_declare(name, durable, arguments)).await.map(|_| ())
     }
 
     async fn bind(&self, channel: &Channel, queue: ShortString, exchange: ShortString, key: &str) -> lapin::Result<()> {
@@ -145,6 +154,34 @@ impl Topology {
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
         arguments
     }
+}
+
+/// Which of the [`LIMITS`] the broker has refused, and what it is (`None`: not set), by the broker's words:
+///
+/// ```text
+/// PRECONDITION_FAILED - inequivalent arg 'x-max-length-bytes' for queue 'pulso.store' in vhost '/':
+/// received '5000' but current is '4000'
+/// ```
+///
+/// Values of unlike types read `the value '4000' of type 'long'`, or `none`.
+fn other_limit(refused: &lapin::Error) -> Option<(&'static str, Option<i64>)> {
+    let ErrorKind::ProtocolError(error) = refused.kind() else { return None };
+    let (_, words) = error.get_message().as_str().split_once("inequivalent arg '")?;
+    let (named, words) = words.split_once('\'')?;
+    let limit = LIMITS.into_iter().find(|limit| *limit == named)?;
+    let (_, current) = words.rsplit_once("but current is ")?;
+    if current.starts_with("none") {
+        return Some((limit, None));
+    }
+    let value = current.split('\'').nth(1)?;
+    Some((limit, Some(value.parse().ok()?)))
+}
+
+fn with_limit(arguments: FieldTable, limit: &str, value: Option<i64>) -> FieldTable {
+    let mut others: BTreeMap<_, _> = arguments.inner().clone();
+    others.remove(limit);
+    others.extend(value.map(|value| (limit.into(), AMQPValue::LongLongInt(value))));
+    others.into()
 }
 
 /// A quorum queue: on disk before it is confirmed, on a majority of a cluster's nodes.

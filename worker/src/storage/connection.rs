@@ -14,7 +14,8 @@ use crate::error::StoreError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection whose other end has vanished is given up after this long without an answer to TCP's probes.
 const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(20);
-/// A transaction that takes longer is stuck behind something; it is cancelled and tried again.
+/// A statement that takes longer is stuck behind something, or has too much to do; it is cancelled, and tried again
+/// with fewer rows.
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'; SET application_name = 'pulso-worker'";
 
 /// The database, connected when needed.

@@ -31,6 +31,21 @@ async fn messages_that_cannot_be_read_are_buried_as_they_came() {
 }
 
 #[tokio::test]
+async fn a_submission_that_cannot_be_read_is_buried_without_its_neighbours() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let of = |request_id: &str, ts: serde_json::Value| json!({"request_id": request_id, "received_at": 0, "heartbeats": [{"device_id": device.id, "ts": ts}]});
+    let bad = of("bad", json!("today"));
+    let body = json!([of("good", json!(1_000_000)), bad, of("good", json!(2_000_000))]);
+    pulso.broker.publish("pulso.telemetry.v1", body.to_string().as_bytes()).await;
+    pulso.stored(2).await;
+    let dead = dead_letter(&pulso).await;
+    assert!(dead.reason.contains("undecodable"), "{}", dead.reason);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&dead.body).unwrap(), json!([bad]));
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn a_row_that_the_database_refuses_is_found_among_its_neighbours() {
     let pulso = Pulso::start().await;
     let device = pulso.client.new_user().await.new_device().await;

@@ -5,3 +5,4 @@ mod dead_letters;
 mod retention;
 mod rollups;
 mod storing;
+mod topology;

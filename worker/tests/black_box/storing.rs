@@ -1,6 +1,6 @@
 //! Every accepted reading is one row, whatever happens to the workers.
 
-use pulso_testkit::{Device, Options, Pulso, eventually};
+use pulso_testkit::{Client, Device, Options, Process, Pulso, eventually};
 use serde_json::{Value, json};
 
 /// A backlog of `count` heartbeats with timestamps of their own, oldest first.
@@ -15,6 +15,24 @@ fn at(offset_s: i64) -> String {
 async fn send_backlog(device: &Device, count: i64, newest_age_s: i64) {
     let _ = device.client.post("/heartbeats", &backlog(count, newest_age_s)).await.expect(202);
 }
+
+/// A counter of a worker's; 0 while it has counted nothing.
+async fn counted(worker: &mut Process, counter: &str) -> i64 {
+    let address = worker.logged("health and metrics", "address").await;
+    let metrics = Client::new(format!("http://{address}")).get("/metrics").await.expect(200).text;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(counter)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Until writers of the table wait for the test's own lock on it.
+async fn writers_wait(pulso: &Pulso) {
+    let waiting = format!("SELECT count(*) {WAITING_WRITERS}");
+    eventually("a writer waits", async || (pulso.database.count(&waiting).await > 0).then_some(())).await;
+}
+
+const LOCK: &str = "BEGIN; LOCK TABLE heartbeats IN SHARE MODE";
+const WAITING_WRITERS: &str = "FROM pg_locks WHERE NOT granted AND mode = 'RowExclusiveLock'
+    AND relation = 'heartbeats'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 #[tokio::test]
 async fn workers_killed_again_and_again_lose_nothing_and_double_nothing() {
@@ -35,40 +53,63 @@ async fn workers_killed_again_and_again_lose_nothing_and_double_nothing() {
 
 #[tokio::test]
 async fn sigterm_finishes_what_is_in_hand_and_leaves_the_rest_in_the_queue() {
-    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let few_in_hand = vec![("PREFETCH", "4".to_owned())];
+    let mut pulso = Pulso::start_with(Options { worker: few_in_hand, ..Options::default() }).await;
     let device = pulso.client.new_user().await.new_device().await;
+    pulso.database.execute(LOCK).await;
     for batch in 0..10 {
         send_backlog(&device, 500, 10_000 * batch).await;
     }
-    pulso.restart_worker().await;
-    pulso.worker.as_mut().unwrap().terminate().await;
+    writers_wait(&pulso).await;
+    // The signal is sent before the lock is lifted.
+    tokio::join!(pulso.worker.as_mut().unwrap().terminate(), pulso.database.execute("ROLLBACK"));
+    let in_hand = pulso.database.count("SELECT count(*) FROM heartbeats").await;
+    assert!((500..5_000).contains(&in_hand), "{in_hand} stored");
     pulso.restart_worker().await;
     pulso.stored(5_000).await;
+    // What the first one stored it also acknowledged: the second one has seen none of it.
+    let second = pulso.worker.as_mut().unwrap();
+    eventually("the second has stored the rest", async || {
+        (counted(second, "pulso_stored_total").await == 5_000 - in_hand).then_some(())
+    })
+    .await;
+    assert_eq!(counted(second, "pulso_duplicates_total").await, 0);
     pulso.finish().await;
 }
 
 #[tokio::test]
 async fn several_workers_share_one_devices_interleaved_batches() {
-    let pulso = Pulso::start().await;
-    let _others = [pulso.start_another_worker().await, pulso.start_another_worker().await];
+    let mut pulso = Pulso::start().await;
+    let mut others = [pulso.start_another_worker().await, pulso.start_another_worker().await];
     let device = pulso.client.new_user().await.new_device().await;
+    let now = pulso_shared::clock::Clock.now();
     let mut sending = tokio::task::JoinSet::new();
     for batch in 0..30 {
         let client = device.client.clone();
-        // Each batch overlaps the one before: half of what is sent is there already.
-        let body = backlog(100, 50 * batch);
+        // Each batch overlaps the one before: half of what is sent is sent twice.
+        let body: Value =
+            (0..100).map(|n| json!({"timestamp": now - chrono::TimeDelta::seconds(50 * batch + n)})).collect();
         sending.spawn(async move { client.post("/heartbeats", &body).await.status });
     }
     while let Some(status) = sending.join_next().await {
         assert_eq!(status.unwrap(), 202);
     }
-    let span = "SELECT coalesce(extract(epoch FROM max(ts) - min(ts)), 0)::bigint FROM heartbeats";
-    eventually("all batches are stored", async || {
-        (pulso.broker.depth("store").await == 0 && pulso.database.count(span).await >= 1_549).then_some(())
-    })
-    .await;
+    pulso.stored(1_550).await;
+    // The table's key sees to it that there is none twice; that the workers say so too is theirs.
     let duplicates = "SELECT count(*) - count(DISTINCT (device_id, ts)) FROM heartbeats";
     assert_eq!(pulso.database.count(duplicates).await, 0);
+    let [second, third] = &mut others;
+    let first = pulso.worker.as_mut().unwrap();
+    eventually("each new row is counted by one worker", async || {
+        let of_all = counted(first, "pulso_stored_total").await
+            + counted(second, "pulso_stored_total").await
+            + counted(third, "pulso_stored_total").await;
+        (of_all == 1_550).then_some(())
+    })
+    .await;
+    for other in &mut others {
+        other.terminate().await;
+    }
     pulso.finish().await;
 }
 
@@ -173,5 +214,25 @@ async fn a_lock_on_the_table_delays_and_loses_nothing() {
     pulso.restart_worker().await;
     pulso.database.execute(unlocked).await;
     pulso.stored(100).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_too_long_is_halved_and_its_last_row_waits() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    pulso.database.execute(LOCK).await;
+    send_backlog(&device, 4, 0).await;
+    // What the statement's timeout does after a minute.
+    let cancel = format!("SELECT pg_cancel_backend(pid) {WAITING_WRITERS}");
+    eventually("the row that is alone waits", async || {
+        writers_wait(&pulso).await;
+        pulso.database.execute(&cancel).await;
+        pulso.worker.as_ref().unwrap().has_logged("not stored; waiting").then_some(())
+    })
+    .await;
+    assert!(pulso.worker.as_ref().unwrap().has_logged("not stored; halved"));
+    pulso.database.execute("ROLLBACK").await;
+    pulso.stored(4).await;
     pulso.finish().await;
 }

@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Channel, Connection};
+use lapin::{Channel, Connection, Consumer};
+use tokio::time::Instant;
 
 use crate::amqp::connection::{CALL_TIMEOUT, ConnectionError, within_time};
 
@@ -15,6 +16,8 @@ pub(super) const PAGE: u16 = 100;
 /// How long the broker may take to take back what was in hand.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// After this long without a letter, one looks whether there is one.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// Some letters, oldest first. What is not removed goes back to its place when the page is closed, or its connection dies.
 pub(super) struct Page {
@@ -70,8 +73,26 @@ pub(super) async fn returned(
         }
         Ok::<_, ConnectionError>(())
     };
-    // Should somebody take letters out behind our back, there is nothing to wait for.
+    // Should somebody take letters out behind our back, or some have expired, there is nothing to wait for.
     tokio::time::timeout(RETURN_TIMEOUT, shown).await.unwrap_or(Ok(()))
+}
+
+/// The next letter; none when no more will come. The broker counts a letter that has expired until its turn comes, and
+/// then does not deliver it.
+async fn next(
+    channel: &Channel,
+    queue: &ShortString,
+    consumer: &mut Consumer,
+) -> Result<Option<Delivery>, ConnectionError> {
+    let deadline = Instant::now() + CALL_TIMEOUT;
+    loop {
+        match tokio::time::timeout(SILENCE, consumer.next()).await {
+            Ok(letter) => return Ok(letter.transpose()?),
+            Err(_) if count(channel, queue).await? == 0 => return Ok(None),
+            Err(silence) if Instant::now() >= deadline => return Err(silence.into()),
+            Err(_) => {}
+        }
+    }
 }
 
 async fn receive(channel: &Channel, queue: &ShortString, wanted: usize) -> Result<Vec<Delivery>, ConnectionError> {
@@ -81,8 +102,8 @@ async fn receive(channel: &Channel, queue: &ShortString, wanted: usize) -> Resul
     let mut consumer = within_time(channel.basic_consume(queue.clone(), tag, options, FieldTable::default())).await?;
     let mut letters = Vec::with_capacity(wanted);
     while letters.len() < wanted {
-        match tokio::time::timeout(CALL_TIMEOUT, consumer.next()).await? {
-            Some(letter) => letters.push(letter?),
+        match next(channel, queue, &mut consumer).await? {
+            Some(letter) => letters.push(letter),
             None => break,
         }
     }
