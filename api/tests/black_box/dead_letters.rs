@@ -155,9 +155,11 @@ async fn the_pipeline_shows_what_waits_and_how_far_storage_is_behind() {
 
     pulso.worker.as_mut().unwrap().kill().await;
     let _ = device.client.post("/heartbeats", &json!({"cpu": 2})).await.expect(202);
-    let behind = eventually("one message waits", async || {
+    // With the API's own beats, of which some wait there too.
+    let behind = eventually("something waits, and nobody takes it", async || {
         let seen = look().await;
-        (seen["store_queue"] == json!({"messages": 1, "consumers": 0})).then_some(seen)
+        let waits = seen["store_queue"]["messages"].as_u64() >= Some(1);
+        (waits && seen["store_queue"]["consumers"] == 0).then_some(seen)
     });
     assert!(behind.await["lag_s"].as_f64().unwrap() > 0.0);
     pulso.restart_worker().await;
