@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::screen::Screen;
-use crate::{fleet, ledger, load_command, presence};
+use crate::{fleet, ledger, load_command, presence, seed};
 
 /// Why it could not be done; the text is what the user reads.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -32,6 +32,8 @@ enum Command {
     Load(load_command::LoadArgs),
     /// Devices that come and go, and how late Pulso notices; 1 when too late, or when it blames one that was there.
     Presence(presence::PresenceArgs),
+    /// Products, users, tasks and a cart to look at; made once.
+    Seed(seed::SeedArgs),
 }
 
 /// Does what the command line says.
@@ -56,5 +58,6 @@ async fn act(command: Command) -> Result<ExitCode, Failure> {
         Command::Ledger(command) => ledger::run(command, &screen).await,
         Command::Load(args) => load_command::run(args, &screen).await,
         Command::Presence(args) => presence::run(args, &screen).await,
+        Command::Seed(args) => seed::run(args, &screen).await,
     }
 }

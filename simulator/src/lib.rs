@@ -17,5 +17,6 @@ pub mod presence;
 mod progress;
 pub mod rates;
 pub mod screen;
+pub mod seed;
 
 pub use cli::run;
