@@ -6,7 +6,7 @@
 //!                             └ bounded    └ poison: halve until the bad row is alone ─▶ dead letter
 //! ```
 //!
-//! Beside that, one worker at a time computes [`rollup`]s, each makes partitions and purges what deleted devices left.
+//! Beside that, one worker at a time computes rollups, each makes partitions and purges what deleted devices left.
 //!
 //! Any number of workers may run: what they share is the queue, and the database decides what is a duplicate.
 
