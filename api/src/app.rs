@@ -113,6 +113,10 @@ fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
     tokio::spawn(state.revocations.clone().keep_fresh(state.db.clone(), state.clock));
     let limits = state.clone();
     tokio::spawn(async move { limits.limiter.sweep().await });
+    let shared = state.clone();
+    tokio::spawn(async move {
+        shared.limiter.share(&shared.cache, &shared.config.broker.queue_prefix, || shared.clock.now()).await;
+    });
     tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
     let counts = state.clone();
     tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });

@@ -1,6 +1,7 @@
 //! Redis, and the only module that knows it. Nothing here is the only copy of anything: when Redis is away or empty,
 //! every caller has something to fall back to.
 
+mod device_use;
 mod entries;
 mod limits;
 

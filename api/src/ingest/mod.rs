@@ -11,6 +11,7 @@ mod body;
 mod intake;
 mod limit;
 pub mod routes;
+mod shared_use;
 mod stored;
 mod target;
 mod types;

@@ -7,8 +7,8 @@
 //!                                                                         └▶ own: the same in memory, without Redis
 //! ```
 //!
-//! What devices send is not here but in `ingest`, in memory: a call to Redis for each heartbeat would cost more than
-//! the heartbeat.
+//! What devices send is not here but in `ingest`, in memory, and settled between replicas once a second: a call to Redis
+//! for each heartbeat would cost more than the heartbeat.
 
 mod client_address;
 mod own;

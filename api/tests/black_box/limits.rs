@@ -1,6 +1,8 @@
 //! Limits: shared by replicas while Redis is there, each replica's own while it is not, and never a way to lock
 //! somebody else out.
 
+use std::time::{Duration, Instant};
+
 use pulso_testkit::{Answer, Client, Options, Proxy, Pulso, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -238,4 +240,37 @@ async fn a_devices_limit_is_told_like_any_other() {
     assert_eq!(refused.header("ratelimit-policy"), Some("\"device-live\";q=2;w=1"));
     assert_eq!(refused.body["errors"], Value::Null);
     drop(pulso);
+}
+
+/// How many heartbeats of a device both replicas take together while it sends to both as fast as they answer.
+async fn taken_within(clients: [&Client; 2], time: Duration) -> u32 {
+    let end = Instant::now() + time;
+    let hurry = async |client: &Client| {
+        let mut taken = 0;
+        while Instant::now() < end {
+            taken += u32::from(client.post("/heartbeats", &json!({"cpu": 1})).await.status == 202);
+        }
+        taken
+    };
+    let (one, other) = tokio::join!(hurry(clients[0]), hurry(clients[1]));
+    one + other
+}
+
+#[tokio::test]
+async fn a_device_that_sends_to_two_replicas_has_its_limit_once() {
+    let api = vec![("INGEST_MAX_HZ", "20".to_owned())];
+    let pulso = Pulso::start_with(Options { api, ..Options::default() }).await;
+    let (_process, replica) = pulso.start_replica().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let there = replica.with_token(device.client.token().unwrap());
+    let mut seen = Vec::new();
+    // Each for itself they would take 40 a second, always; together 20, after a moment.
+    for _ in 0..8 {
+        seen.push(taken_within([&device.client, &there], Duration::from_secs(3)).await);
+        if seen.last().is_some_and(|taken| (30..=95).contains(taken)) {
+            break;
+        }
+    }
+    assert!(seen.last().is_some_and(|taken| (30..=95).contains(taken)), "in 3 s each: {seen:?}");
+    pulso.finish().await;
 }
