@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use http::StatusCode;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -81,7 +81,7 @@ impl Caller {
     async fn deliver(&mut self, payload: &Payload, window: Window) -> Fate {
         let mut uncertain = false;
         loop {
-            let wait = match self.link.post(&payload.authorization, payload.body.clone()).await {
+            let wait = match self.link.post(&payload.authorization, &payload.body).await {
                 Ok(answer) => {
                     self.tally().answered(answer.status);
                     let status = answer.status;

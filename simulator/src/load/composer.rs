@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hyper::header::HeaderValue;
+use http::header::HeaderValue;
 use pulso_shared::clock::Clock;
 
 use super::body::{MAX_HEARTBEAT_BYTES, Stamp, put_heartbeat};
@@ -165,7 +165,7 @@ fn now_us() -> i64 {
 mod tests {
     use std::collections::HashSet;
 
-    use hyper::header::HeaderValue;
+    use http::header::HeaderValue;
     use serde_json::Value;
 
     use super::{Composer, Device, Grid};

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It runs on the same cores as what it measures, so what it costs is seen as slowness of the other: no allocation
-//! a request beyond hyper's own, and only as many threads as are asked for.
+//! a request where it can be helped, and only as many threads as are asked for.
 
 mod body;
 mod caller;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use hyper::header::{HeaderValue, InvalidHeaderValue};
+use http::header::{HeaderValue, InvalidHeaderValue};
 use tokio::sync::{Barrier, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;

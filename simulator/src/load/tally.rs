@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use hyper::StatusCode;
+use http::StatusCode;
 
 /// Latencies are kept to three digits, up to a minute.
 const LONGEST_US: u64 = 60_000_000;
@@ -128,7 +128,7 @@ impl Tally {
 mod tests {
     use std::time::Duration;
 
-    use hyper::StatusCode;
+    use http::StatusCode;
 
     use super::Tally;
 

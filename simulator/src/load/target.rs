@@ -1,7 +1,7 @@
 //! Where the load goes.
 
-use hyper::Uri;
-use hyper::header::HeaderValue;
+use bytes::Bytes;
+use http::Uri;
 
 /// A URL that cannot be one of ours; the text is what the user reads.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +16,8 @@ pub struct TargetError {
 pub struct Target {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) authority: HeaderValue,
-    pub(super) path: Uri,
+    /// A request's first lines, as far as they are the same for everyone; the last one's end is left open.
+    pub(super) head: Bytes,
 }
 
 impl Target {
@@ -32,13 +32,14 @@ impl Target {
             return Err(wrong("must begin with http://; the load generator speaks no TLS"));
         }
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
-        let path = format!("{}{route}", uri.path().trim_end_matches('/'));
+        let path: Uri = format!("{}{route}", uri.path().trim_end_matches('/'))
+            .parse()
+            .map_err(|_| wrong("has a path that cannot be sent"))?;
         Ok(Self {
             // An IPv6 address stands in brackets in a URL and without them in a call.
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             port: authority.port_u16().unwrap_or(80),
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("names no host"))?,
-            path: path.parse().map_err(|_| wrong("has a path that cannot be sent"))?,
+            head: format!("POST {path} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/json").into(),
         })
     }
 }
@@ -50,9 +51,11 @@ mod tests {
     #[test]
     fn a_url_and_a_route_make_a_target() {
         let target = Target::new("http://127.0.0.1:8080/", "/api/v1/heartbeats").unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.path.path()), ("127.0.0.1", 8080, "/api/v1/heartbeats"));
+        assert_eq!((target.host.as_str(), target.port), ("127.0.0.1", 8080));
+        assert!(target.head.starts_with(b"POST /api/v1/heartbeats HTTP/1.1\r\nhost: 127.0.0.1:8080\r\n"));
         let target = Target::new("http://[::1]/prefix", "/x").unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.path.path()), ("::1", 80, "/prefix/x"));
+        assert_eq!((target.host.as_str(), target.port), ("::1", 80));
+        assert!(target.head.starts_with(b"POST /prefix/x HTTP/1.1\r\nhost: [::1]\r\n"));
     }
 
     #[test]
