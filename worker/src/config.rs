@@ -75,7 +75,7 @@ pub struct BatchConfig {
     pub batch_interval_ms: u32,
     /// Messages held without being acknowledged. Most are at most 128 KiB; one that carries a single large array may
     /// be as large as a request (1 MiB). This bounds the memory.
-    #[arg(long, env = "PREFETCH", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+    #[arg(long, env = "PREFETCH", default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..=2_000))]
     pub prefetch: u16,
 }
 

@@ -31,7 +31,7 @@ pub enum Freshness {
 
 /// A file.
 pub struct Asset {
-    path: String,
+    path: &'static str,
     content_type: &'static str,
     freshness: Freshness,
     digest: String,
@@ -42,7 +42,7 @@ pub struct Asset {
 impl Asset {
     /// A file at `path`.
     pub fn new(
-        path: impl Into<String>,
+        path: &'static str,
         content_type: &'static str,
         freshness: Freshness,
         content: impl Into<Bytes>,
@@ -50,13 +50,13 @@ impl Asset {
         let plain = content.into();
         // 64 bits tell two versions of one file apart.
         let digest = Sha256::digest(&plain).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { path: path.into(), content_type, freshness, digest, plain, gzipped: OnceLock::new() }
+        Self { path, content_type, freshness, digest, plain, gzipped: OnceLock::new() }
     }
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn path(&self) -> &'static str {
+        self.path
     }
 
     /// What tells its content from any other.

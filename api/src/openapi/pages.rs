@@ -9,6 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::asset::{Asset, Freshness};
 use super::document;
+use crate::error::ApiError;
 
 /// Where the document is.
 const DOCUMENT_PATH: &str = "/api-docs/openapi.json";
@@ -17,47 +18,57 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
+const DOCS: &str = "/docs";
+const REDOC: &str = "/redoc";
+const REDOC_SCRIPT_PATH: &str = "/redoc/redoc.standalone.js";
+const REDOC_LICENCE_PATH: &str = "/redoc/redoc.standalone.js.LICENSE.txt";
+
 /// What the page at `/docs` names of Swagger UI's files.
 const SWAGGER_FILES: [(&str, &str); 6] = [
-    ("swagger-ui.css", STYLE),
-    ("index.css", STYLE),
-    ("favicon-32x32.png", "image/png"),
-    ("swagger-ui-bundle.js", SCRIPT),
-    ("swagger-ui-standalone-preset.js", SCRIPT),
-    ("swagger-initializer.js", SCRIPT),
+    ("/docs/swagger-ui.css", STYLE),
+    ("/docs/index.css", STYLE),
+    ("/docs/favicon-32x32.png", "image/png"),
+    ("/docs/swagger-ui-bundle.js", SCRIPT),
+    ("/docs/swagger-ui-standalone-preset.js", SCRIPT),
+    ("/docs/swagger-initializer.js", SCRIPT),
 ];
 
 /// From npm by way of build.rs; empty where `make web-assets` had not been run before the build.
 const REDOC_SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/redoc.standalone.js"));
 const REDOC_LICENCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/redoc.standalone.js.LICENSE.txt"));
 
-/// One for all HTTP threads.
+/// One for all HTTP threads, made when somebody first asks: some megabytes, which most APIs never need.
 static ASSETS: OnceLock<Vec<Asset>> = OnceLock::new();
 
 /// Serves the document and the pages.
 pub fn serve(services: &mut ServiceConfig) {
-    for asset in ASSETS.get_or_init(assets) {
+    for path in paths() {
         // A guard, not a route: another method is then answered with 405 where all others are.
-        let answer = move |request: HttpRequest| async move { asset.respond(&request).await };
-        services.service(web::resource(asset.path()).guard(Get()).to(answer));
+        let answer = move |request: HttpRequest| async move { asset(path).await?.respond(&request).await };
+        services.service(web::resource(path).guard(Get()).to(answer));
     }
 }
 
 /// Where the pages and their files are.
 pub fn paths() -> impl Iterator<Item = &'static str> {
-    ASSETS.get_or_init(assets).iter().map(Asset::path)
+    let redoc_files = [REDOC_SCRIPT_PATH, REDOC_LICENCE_PATH].into_iter().filter(|_| !REDOC_SCRIPT.is_empty());
+    [DOCUMENT_PATH, DOCS, REDOC].into_iter().chain(SWAGGER_FILES.map(|(path, _)| path)).chain(redoc_files)
 }
 
-/// On a thread of its own: what making the document takes, some megabytes, goes with the thread.
+async fn asset(path: &str) -> Result<&'static Asset, ApiError> {
+    let assets = match ASSETS.get() {
+        Some(assets) => assets,
+        // Not on the HTTP threads: it takes tens of milliseconds.
+        None => web::block(|| ASSETS.get_or_init(assets)).await.map_err(|error| ApiError::Internal(Box::new(error)))?,
+    };
+    assets.iter().find(|asset| asset.path() == path).ok_or(ApiError::NotFound("page"))
+}
+
 fn assets() -> Vec<Asset> {
-    std::thread::spawn(make_assets).join().unwrap_or_default()
-}
-
-fn make_assets() -> Vec<Asset> {
     let document = document().to_json().inspect_err(|error| tracing::error!(%error, "no OpenAPI document"));
     let document = Asset::new(DOCUMENT_PATH, "application/json", Freshness::Ask, document.unwrap_or_default());
     let mut assets = swagger_files();
-    assets.push(page("/docs", include_str!("../../assets/docs.html"), &assets));
+    assets.push(page(DOCS, include_str!("../../assets/docs.html"), &assets));
     assets.extend(redoc());
     assets.push(document);
     assets
@@ -66,30 +77,30 @@ fn make_assets() -> Vec<Asset> {
 fn swagger_files() -> Vec<Asset> {
     // "none": otherwise the page asks swagger.io to validate the document.
     let config = Arc::new(Config::new([DOCUMENT_PATH]).validator_url("none").use_base_layout());
-    let file = |(name, content_type)| {
+    let file = |(path, content_type): (&'static str, _)| {
+        let name = path.rsplit('/').next()?;
         let file = utoipa_swagger_ui::serve(name, config.clone()).ok().flatten()?;
         let content = Bytes::from(file.bytes.into_owned());
-        Some(Asset::new(format!("/docs/{name}"), content_type, Freshness::Forever, content))
+        Some(Asset::new(path, content_type, Freshness::Forever, content))
     };
     SWAGGER_FILES.into_iter().filter_map(file).collect()
 }
 
 fn redoc() -> Vec<Asset> {
     if REDOC_SCRIPT.is_empty() {
-        return vec![page("/redoc", include_str!("../../assets/redoc-missing.html"), &[])];
+        return vec![page(REDOC, include_str!("../../assets/redoc-missing.html"), &[])];
     }
-    let name = "/redoc/redoc.standalone.js";
     let licence = Bytes::from_static(REDOC_LICENCE);
     let mut assets = vec![
-        Asset::new(name, SCRIPT, Freshness::Forever, Bytes::from_static(REDOC_SCRIPT)),
-        Asset::new(format!("{name}.LICENSE.txt"), "text/plain; charset=utf-8", Freshness::Ask, licence),
+        Asset::new(REDOC_SCRIPT_PATH, SCRIPT, Freshness::Forever, Bytes::from_static(REDOC_SCRIPT)),
+        Asset::new(REDOC_LICENCE_PATH, "text/plain; charset=utf-8", Freshness::Ask, licence),
     ];
-    assets.push(page("/redoc", include_str!("../../assets/redoc.html"), &assets));
+    assets.push(page(REDOC, include_str!("../../assets/redoc.html"), &assets));
     assets
 }
 
 /// A page in which each of `files` is named with its digest, so that a client never uses one of another release.
-fn page(path: &str, template: &str, files: &[Asset]) -> Asset {
+fn page(path: &'static str, template: &str, files: &[Asset]) -> Asset {
     let html = files.iter().fold(template.to_owned(), |html, file| {
         html.replace(&format!("\"{}\"", file.path()), &format!("\"{}?v={}\"", file.path(), file.digest()))
     });

@@ -37,7 +37,7 @@ const TURNS: usize = 2;
 const USUAL_BACKLOG: u32 = 32;
 /// Of each message beyond, the next one is held back by this: 100 full ones, some 40,000 heartbeats, make a
 /// millisecond.
-const BRAKE_PER_MESSAGE: Duration = Duration::from_micros(10);
+const BRAKE_PER_MESSAGE: Duration = Duration::from_micros(25);
 /// Held back by this much, a replica still accepts ten thousand heartbeats a second.
 const LONGEST_BRAKE: Duration = Duration::from_millis(50);
 
