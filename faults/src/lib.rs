@@ -13,6 +13,7 @@ mod database;
 mod gauges;
 mod load;
 mod outcome;
+mod presence;
 mod probe;
 mod program;
 mod programs;

@@ -110,9 +110,14 @@ impl Services {
         self.script.run(&["up"]).await.map(drop)
     }
 
+    /// Stops all three in good order; their data stays.
+    pub async fn down(&self) -> Result<(), Failure> {
+        self.script.run(&["down"]).await.map(drop)
+    }
+
     /// Stops all three, and forgets their data.
     pub async fn remove(&self) -> Result<(), Failure> {
-        self.script.run(&["down"]).await?;
+        self.down().await?;
         self.script.run(&["forget"]).await.map(drop)
     }
 

@@ -68,7 +68,9 @@ pub struct Stack<'a> {
     pub workers: Vec<Program>,
     /// Its queues.
     pub queues: Queues,
-    /// The devices' owner, signed in at the first API.
+    /// The devices' owner.
+    pub owner: AccountArgs,
+    /// The same, signed in at the first API.
     pub account: Account,
     /// The devices; the last one knocks.
     pub devices: Vec<EnrolledDevice>,
@@ -91,15 +93,15 @@ impl<'a> Stack<'a> {
         let workers = start_all(worker_recipes.get(..plan.workers).unwrap_or_default()).await?;
         let url = api_recipes.first().map(base_url).unwrap_or_default();
         let password = site.secret.clone().into();
-        let account = AccountArgs { url, username: name.clone(), password, sign_up: true };
-        let account = Account::sign_in(&account).await?;
+        let owner = AccountArgs { url, username: name.clone(), password, sign_up: true };
+        let account = Account::sign_in(&owner).await?;
         // What this says is for people who simulate a fleet.
         let silent = pulso_simulator::screen::Screen::silent();
         let devices = enrol(&account, &name, DEVICES + 1, &silent).await?;
         let tokens = exchange_all(&account.client, &devices).await?;
         let amqp_url = plan.amqp_url.as_deref().unwrap_or(&site.services.amqp_url);
         let queues = Queues::new(amqp_url, &prefix);
-        Ok(Self { site, api_recipes, worker_recipes, apis, workers, queues, account, devices, tokens, folder })
+        Ok(Self { site, api_recipes, worker_recipes, apis, workers, queues, owner, account, devices, tokens, folder })
     }
 
     /// The address of the first API.

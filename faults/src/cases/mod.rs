@@ -4,6 +4,7 @@ mod api;
 mod network;
 mod poison;
 mod postgres;
+mod presence;
 mod rabbitmq;
 mod redis;
 mod soak;
@@ -115,8 +116,10 @@ fn world() -> Vec<Case> {
             "5 % of what devices send ends in a reset; the broker's and the database's too, now and then"
         ),
         case!(network / "slow", slow, "10 KB/s to devices, broker and database"),
-        case!(whole / "down", down, "API and worker away for 5 minutes with live devices"),
-        case!(whole / "storage-behind", storage_behind, "no worker for 3 minutes"),
+        case!(whole / "down", down, "API and worker away for 5 minutes with live devices, and some that die"),
+        case!(whole / "servers-down", servers_down, "the same, and PostgreSQL, RabbitMQ and Redis with them"),
+        case!(whole / "storage-behind", storage_behind, "no worker for 3 minutes; some devices die"),
+        case!(presence / "flapping", flapping, "10,000 devices, a tenth of which come and go"),
         case!(poison / "unreadable", unreadable, "messages that nobody can read, under load"),
         case!(poison / "device-deleted", device_deleted, "a device deleted while its data waits"),
         case!(poison / "replay", replay, "refused rows put back by route and by command"),
@@ -139,8 +142,7 @@ enum Recovery {
     Storing,
 }
 
-/// Under load: breaks something, mends it, waits until it works again, and compares. `fault` returns when it has mended
-/// what it broke, and tells when that was.
+/// A stack of its own, broken [`under_load`].
 async fn through(
     site: &Site,
     case: &str,
@@ -149,10 +151,23 @@ async fn through(
     fault: impl AsyncFnOnce(&mut Stack<'_>) -> Result<Instant, Failure>,
 ) -> Result<(Outcome, Answers), Failure> {
     let mut stack = Stack::start(site, case, plan).await?;
+    let (mut outcome, answers, _) = under_load(&mut stack, recovery, fault).await?;
+    stack.stop(&mut outcome).await;
+    Ok((outcome, answers))
+}
+
+/// Under load: breaks something, mends it, waits until it works again, and compares. `fault` returns when it has mended
+/// what it broke, and tells when that was. Answered are, besides, the device's answers meanwhile, and when it worked
+/// again.
+async fn under_load(
+    stack: &mut Stack<'_>,
+    recovery: Recovery,
+    fault: impl AsyncFnOnce(&mut Stack<'_>) -> Result<Instant, Failure>,
+) -> Result<(Outcome, Answers, Instant), Failure> {
     let (load, probe) = (stack.load()?, stack.probe()?);
     tokio::time::sleep(CALM).await;
     let broken = Instant::now();
-    let mended = fault(&mut stack).await?;
+    let mended = fault(stack).await?;
     let recovered_in = match recovery {
         Recovery::Accepting => probe.recovery(mended).await?,
         Recovery::Storing => stack.storing_again(mended).await?,
@@ -164,8 +179,7 @@ async fn through(
     outcome.recovered_in = Some(recovered_in);
     outcome.note(format!("meanwhile: {}", answers.summary()));
     outcome.require(answers.slowest < LONGEST_ANSWER, "an answer took longer than every time limit");
-    stack.stop(&mut outcome).await;
-    Ok((outcome, answers))
+    Ok((outcome, answers, mended + recovered_in))
 }
 
 /// Publishing has 5 s, and what comes before and after it is short.
