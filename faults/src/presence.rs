@@ -45,11 +45,12 @@ pub fn spec(
     })
 }
 
-/// Ends the watch, and adds to the outcome what it says, and the rows.
+/// Ends the watch, and adds to the outcome what it says, and the rows. `unheard`: whether nobody could be heard.
 pub async fn judge(
     stack: &Stack<'_>,
     witnesses: Witnesses,
     recovered: Instant,
+    unheard: bool,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let ago = TimeDelta::from_std(recovered.elapsed())?;
@@ -58,6 +59,8 @@ pub async fn judge(
     for complaint in verdict.complaints() {
         outcome.require(false, format!("presence: {complaint}"));
     }
+    let shown = !unheard || verdict.was_put_to_the_test();
+    outcome.require(shown, "presence: nobody was unheard for longer than its time, so nothing was shown");
     add_rows(stack, &population, &diaries, outcome).await
 }
 

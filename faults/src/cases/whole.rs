@@ -87,7 +87,8 @@ async fn watched(
     let witnesses = presence::witnesses(&stack).await?;
     let broken = async |stack: &mut Stack<'_>| fault(stack, &witnesses).await;
     let (mut outcome, answers, recovered) = under_load(&mut stack, recovery, broken).await?;
-    presence::judge(&stack, witnesses, recovered, &mut outcome).await?;
+    let unheard = recovery == Recovery::Accepting;
+    presence::judge(&stack, witnesses, recovered, unheard, &mut outcome).await?;
     stack.stop(&mut outcome).await;
     Ok((outcome, answers))
 }

@@ -82,6 +82,13 @@ impl OutageVerdict {
         self.found_after.push((decided_at - self.recovered_at).to_std().unwrap_or_default());
     }
 
+    /// Whether devices that lived were unheard for longer than they may be silent: otherwise an outage in which nobody
+    /// could be heard has shown nothing.
+    #[must_use]
+    pub fn was_put_to_the_test(&self) -> bool {
+        TimeDelta::from_std(self.longest_unheard).is_ok_and(|unheard| unheard > self.offline_after)
+    }
+
     /// The promises that were not kept, for people.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
@@ -179,6 +186,14 @@ mod tests {
         assert_eq!(blamed.falsely_offline, 1);
         assert_eq!(blamed.complaints(), ["1 times called offline falsely"]);
         assert!(with_living(&[10, 101], &[]).complaints().is_empty());
+    }
+
+    #[test]
+    fn an_outage_that_is_shorter_than_a_device_s_time_shows_nothing() {
+        assert!(with_living(&[10, 101], &[]).was_put_to_the_test());
+        let mut short = OutageVerdict::new(at(RECOVERED), TimeDelta::seconds(15));
+        short.add_living(&diary(&[86, 101]), &timeline(&[]));
+        assert!(!short.was_put_to_the_test());
     }
 
     #[test]
