@@ -17,11 +17,19 @@ impl TryFrom<String> for Instant {
     type Error = InstantError;
 
     fn try_from(text: String) -> Result<Self, InstantError> {
-        let instant = DateTime::parse_from_rfc3339(&text).map(|instant| instant.to_utc());
-        let instant = instant.or_else(|_| without_offset(&text)).map_err(|_| InstantError)?.trunc_subsecs(6);
-        // What four digits can say is what the answer can say again.
-        if (1..=9_999).contains(&instant.year()) { Ok(Self(instant)) } else { Err(InstantError) }
+        parse(&text).map(Self)
     }
+}
+
+/// Reads an instant, cut to the microsecond that is stored.
+///
+/// # Errors
+/// When the text is none, or one in a year that four digits cannot say.
+pub fn parse(text: &str) -> Result<DateTime<Utc>, InstantError> {
+    let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
+    let instant = instant.or_else(|_| without_offset(text)).map_err(|_| InstantError)?.trunc_subsecs(6);
+    // What four digits can say is what the answer can say again.
+    if (1..=9_999).contains(&instant.year()) { Ok(instant) } else { Err(InstantError) }
 }
 
 fn without_offset(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
@@ -37,7 +45,13 @@ mod tests {
     #[test]
     fn any_offset_is_converted_and_none_is_utc() {
         let noon = "2026-11-21T12:00:00Z".parse().unwrap();
-        for text in ["2026-11-21T12:00:00Z", "2026-11-21 12:00:00", "2026-11-21T09:00:00.0000009-03:00"] {
+        for text in [
+            "2026-11-21T12:00:00Z",
+            "2026-11-21T12:00:00",
+            "2026-11-21 12:00:00",
+            "2026-11-21 12:00:00+00:00",
+            "2026-11-21T09:00:00.0000009-03:00",
+        ] {
             assert_eq!(Instant::try_from(text.to_owned()), Ok(Instant(noon)), "{text}");
         }
         for text in ["", "noon", "2026-11-21", "2026-13-01T00:00:00Z", "+262000-01-01T00:00:00", "1763726400"] {

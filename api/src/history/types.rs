@@ -1,6 +1,6 @@
 //! What of a history is asked for.
 
-use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use pulso_shared::rollup::Source;
 use pulso_shared::telemetry::MAX_METRICS;
@@ -12,6 +12,7 @@ use super::measure::{Measure, Metric, Stat};
 use super::points::PointsQuery;
 use super::stretch::{EARLIEST, LATEST, Order, Stretch};
 use crate::error::FieldError;
+use crate::instant;
 
 /// Points that `auto` keeps to where the client does not say.
 const DEFAULT_MAX_POINTS: u32 = 1_000;
@@ -157,26 +158,16 @@ fn parse_metrics(faults: &mut Vec<FieldError>, source: Source, names: &str) -> V
     metrics
 }
 
-/// RFC 3339 with any offset; without one it is UTC. Cut to the microsecond that is stored.
+/// An instant in a query, if it is one that can be stored.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
-    let instant = DateTime::parse_from_rfc3339(text)
-        .or_else(|_| DateTime::parse_from_rfc3339(&plus_restored(text)))
-        .map(|instant| instant.to_utc())
-        .or_else(|_| parse_without_offset(text))
-        .ok()?;
-    Some(instant.trunc_subsecs(6)).filter(|instant| (EARLIEST..=LATEST).contains(instant))
+    let instant = instant::parse(text).or_else(|_| instant::parse(&plus_restored(text))).ok()?;
+    Some(instant).filter(|instant| (EARLIEST..=LATEST).contains(instant))
 }
 
 /// In a query a `+` that was not escaped arrives as a space: `12:00:00+02:00` as `12:00:00 02:00`.
 fn plus_restored(text: &str) -> String {
     text.rsplit_once(' ').map_or_else(String::new, |(instant, offset)| format!("{instant}+{offset}"))
-}
-
-fn parse_without_offset(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
-        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
-        .map(|instant| instant.and_utc())
 }
 
 #[cfg(test)]

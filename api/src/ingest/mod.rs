@@ -7,10 +7,15 @@
 //! ```
 
 mod ack;
+mod array;
 mod body;
+mod documented;
+mod fields;
 mod intake;
 mod limit;
+mod request;
 pub mod routes;
+mod sent;
 mod shared_use;
 mod stored;
 mod target;

@@ -1,30 +1,18 @@
-//! The ingest routes. Each says what it takes and how it answers; the rest is [`super::intake`].
+//! The ingest routes. Each says what it takes and how it answers; the rest is [`super::request`].
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Data};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
-use chrono::{DateTime, Utc};
-use futures_util::future::LocalBoxFuture;
-use pulso_shared::amqp::message::Submission;
+use actix_web::{HttpResponse, post};
 use pulso_shared::ids::DeviceId;
-use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::ack::{Ack, AckQuery};
-use super::body::{Body, parse};
-use super::intake::{IngestResponse, Intake, Sending, Taken};
+use super::ack::AckQuery;
+use super::documented::{DataResponse, HeartbeatBody, ReadingBody, TelemetryResponse};
+use super::request::IngestRequest;
+use super::sent::IngestResponse;
 use super::types::Kind;
 use crate::error::{ApiError, Problem};
-use crate::extract::auth::Caller;
-use crate::extract::body::{MAX_BODY_BYTES, read_body};
-use crate::extract::json::check_content_type;
 use crate::extract::path::PathId;
-use crate::publisher::Lane;
-use crate::request::RequestId;
-use crate::state::AppState;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -35,91 +23,6 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(post_data)
         .service(post_device_heartbeats)
         .service(post_device_readings);
-}
-
-/// What every ingest handler needs of its request.
-pub struct IngestRequest {
-    state: Data<AppState>,
-    lane: Lane,
-    caller: Caller,
-    request_id: RequestId,
-    ack: Ack,
-    body: Bytes,
-}
-
-impl FromRequest for IngestRequest {
-    type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let parts = ingest_parts(request);
-        let body = read_body(request, payload, MAX_BODY_BYTES);
-        Box::pin(async move {
-            let (state, lane, caller, request_id, ack) = parts?;
-            let body = body.await?;
-            Ok(Self { state, lane, caller, request_id, ack, body })
-        })
-    }
-}
-
-fn ingest_parts(request: &HttpRequest) -> Result<(Data<AppState>, Lane, Caller, RequestId, Ack), ApiError> {
-    check_content_type(request)?;
-    let ack = Ack::parse(request.query_string())?;
-    let caller = Caller::extract(request).into_inner()?;
-    let missing = || ApiError::Internal("the application has no state".into());
-    let state = request.app_data::<Data<AppState>>().cloned().ok_or_else(missing)?;
-    let lane = request.app_data::<Lane>().cloned().ok_or_else(missing)?;
-    Ok((state, lane, caller, RequestId::of_request(request), ack))
-}
-
-impl IngestRequest {
-    fn intake(&self, path_device: Option<DeviceId>, kind: Kind) -> Intake<'_> {
-        let keep_submission = self.ack != Ack::Confirmed;
-        Intake { state: &self.state, caller: self.caller, path_device, kind, keep_submission }
-    }
-
-    async fn take(self, path_device: Option<DeviceId>, kind: Kind) -> Result<HttpResponse, ApiError> {
-        let sent = match self.send(path_device, kind)? {
-            Sending::Sent(sent) => sent,
-            Sending::LookUp(sending) => sending.await?,
-        };
-        let (state, ack) = (self.state.clone(), self.ack);
-        drop(self);
-        let Taken { mut response, submission } = sent.confirmed(&state.throughput).await?;
-        if let Some(submission) = submission
-            && stored(&state, ack, &submission).await == Some(true)
-        {
-            response.stored = Some(response.accepted);
-            return Ok(HttpResponse::Ok().json(response));
-        }
-        Ok(HttpResponse::Accepted().json(response))
-    }
-
-    fn send(&self, path_device: Option<DeviceId>, kind: Kind) -> Result<Sending<'_>, ApiError> {
-        self.intake(path_device, kind).send(parse(&self.body)?, &self.lane, &self.request_id)
-    }
-
-    /// Takes a body that is one item, and waits for its commit where that is asked for.
-    async fn take_one(&self, kind: Kind) -> Result<(Submission, Option<bool>), ApiError> {
-        let taken = self.intake(None, kind).take_one(&self.single()?, &self.lane, &self.request_id).await?;
-        let stored = stored(&self.state, self.ack, &taken).await;
-        Ok((taken, stored))
-    }
-
-    fn single(&self) -> Result<super::body::RawItem<'_>, ApiError> {
-        match parse(&self.body)? {
-            Body::Single(raw) => Ok(raw),
-            Body::Array(_) => Err(ApiError::Unreadable("The body must be one JSON object.".into())),
-        }
-    }
-}
-
-/// Whether the rows of `submission` were committed in time; `None` where nobody wants to know.
-async fn stored(state: &AppState, ack: Ack, submission: &Submission) -> Option<bool> {
-    match ack {
-        Ack::Confirmed => None,
-        Ack::Stored(timeout) => Some(state.stored_watch.wait(submission, timeout).await),
-    }
 }
 
 /// One heartbeat, or up to 1,000 in an array. Every field is optional; an empty heartbeat says "alive".
@@ -225,92 +128,4 @@ fn status_of_one(stored: Option<bool>, confirmed: StatusCode) -> StatusCode {
 
 fn stored_one(stored: Option<bool>) -> Option<u8> {
     (stored == Some(true)).then_some(1)
-}
-
-/// The answer of `/telemetry`.
-#[derive(Serialize, ToSchema)]
-struct TelemetryResponse {
-    /// Always `success`.
-    #[schema(example = "success")]
-    status: &'static str,
-    /// Always 1.
-    #[schema(example = 1)]
-    accepted: u8,
-    /// With `ack=stored`, once it is committed: 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stored: Option<u8>,
-}
-
-/// The answer of `/data`: the reading.
-#[derive(Serialize, ToSchema)]
-#[schema(example = json!({"server_ulid": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
-    "temperature": 25.5, "humidity": 60.2}))]
-struct DataResponse {
-    server_ulid: DeviceId,
-    timestamp: DateTime<Utc>,
-    /// The sensors that were sent.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    values: Value,
-    /// With `ack=stored`, once it is committed: 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stored: Option<u8>,
-}
-
-/// A heartbeat as it is sent. The device may also be named `device_uuid`, `deviceId`, `device_sn` or `server_ulid`;
-/// the documentation lists the other names of each field.
-#[derive(ToSchema)]
-#[schema(example = json!({"device_id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
-    "cpu_usage": 41.5, "ram_usage": 63.0, "disk_free": 72.4, "temperature": 48.0, "latency": 12.5, "connectivity": 1,
-    "boot_time": "2026-11-20T08:00:00Z"}))]
-#[expect(dead_code, reason = "documents the body; crate::ingest::body reads it field by field")]
-struct HeartbeatBody {
-    /// Which device; may be left out where the token or the path says it.
-    device_id: Option<String>,
-    /// When it was measured (RFC 3339; without an offset UTC); default: now.
-    timestamp: Option<DateTime<Utc>>,
-    /// Processor in use, %.
-    #[schema(minimum = 0, maximum = 100)]
-    cpu_usage: Option<f64>,
-    /// Memory in use, %.
-    #[schema(minimum = 0, maximum = 100)]
-    ram_usage: Option<f64>,
-    /// Disk still free, %.
-    #[schema(minimum = 0, maximum = 100)]
-    disk_free: Option<f64>,
-    /// Temperature of the device, °C.
-    #[schema(minimum = -273.15, maximum = 10000)]
-    temperature: Option<f64>,
-    /// Network latency, ms.
-    #[schema(minimum = 0, maximum = 86400000)]
-    latency: Option<f64>,
-    /// 1 or true: connected.
-    #[schema(minimum = 0, maximum = 1)]
-    connectivity: Option<u8>,
-    /// When the device started.
-    boot_time: Option<DateTime<Utc>>,
-}
-
-/// A sensor reading as it is sent: at least one number.
-#[derive(ToSchema)]
-#[schema(example = json!({"server_ulid": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
-    "temperature": 25.5, "humidity": 60.2, "voltage": 220.0, "current": 1.5, "metrics": {"pm2.5": 7}}))]
-#[expect(dead_code, reason = "documents the body; crate::ingest::body reads it field by field")]
-struct ReadingBody {
-    /// Which device; may be left out where the token or the path says it.
-    server_ulid: Option<String>,
-    /// When it was measured (RFC 3339; without an offset UTC); default: now.
-    timestamp: Option<DateTime<Utc>>,
-    /// Temperature, °C.
-    #[schema(minimum = -273.15, maximum = 10000)]
-    temperature: Option<f64>,
-    /// Relative humidity, %.
-    #[schema(minimum = 0, maximum = 100)]
-    humidity: Option<f64>,
-    /// Voltage, V.
-    voltage: Option<f64>,
-    /// Current, A.
-    current: Option<f64>,
-    /// Up to 32 further numbers by name.
-    metrics: Option<std::collections::BTreeMap<String, f64>>,
 }

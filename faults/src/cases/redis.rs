@@ -16,6 +16,9 @@ use crate::stack::{Plan, Stack};
 /// How long a sign-in may take while Redis is away or slow.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(3);
 
+/// As often as one address may sign in, and less.
+const SIGN_IN_EVERY: Duration = Duration::from_secs(3);
+
 /// A Pulso whose way to Redis leads through a proxy.
 async fn proxied(site: &Site) -> (Plan, Proxy) {
     let proxy = Proxy::open(Proxy::upstream_of(&site.services.redis_url)).await;
@@ -43,6 +46,7 @@ async fn without_redis(site: &Site, case: &str, plan: Plan, spoil: impl Fn(), me
             let started = Instant::now();
             sign_in_and_out(stack).await?;
             slowest = slowest.max(started.elapsed());
+            tokio::time::sleep_until(started + SIGN_IN_EVERY).await;
         }
         mend();
         Ok(Instant::now())
