@@ -50,6 +50,12 @@ pub fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
+/// A pattern for LIKE that the text matches anywhere.
+#[must_use]
+pub fn like_anywhere(text: &str) -> String {
+    format!("%{}%", escape_like(text))
+}
+
 /// Makes a type of texts that passed one of the checks above.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $check:path, $max_chars:expr) => {

@@ -53,6 +53,7 @@ diesel::table! {
         is_server -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        search_text -> Text,
     }
 }
 
@@ -185,6 +186,7 @@ diesel::table! {
         retired_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        search_text -> Text,
     }
 }
 

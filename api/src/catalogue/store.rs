@@ -1,11 +1,11 @@
 //! Products in PostgreSQL.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::count_star;
+use diesel::dsl::{count_star, sql};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::ProductId;
 use pulso_shared::schema::products;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::types::{Category, ImageUrl, ProductCursor, ProductDescription, ProductFilter, ProductSettings};
 use super::types::{Sku, Sort, SortKey};
-use crate::text::escape_like;
+use crate::text::{escape_like, like_anywhere};
 
 diesel::define_sql_function! {
     /// As the index of titles has them.
@@ -243,10 +243,9 @@ pub async fn list_products(
     let query = products::table.filter(products::retired_at.is_null()).select(Product::as_select());
     let mut query = query.limit(limit).into_boxed();
     if let Some(text) = &filter.text {
-        let pattern = format!("%{}%", escape_like(text.as_str()));
-        let in_title = products::title.ilike(pattern.clone());
-        query =
-            query.filter(in_title.or(products::description.ilike(pattern.clone())).or(products::sku.ilike(pattern)));
+        // As SQL, so that the statement is planned for this text: see the devices'.
+        let holds = sql::<Bool>("products.search_text LIKE lower(").bind::<Text, _>(like_anywhere(text.as_str()));
+        query = query.filter(holds.sql(")"));
     }
     if let Some(category) = &filter.category {
         query = query.filter(products::category.ilike(escape_like(category.as_str())));

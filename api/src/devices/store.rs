@@ -11,7 +11,7 @@ use pulso_shared::presence::Hearing;
 use pulso_shared::schema::{device_purges, device_state, devices};
 
 use super::types::SearchText;
-use crate::text::escape_like;
+use crate::text::like_anywhere;
 
 /// A device.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -158,8 +158,10 @@ pub async fn list_devices(
         query = query.filter(devices::is_server);
     }
     if let Some(text) = &filter.text {
-        let pattern = format!("%{}%", escape_like(text.as_str()));
-        query = query.filter(devices::name.ilike(pattern.clone()).or(devices::serial_number.ilike(pattern)));
+        // As SQL, so that the statement is planned for this text, never for any: what is too short for the index would
+        // read through all of it.
+        let holds = sql::<Bool>("devices.search_text LIKE lower(").bind::<Text, _>(like_anywhere(text.as_str()));
+        query = query.filter(holds.sql(")"));
     }
     if let Some(location) = &filter.location {
         // As its index has it.

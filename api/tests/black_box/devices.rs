@@ -208,6 +208,52 @@ async fn pages_stay_in_step_while_devices_are_added_and_filters_find_what_they_s
 }
 
 #[tokio::test]
+async fn a_search_finds_what_the_text_says_and_nothing_of_anybody_else() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let stranger = pulso.client.new_user().await;
+    for name in ["Pump 1", "Estação Norte", "100% full", "snake_case", r"back\slash", "ab", "Zähler"] {
+        let _ = create(&user, json!({"name": name, "location": "here"})).await.expect(201);
+        let _ = create(&stranger, json!({"name": format!("{name} of another")})).await.expect(201);
+    }
+    let sold = create(&user, json!({"name": "Old", "sn": "000123456789"})).await.expect(201);
+    let _ = create(&stranger, json!({"name": "Other", "sn": "000123456789"})).await.expect(201);
+    let found = async |text: &str| names(&user.get(&format!("/devices?q={text}")).await.expect(200)).join("|");
+    for (text, expected) in [
+        ("PUMP", "Pump 1"),
+        ("ESTA%C3%87%C3%83O", "Estação Norte"),
+        // Case is nothing, an accent is something.
+        ("estacao", ""),
+        ("Z%C3%84hl", "Zähler"),
+        ("%25", "100% full"),
+        ("0%25%20f", "100% full"),
+        ("_", "snake_case"),
+        ("e_c", "snake_case"),
+        ("a_b", ""),
+        ("%5C", r"back\slash"),
+        ("k%5Cs", r"back\slash"),
+        // Too short for the index.
+        ("a", r"Estação Norte|snake_case|back\slash|ab"),
+        ("AB", "ab"),
+        ("zz", ""),
+        ("123456", "Old"),
+        ("6789", "Old"),
+        // The end of one field and the start of the next are no text.
+        ("old000", ""),
+        ("old%20000", ""),
+        ("another", ""),
+        ("%20Pump%20", "Pump 1"),
+    ] {
+        assert_eq!(found(text).await, expected, "{text}");
+    }
+    // What is searched follows what is said of the device.
+    let path = format!("/devices/{}", sold.body["id"].as_str().unwrap());
+    let _ = user.patch(&path, &json!({"name": "Brand new", "sn": null})).await.expect(200);
+    assert_eq!([found("old").await, found("6789").await, found("brand").await], ["", "", "Brand new"]);
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn a_poller_sees_each_heartbeat_and_an_editor_only_other_edits() {
     let pulso = Pulso::start().await;
     let user = pulso.client.new_user().await;

@@ -23,9 +23,13 @@ pub struct ReadConfig {
     /// Directory with `pulso-api` and `pulso-worker`; by default this program's own.
     #[arg(long)]
     pub bin_dir: Option<PathBuf>,
-    /// Heartbeats of 1,000 devices over 30 days to load; of sensor readings a tenth of it.
+    /// Heartbeats of 1,000 devices over 30 days to load.
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(30_000..=1_000_000_000))]
     pub rows: u64,
+    /// Sensor readings of the same devices to load; by default a tenth of the heartbeats. The hourly points of a whole day
+    /// need 720,000.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub readings: Option<u64>,
     /// Load anew, also when the data of an earlier run is there.
     #[arg(long)]
     pub fresh: bool,
@@ -47,6 +51,11 @@ pub struct ReadConfig {
 }
 
 impl ReadConfig {
+    /// [`Self::readings`], or their default.
+    pub fn readings(&self) -> u64 {
+        self.readings.unwrap_or(self.rows / 10)
+    }
+
     /// [`Self::load_s`] as a duration.
     pub fn load_time(&self) -> Duration {
         Duration::from_secs(u64::from(self.load_s))

@@ -2,16 +2,19 @@
 //! table and an empty one, and ingest while the queries run.
 //!
 //! ```text
-//!  dataset (COPY) ─▶ large Site ─┬▶ queries: medians at the API
+//!  dataset (COPY) ─▶ large Site ─┬▶ queries: medians at the API; stream: all readings, and the API's memory meanwhile
 //!                    empty Site ─┴▶ ingest: alternating rounds ─▶ report: a table with the targets, JSON
 //! ```
 
 pub mod config;
+mod copy;
 mod dataset;
 mod ingest;
+mod progress;
 mod queries;
 mod report;
 mod site;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -50,10 +53,11 @@ async fn measure(config: &ReadConfig, sites: &mut Sites, screen: &Screen) -> Res
     let large = sites.large.insert(Site::large(config, screen).await?);
     let data = dataset::ensure(config, large, screen).await?;
     large.start_worker().await?;
-    dataset::wait_until_rolled_up(large, screen).await?;
+    dataset::wait_until_rolled_up(large, &data, screen).await?;
     let people = queries::People::sign_in(large.api_url()).await?;
     let asked = queries::measure(&people, &data, config, screen).await?;
-    let mut report = Report::new(config, &data, asked);
+    let streamed = stream::measure(large, &data, screen).await?;
+    let mut report = Report::new(config, &data, asked, streamed);
     if config.rounds > 0 {
         large.enrol(screen).await?;
         let empty = sites.empty.insert(Site::empty(config, screen).await?);

@@ -37,6 +37,8 @@ pub struct Question {
     /// Whether the owner of the large fleet asks.
     by_fleet: bool,
     path: String,
+    /// How many elements make it the question that was meant; fewer, where the data is too thin.
+    elements: usize,
 }
 
 /// How fast a question was answered.
@@ -52,6 +54,8 @@ pub struct Asked {
     pub p99_ms: f64,
     /// The answer's elements, where it is an array.
     pub elements: usize,
+    /// How many it should have.
+    pub wanted_elements: usize,
     /// The answer's size.
     pub bytes: usize,
     /// Why there is no number, where there is none.
@@ -79,29 +83,40 @@ pub fn questions(data: &Dataset) -> Result<Vec<Question>, Failure> {
     let day = data.last_day;
     let first = day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
     let device = data.device;
-    let owned = |name, target_ms, path| Question { name, target_ms, by_fleet: false, path };
-    let fleet = |name, target_ms, path: &str| Question { name, target_ms, by_fleet: true, path: path.to_owned() };
+    let owned = |name, target_ms, elements, path| Question { name, target_ms, by_fleet: false, path, elements };
+    let fleet = |name, target_ms, elements, path: &str| Question {
+        name,
+        target_ms,
+        by_fleet: true,
+        path: path.to_owned(),
+        elements,
+    };
     let span = |from: NaiveDate| format!("start={from}T00:00:00Z&end={day}T23:59:59.999999Z");
     Ok(vec![
         owned(
             "one device, one day, by hour",
             3.0,
+            24,
             format!("/devices/{device}/heartbeats?{}&aggregation=hour", span(day)),
         ),
         owned(
             "one device, 30 days, auto",
             10.0,
+            720,
             format!("/devices/{device}/heartbeats?{}&aggregation=auto", span(first)),
         ),
         owned(
             "all devices, one day, by hour",
             60.0,
+            24_000,
             format!(
                 "/data?start_time={day}T00:00:00Z&end_time={day}T23:59:59.999999Z&aggregation=hour&group_by=server"
             ),
         ),
-        fleet("/health/all of 10,000 devices", 30.0, "/health/all"),
-        fleet("/devices, a page of 100 with latest", 5.0, "/devices?limit=100"),
+        fleet("/health/all of 10,000 devices", 30.0, 10_000, "/health/all"),
+        fleet("/devices, a page of 100 with latest", 5.0, 100, "/devices?limit=100"),
+        fleet("/devices?q=, one of 10,000", 5.0, 1, "/devices?q=device%209876"),
+        fleet("/devices?q=, a page of 100 of 10,000", 5.0, 100, "/devices?limit=100&q=DEVICE%2098"),
     ])
 }
 
@@ -121,14 +136,23 @@ pub async fn measure(
 }
 
 async fn measure_one(people: &People, question: Question, repeat: u32) -> Result<Asked, Failure> {
-    let Question { name, target_ms, .. } = question;
+    let Question { name, target_ms, elements: wanted_elements, .. } = question;
     let (mut times, mut last) = (Vec::new(), Vec::new());
     for round in 0..repeat.saturating_add(WARM_UP) {
         let asked_at = Instant::now();
         let (status, body) = people.ask(&question).await?;
         if status != StatusCode::OK {
             let failure = Some(format!("answered {status}"));
-            return Ok(Asked { name, target_ms, median_ms: 0.0, p99_ms: 0.0, elements: 0, bytes: 0, failure });
+            return Ok(Asked {
+                name,
+                target_ms,
+                median_ms: 0.0,
+                p99_ms: 0.0,
+                elements: 0,
+                wanted_elements,
+                bytes: 0,
+                failure,
+            });
         }
         if round >= WARM_UP {
             times.push(asked_at.elapsed().as_secs_f64() * 1_000.0);
@@ -138,7 +162,7 @@ async fn measure_one(people: &People, question: Question, repeat: u32) -> Result
     times.sort_by(f64::total_cmp);
     let elements = serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&last).map_or(0, |elements| elements.len());
     let (median_ms, p99_ms) = (quantile(&times, 50), quantile(&times, 99));
-    Ok(Asked { name, target_ms, median_ms, p99_ms, elements, bytes: last.len(), failure: None })
+    Ok(Asked { name, target_ms, median_ms, p99_ms, elements, wanted_elements, bytes: last.len(), failure: None })
 }
 
 /// The value below which `percent` of the sorted ones are.

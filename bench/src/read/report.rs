@@ -6,6 +6,7 @@ use super::config::ReadConfig;
 use super::dataset::{DAYS, DEVICES, Dataset, FLEET};
 use super::ingest::Comparison;
 use super::queries::Asked;
+use super::stream::{MOST_MB, Streamed};
 use crate::outcome::median;
 
 /// The rate into the large table, of that into an empty one, at least.
@@ -21,6 +22,8 @@ pub struct Report {
     readings: u64,
     repeat: u32,
     queries: Vec<Asked>,
+    /// All readings in one answer.
+    streamed: Vec<Streamed>,
     /// Ingest into the large table against an empty one.
     pub rates: Comparison,
     /// Ingest while people read against while nobody does.
@@ -29,20 +32,25 @@ pub struct Report {
 
 impl Report {
     /// With the queries; the comparisons come later.
-    pub fn new(config: &ReadConfig, data: &Dataset, queries: Vec<Asked>) -> Self {
+    pub fn new(config: &ReadConfig, data: &Dataset, queries: Vec<Asked>, streamed: Vec<Streamed>) -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             heartbeats: data.heartbeats,
             readings: data.readings,
             repeat: config.repeat,
             queries,
+            streamed,
             rates: Comparison::default(),
             loss: Comparison::default(),
         }
     }
 
-    /// Whether all that was accepted is stored.
+    /// Whether all that was accepted is stored, and all that is stored was sent.
     pub fn is_true(&self) -> bool {
+        self.are_all_stored() && self.streamed.iter().all(|streamed| streamed.is_whole != Some(false))
+    }
+
+    fn are_all_stored(&self) -> bool {
         [&self.rates, &self.loss].iter().all(|comparison| comparison.stored >= comparison.accepted)
     }
 
@@ -67,6 +75,8 @@ impl Report {
             ),
         ];
         lines.extend(self.queries.iter().map(query_line));
+        lines.push(String::new());
+        lines.extend(self.streamed.iter().map(streamed_line));
         lines.extend(self.comparison_lines());
         lines
     }
@@ -88,7 +98,7 @@ impl Report {
             lines.push(verdict_line(name, 1.0 - share, &target, 1.0 - share < MOST_LOSS));
             let (well, failed) = (self.loss.queries, self.loss.failed_queries);
             lines.push(format!("{:<44}{well:>12} answered, {failed} not", "queries meanwhile"));
-            let truth = if self.is_true() { "yes" } else { "NO" };
+            let truth = if self.are_all_stored() { "yes" } else { "NO" };
             lines.push(format!("{:<44}{truth:>12}", "accepted = stored"));
         }
         lines
@@ -102,13 +112,31 @@ fn ratio(comparison: &Comparison) -> Option<(f64, f64, f64)> {
 }
 
 fn query_line(asked: &Asked) -> String {
-    let Asked { name, target_ms, median_ms, p99_ms, elements, bytes, failure } = asked;
+    let Asked { name, target_ms, median_ms, p99_ms, elements, wanted_elements, bytes, failure } = asked;
     if let Some(failure) = failure {
         return format!("{name:<44}{:>42}  {:<16}NOT MEASURED: {failure}", "", format!("≤ {target_ms:.0} ms"));
     }
     let kilobytes = bytes / 1_000;
-    let (target, word) = (format!("≤ {target_ms:.0} ms"), if median_ms <= target_ms { "met" } else { "NOT MET" });
+    let target = format!("≤ {target_ms:.0} ms");
+    let word = match (median_ms <= target_ms, elements == wanted_elements) {
+        (true, true) => "met".to_owned(),
+        (false, true) => "NOT MET".to_owned(),
+        (_, false) => format!("NOT MEASURED: {wanted_elements} elements are meant"),
+    };
     format!("{name:<44}{median_ms:>9.2} ms{p99_ms:>10.2}{elements:>10}{kilobytes:>10}  {target:<16}{word}")
+}
+
+fn streamed_line(streamed: &Streamed) -> String {
+    let Streamed { name, rows, bytes, seconds, before_mb, peak_mb, is_whole } = streamed;
+    let word = match is_whole {
+        Some(false) => "NOT WHOLE",
+        _ if *peak_mb < MOST_MB => "met",
+        _ => "NOT MET",
+    };
+    let megabytes = bytes / 1_000_000;
+    let sent = format!("{rows} rows, {megabytes} MB in {seconds:.1} s");
+    let target = format!("api < {MOST_MB:.0} MB");
+    format!("{name:<38}{sent:>38}, api {before_mb:.0} → {peak_mb:.0} MB  {target:<16}{word}")
 }
 
 fn rates_line(name: &str, per_s: f64) -> String {

@@ -149,6 +149,11 @@ impl Site {
         &self.api_url
     }
 
+    /// The API's process.
+    pub fn api_pid(&self) -> u32 {
+        self.api.pid()
+    }
+
     /// Fails when something we started has ended.
     pub fn check(&mut self) -> Result<(), Failure> {
         self.api.check()?;

@@ -22,28 +22,29 @@ pub struct Hours {
 /// Which raw rows are rolled up.
 #[derive(Clone, Copy)]
 enum Scope {
-    /// `$1`, `$2`: an hour's start and end.
-    Hour,
+    /// `$1`, `$2`: the first hour's start and the last one's end.
+    Hours,
     /// `$1`, `$2`: devices and hours; `$3`, `$4`: start and end of all of them, so that only the partitions between
     /// are planned.
     Marked,
 }
 
-/// Computes one hour of all devices that may have rows in it; returns how many do.
+/// Computes the hours between two instants of all devices that may have rows in them; returns how many hours of devices
+/// had some.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert_hour(
+pub async fn insert_hours(
     transaction: &Transaction<'_>,
     source: Source,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
     if let Some(minutely) = source.minutely() {
-        transaction.execute(&from_raw(source, minutely, "1 minute", Scope::Hour), &[&from, &to]).await?;
-        return Ok(transaction.execute(&from_minutes(source, minutely, Scope::Hour), &[&from, &to]).await?);
+        transaction.execute(&from_raw(source, minutely, "1 minute", Scope::Hours), &[&from, &to]).await?;
+        return Ok(transaction.execute(&from_minutes(source, minutely, Scope::Hours), &[&from, &to]).await?);
     }
-    Ok(transaction.execute(&from_raw(source, source.hourly(), "1 hour", Scope::Hour), &[&from, &to]).await?)
+    Ok(transaction.execute(&from_raw(source, source.hourly(), "1 hour", Scope::Hours), &[&from, &to]).await?)
 }
 
 /// Computes hours again.
@@ -82,7 +83,7 @@ fn from_raw(source: Source, rollups: &str, width: &str, scope: Scope) -> String 
         format!("count({number}), sum({number}), min({number}), max({number})")
     });
     let (live, rows) = match scope {
-        Scope::Hour => (
+        Scope::Hours => (
             format!(
                 "SELECT device.id AS device_id FROM devices AS device
                  JOIN device_state AS state ON state.device_id = device.id
@@ -113,7 +114,7 @@ fn from_minutes(source: Source, minutely: &str, scope: Scope) -> String {
         format!("sum(r.{metric}_count), sum(r.{metric}_sum), min(r.{metric}_min), max(r.{metric}_max)")
     });
     let rows = match scope {
-        Scope::Hour => "WHERE r.bucket >= $1 AND r.bucket < $2",
+        Scope::Hours => "WHERE r.bucket >= $1 AND r.bucket < $2",
         Scope::Marked => {
             "JOIN unnest($1::uuid[], $2::timestamptz[]) AS marked (device_id, hour)
              ON r.device_id = marked.device_id

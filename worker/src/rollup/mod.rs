@@ -4,7 +4,7 @@
 //!  storage transaction: rows, and a mark for each hour before `marking_until` ─┐ one shared advisory lock
 //!  roller (one among all workers):                                              │
 //!    1. marking_until ─▶ the last full hour    (alone: waits for transactions) ─┘
-//!    2. rolled_until ─▶ an hour further: its rollups from raw, until it has reached marking_until
+//!    2. rolled_until ─▶ some hours further: their rollups from raw, until it has reached marking_until
 //!    3. marks before rolled_until taken away, their hours computed again: one transaction
 //!  reader: one snapshot; rollups before rolled_until without a mark, raw rows for all the rest
 //! ```

@@ -1,6 +1,6 @@
 //! The one among all workers that computes rollups.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use pulso_shared::clock::Clock;
@@ -16,6 +16,12 @@ use crate::storage::connect;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Behind by more than this, empty stretches are jumped over instead of walked through hour by hour.
 const FAR: TimeDelta = TimeDelta::days(1);
+/// Of a history that waits to be rolled up, so many hours are computed at once at most: looking a device up costs the same
+/// for an hour as for a day.
+const LONGEST_STRETCH: i32 = 24;
+/// A stretch that took less is followed by one of twice as many hours, one that took twice as long by half of them:
+/// whoever deletes a device waits for the transaction.
+const STRETCH_TIME: Duration = Duration::from_millis(500);
 /// The roller waits neither for storage transactions nor for a device's deletion any longer: others wait behind it, and
 /// a deadlock is noticed after one second, so that it is always the roller who gives way. No JIT: compiling these
 /// statements takes longer than running them.
@@ -39,40 +45,76 @@ async fn take_turn(url: &SecretString, clock: Clock) -> Result<(), StoreError> {
     while !client.query_one(TRY_LOCK, &[]).await?.try_get::<_, bool>(0)? {
         tokio::time::sleep(LOOK_EVERY).await;
     }
+    let mut stretches = Source::ALL.map(|source| (source, Stretch::default()));
     loop {
-        if !round(&mut client, clock.now()).await? {
+        if !round(&mut client, &mut stretches, clock.now()).await? {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
 
+/// How many hours are rolled up at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch(i32);
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Stretch {
+    /// The end of the stretch that begins at `from`.
+    fn end(self, from: DateTime<Utc>, end: DateTime<Utc>) -> DateTime<Utc> {
+        end.min(from + TimeDelta::hours(1) * self.0)
+    }
+
+    /// The next one, after one that took so long.
+    fn after(self, took: Duration) -> Self {
+        if took < STRETCH_TIME {
+            Self(LONGEST_STRETCH.min(self.0.saturating_mul(2)))
+        } else if took > STRETCH_TIME * 2 {
+            Self((self.0 / 2).max(1))
+        } else {
+            self
+        }
+    }
+}
+
 /// A little of everything that there is to do; `false` when there was nothing.
-async fn round(client: &mut Client, now: DateTime<Utc>) -> Result<bool, StoreError> {
+async fn round(
+    client: &mut Client,
+    stretches: &mut [(Source, Stretch)],
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     frontier::advance_marking(client, now).await?;
     let mut busy = false;
-    for source in Source::ALL {
-        busy |= roll_hour(client, source).await?;
-        busy |= marks::recompute(client, source).await?;
+    for (source, stretch) in stretches {
+        let began = Instant::now();
+        let rolled = roll_stretch(client, *source, *stretch).await?;
+        *stretch = if rolled { stretch.after(began.elapsed()) } else { Stretch::default() };
+        busy |= rolled;
+        busy |= marks::recompute(client, *source).await?;
     }
     Ok(busy)
 }
 
-/// Rolls up the next hour that is over; `false` when there is none.
-async fn roll_hour(client: &mut Client, source: Source) -> Result<bool, StoreError> {
+/// Rolls up the next hours that are over; `false` when there are none.
+async fn roll_stretch(client: &mut Client, source: Source, stretch: Stretch) -> Result<bool, StoreError> {
     let frontier = frontier::read(client, source).await?;
     let (from, end) = (frontier.rolled_until, frontier.marking_until);
     if from >= end {
         return Ok(false);
     }
     let transaction = client.transaction().await?;
-    let mut until = from + TimeDelta::hours(1);
-    let devices = compute::insert_hour(&transaction, source, from, until).await?;
-    if devices == 0 && end - until > FAR {
+    let mut until = stretch.end(from, end);
+    let rollups = compute::insert_hours(&transaction, source, from, until).await?;
+    if rollups == 0 && end - until > FAR {
         until = next_hour(&transaction, source, until).await?.map_or(end, |next| next.min(end));
     }
     frontier::advance_rolled(&transaction, source, until).await?;
     transaction.commit().await?;
-    tracing::debug!(source = source.table(), %until, devices, "rolled up");
+    tracing::debug!(source = source.table(), %until, rollups, "rolled up");
     Ok(true)
 }
 
@@ -92,4 +134,24 @@ async fn next_hour(
     client.batch_execute("SET LOCAL statement_timeout = '30min'").await?;
     let next: Option<DateTime<Utc>> = client.query_one(&sql, &[&from]).await?.try_get(0)?;
     Ok(next.and_then(|next| next.duration_trunc(TimeDelta::hours(1)).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Stretch;
+
+    #[test]
+    fn a_stretch_grows_while_it_is_quick_and_ends_with_what_is_over() {
+        let (quick, right, slow) = (Duration::from_millis(10), Duration::from_millis(700), Duration::from_secs(2));
+        let grown = (0..9).fold(Stretch::default(), |stretch, _| stretch.after(quick));
+        assert_eq!([grown, grown.after(right), grown.after(slow)], [Stretch(24), Stretch(24), Stretch(12)]);
+        assert_eq!(Stretch::default().after(slow), Stretch(1));
+        let (from, end) = ("2026-11-01T05:00:00Z".parse().unwrap(), "2026-11-01T09:00:00Z".parse().unwrap());
+        assert_eq!(
+            [Stretch(2), Stretch(12)].map(|stretch| stretch.end(from, end) - from).map(|t| t.num_hours()),
+            [2, 4]
+        );
+    }
 }
