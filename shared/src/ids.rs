@@ -34,9 +34,9 @@ fn parse(text: &str) -> Result<Ulid, IdError> {
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, AsExpression, FromSqlRow)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, AsExpression, FromSqlRow)]
         #[diesel(sql_type = sql_types::Uuid)]
-        #[serde(try_from = "std::borrow::Cow<'_, str>", into = "String")]
+        #[serde(try_from = "std::borrow::Cow<'_, str>")]
         pub struct $name(Ulid);
 
         impl $name {
@@ -56,6 +56,12 @@ macro_rules! id_type {
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
             }
         }
 

@@ -100,13 +100,15 @@ pub struct PointWriter<'a> {
     bytes: Vec<u8>,
     /// Points written so far.
     points: usize,
+    /// The instant written last, and how: devices share them.
+    last: Option<(DateTime<Utc>, String)>,
 }
 
 impl<'a> PointWriter<'a> {
     /// A writer of what `measure` measures.
     #[must_use]
     pub fn new(measure: &'a Measure) -> Self {
-        Self { measure, bytes: Vec::new(), points: 0 }
+        Self { measure, bytes: Vec::new(), points: 0, last: None }
     }
 
     /// One that goes on behind so many points.
@@ -145,22 +147,25 @@ impl<'a> PointWriter<'a> {
     /// # Errors
     /// Never, as long as numbers and instants can be written.
     pub fn json(&mut self, partials: &[Partial]) -> std::io::Result<()> {
+        let keys = self.measure.metrics.iter().map(|metric| serde_json::to_string(metric.name()));
+        let keys = keys.collect::<serde_json::Result<Vec<_>>>()?;
         for partial in partials {
             let values = self.measure.finish(&partial.parts);
             if values.iter().all(Option::is_none) {
                 continue;
             }
-            self.bytes.extend_from_slice(if self.points == 0 { b"{\"timestamp\":" } else { b",{\"timestamp\":" });
+            self.bytes.extend_from_slice(if self.points == 0 { b"{\"timestamp\":\"" } else { b",{\"timestamp\":\"" });
             self.points = self.points.saturating_add(1);
-            serde_json::to_writer(&mut self.bytes, &partial.at)?;
+            self.instant(partial.at)?;
+            self.bytes.push(b'"');
             if let Some(device) = partial.device_id {
                 self.bytes.extend_from_slice(b",\"server_ulid\":");
                 serde_json::to_writer(&mut self.bytes, &device)?;
             }
-            for (metric, value) in self.measure.metrics.iter().zip(values) {
+            for (key, value) in keys.iter().zip(values) {
                 if let Some(value) = value {
                     self.bytes.push(b',');
-                    serde_json::to_writer(&mut self.bytes, metric.name())?;
+                    self.bytes.extend_from_slice(key.as_bytes());
                     self.bytes.push(b':');
                     self.number(value)?;
                 }
@@ -182,7 +187,7 @@ impl<'a> PointWriter<'a> {
             if values.iter().all(Option::is_none) {
                 continue;
             }
-            self.bytes.extend_from_slice(instant(partial.at)?.as_bytes());
+            self.instant(partial.at)?;
             for value in values {
                 self.bytes.push(b',');
                 if let Some(value) = value {
@@ -191,6 +196,16 @@ impl<'a> PointWriter<'a> {
             }
             self.bytes.extend_from_slice(b"\r\n");
         }
+        Ok(())
+    }
+
+    fn instant(&mut self, at: DateTime<Utc>) -> std::io::Result<()> {
+        let text = match self.last.take() {
+            Some((last, text)) if last == at => text,
+            _ => instant(at)?,
+        };
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.last = Some((at, text));
         Ok(())
     }
 
