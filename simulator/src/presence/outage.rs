@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pulso_shared::clock::Clock;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -22,6 +23,9 @@ use crate::cli::Failure;
 /// Between the last moment at which a death may be noticed and the reading of the timelines.
 const MARGIN: TimeDelta = TimeDelta::seconds(1);
 
+/// How long all devices together may take, beyond their interval, until each has been heard.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
+
 /// Devices at work; they end when this is dropped.
 pub struct Witnesses {
     population: Population,
@@ -33,22 +37,26 @@ pub struct Witnesses {
 }
 
 impl Witnesses {
-    /// Lets them begin to send; the first `dying` are those that will die.
+    /// Lets them begin to send, and waits until each of them has been heard; the first `dying` are those that will die.
     ///
     /// # Errors
-    /// When their owner cannot sign in.
+    /// When their owner cannot sign in, or one of them is not heard.
     pub async fn start(population: Population, dying: usize) -> Result<Self, Failure> {
         let senders = population.senders().await?;
         let interval = population.spec().interval;
         let (end, started_at) = (CancellationToken::new(), Clock.now());
         let death = end.child_token();
         let mut lives = JoinSet::new();
+        let (unheard, mut all_heard) = mpsc::channel(1);
         for sender in senders {
             let index = sender.index;
             let end = if index < dying { death.clone() } else { end.clone() };
-            let survivor = Survivor { sender, interval, end };
+            let survivor = Survivor { sender, interval, unheard: Some(unheard.clone()), end };
             lives.spawn(async move { (index, survivor.live().await) });
         }
+        drop(unheard);
+        // Nobody says anything: it ends when all have dropped their end.
+        tokio::time::timeout(interval + HEARD_WITHIN, all_heard.recv()).await?;
         Ok(Self { population, dying, started_at, death, end: end.drop_guard(), lives })
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -17,20 +18,22 @@ pub struct Survivor {
     pub sender: Sender,
     /// How often it has a heartbeat to send.
     pub interval: Duration,
+    /// Dropped when it has been heard for the first time.
+    pub unheard: Option<mpsc::Sender<()>>,
     /// Its death, or the end of the measurement.
     pub end: CancellationToken,
 }
 
 impl Survivor {
     /// Lives until the end; what could not be sent by then is gone with it.
-    pub async fn live(self) -> Diary {
+    pub async fn live(mut self) -> Diary {
         let mut diary = Diary::default();
         let end = self.end.clone();
         let _ended = end.run_until_cancelled(self.go_on(&mut diary)).await;
         diary
     }
 
-    async fn go_on(&self, diary: &mut Diary) {
+    async fn go_on(&mut self, diary: &mut Diary) {
         let mut backoff = Backoff::new(self.sender.seed());
         let mut due = Instant::now() + self.interval.mul_f64(backoff.share());
         let mut pending = Vec::new();
@@ -42,6 +45,7 @@ impl Survivor {
                 self.collect(&mut due, &mut pending, diary);
             }
             diary.accept(std::mem::take(&mut pending));
+            self.unheard = None;
             backoff.reset();
         }
     }
