@@ -14,7 +14,7 @@ pub struct Cli {
     /// Only these: a group, or GROUP/CASE. May be given several times.
     #[arg(long, value_name = "GROUP[/CASE]")]
     pub only: Vec<String>,
-    /// Short outages and a short soak: minutes in all instead of about an hour and a half.
+    /// Short outages and a short soak: minutes in all instead of about an hour and a quarter.
     #[arg(long)]
     pub quick: bool,
     /// Name the cases, and what they do.
