@@ -22,6 +22,7 @@ mod grid;
 mod measure;
 mod metrics;
 mod partials;
+mod plan;
 mod points;
 pub mod routes;
 mod rows;

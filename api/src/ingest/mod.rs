@@ -10,6 +10,7 @@ mod ack;
 mod array;
 mod body;
 mod documented;
+mod faults;
 mod fields;
 mod intake;
 mod limit;
