@@ -2,7 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use ulid::Ulid;
@@ -12,6 +14,9 @@ use crate::service_url;
 
 /// Taken while the template is made: tests run side by side, in processes of their own.
 const TEMPLATE_LOCK: &str = "SELECT pg_advisory_lock(482872390599)";
+
+/// How often it is looked again whether a database can be dropped.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A migrated, empty database, and a connection to it.
 pub struct Database {
@@ -53,7 +58,11 @@ impl Database {
     pub async fn drop(self) {
         drop(self.client);
         let admin = connect(&service_url("TEST_DATABASE_URL")).await;
-        admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.unwrap();
+        while let Err(error) = admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await {
+            // FORCE may not end an autovacuum worker, which is the superuser's; it ends by itself.
+            assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{error:?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 
