@@ -23,9 +23,10 @@ pub async fn kill_again_and_again(site: &Site) -> Ending {
     for mut api in std::mem::take(&mut stack.apis) {
         api.terminate().await?;
     }
-    // Nothing can be committed: each worker dies with the same messages in hand, as many as it may have.
+    // The last statement before the commit waits: each worker dies in the midst of its transaction, with the same messages
+    // in hand, as many as it may have.
     let lock = database::connect(&site.services.database_url).await?;
-    lock.batch_execute("BEGIN; LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE").await?;
+    lock.batch_execute("BEGIN; LOCK TABLE device_state IN EXCLUSIVE MODE").await?;
     let waiting = stack.queues.waiting().await?;
     for _ in 0..KILLS {
         stack.run_workers(1).await?;
