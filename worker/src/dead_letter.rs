@@ -11,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
 use pulso_shared::amqp::dead_letters::REASON_HEADER;
-use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
+use pulso_shared::amqp::message::{self, CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
@@ -105,8 +105,9 @@ impl DeadLetters {
         for submission in rows.into_submissions() {
             let request_id = submission.request_id.as_str();
             tracing::warn!(request_id, code = reason.code, reason = shorten(&reason.detail), "reading dead-lettered");
-            match serde_json::to_vec(&submission) {
-                Ok(json) => submissions.push(json),
+            let mut json = Vec::new();
+            match message::encode(&submission, &mut json) {
+                Ok(()) => submissions.push(json),
                 Err(error) => tracing::error!(%error, "a dead letter cannot be written as JSON"),
             }
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery as AmqpDelivery;
 use pulso_shared::amqp::beat::Beat;
-use pulso_shared::amqp::message::{self, MESSAGE_TYPE, Submission};
+use pulso_shared::amqp::message::{self, MESSAGE_TYPE, NAMED_MESSAGE_TYPE, Submission};
 use serde_json::value::RawValue;
 
 /// A delivered message.
@@ -40,7 +40,7 @@ impl Delivery {
         let beat = delivery.properties.headers().as_ref().and_then(Beat::from_headers);
         let whole = |reason, body| (Vec::new(), vec![Undecodable { reason, kind: kind.clone(), body }]);
         let (submissions, undecodable) = match kind.as_deref() {
-            Some(MESSAGE_TYPE) => decode(delivery.data),
+            Some(kind @ (MESSAGE_TYPE | NAMED_MESSAGE_TYPE)) => decode(kind, delivery.data),
             Some(other) => whole(format!("unknown message type {other}"), delivery.data),
             None => whole("no message type".to_owned(), delivery.data),
         };
@@ -62,7 +62,12 @@ impl Delivery {
 
 /// Reads a body as a whole; where that fails, each of its submissions by itself. They come from many devices, and one
 /// that cannot be read must not take the others along.
-fn decode(body: Vec<u8>) -> (Vec<Submission>, Vec<Undecodable>) {
+fn decode(kind: &str, body: Vec<u8>) -> (Vec<Submission>, Vec<Undecodable>) {
+    let undecodable = |fault: &serde_json::Error, body| Undecodable {
+        reason: format!("undecodable: {fault}"),
+        kind: Some(kind.to_owned()),
+        body,
+    };
     let fault = match message::decode(&body) {
         Ok(submissions) => return (submissions, Vec::new()),
         Err(fault) => fault,
@@ -71,8 +76,8 @@ fn decode(body: Vec<u8>) -> (Vec<Submission>, Vec<Undecodable>) {
         return (Vec::new(), vec![undecodable(&fault, body)]);
     };
     let (mut submissions, mut unreadable) = (Vec::new(), Vec::new());
-    for one in each.iter().map(|raw| raw.get()) {
-        match serde_json::from_str(one) {
+    for one in each {
+        match serde_json::from_str(one.get()) {
             Ok(submission) => submissions.push(submission),
             Err(fault) => unreadable.push(undecodable(&fault, format!("[{one}]").into_bytes())),
         }
@@ -80,28 +85,26 @@ fn decode(body: Vec<u8>) -> (Vec<Submission>, Vec<Undecodable>) {
     (submissions, unreadable)
 }
 
-fn undecodable(fault: &serde_json::Error, body: Vec<u8>) -> Undecodable {
-    Undecodable { reason: format!("undecodable: {fault}"), kind: Some(MESSAGE_TYPE.to_owned()), body }
-}
-
 #[cfg(test)]
 mod tests {
+    use pulso_shared::amqp::message::MESSAGE_TYPE;
+
     use super::decode;
 
     fn bodies(body: &str) -> (Vec<String>, Vec<String>) {
-        let (submissions, unreadable) = decode(body.as_bytes().to_vec());
+        let (submissions, unreadable) = decode(MESSAGE_TYPE, body.as_bytes().to_vec());
         let ids = submissions.into_iter().map(|submission| submission.request_id).collect();
         (ids, unreadable.into_iter().map(|one| String::from_utf8(one.body).unwrap()).collect())
     }
 
     #[test]
     fn a_submission_that_cannot_be_read_does_not_take_its_neighbours_along() {
-        let good = |id: &str| format!(r#"{{"request_id":"{id}","received_at":0}}"#);
+        let good = |id: &str| format!(r#"["{id}",0,[],[]]"#);
         let (first, last) = (good("first"), good("last"));
-        let body = format!(r#"[{first}, {{"request_id": 7, "x": [1]}} , {last}]"#);
+        let body = format!(r#"[{first}, [7, {{"x": [1]}}] , {last}]"#);
         let (read, unreadable) = bodies(&body);
         assert_eq!(read, ["first", "last"]);
-        assert_eq!(unreadable, [r#"[{"request_id": 7, "x": [1]}]"#]);
+        assert_eq!(unreadable, [r#"[[7, {"x": [1]}]]"#]);
         assert_eq!(bodies(&unreadable[0]), (Vec::new(), unreadable.clone()), "replayed, it stays the same");
     }
 

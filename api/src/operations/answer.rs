@@ -20,7 +20,7 @@ pub struct DeadLetterResponse {
     /// When it came here, to the second. `null`: nobody has written it down.
     died_at: Option<DateTime<Utc>>,
     /// The type it was published with.
-    #[schema(example = "pulso.telemetry.v1")]
+    #[schema(example = "pulso.telemetry.v2")]
     message_type: Option<String>,
     /// Size of its body.
     bytes: usize,

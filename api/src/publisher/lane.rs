@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
-use pulso_shared::amqp::message::Submission;
+use pulso_shared::amqp::message::{self, Submission};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 
@@ -156,7 +156,7 @@ impl Batch {
     /// Writes one more element of the JSON array that the message is.
     fn push(&mut self, submission: &Submission) -> serde_json::Result<()> {
         self.body.push(if self.body.is_empty() { b'[' } else { b',' });
-        serde_json::to_writer(&mut self.body, submission)?;
+        message::encode(submission, &mut self.body)?;
         self.readings = self.readings.saturating_add(submission.len());
         Ok(())
     }

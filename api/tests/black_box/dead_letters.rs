@@ -37,7 +37,7 @@ async fn dead_letters_are_seen_in_their_order_and_stay_where_they_are() {
     let (pulso, administrator) = with_administrator().await;
     pulso.broker.publish("pulso.telemetry.v9", b"[]").await;
     letters(&administrator, 1).await;
-    pulso.broker.publish("pulso.telemetry.v1", "nö json".as_bytes()).await;
+    pulso.broker.publish("pulso.telemetry.v2", "nö json".as_bytes()).await;
     let seen = letters(&administrator, 2).await;
     assert_eq!(seen[0]["reason"], "undecodable");
     assert_eq!(seen[0]["detail"], "unknown message type pulso.telemetry.v9");

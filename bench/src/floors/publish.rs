@@ -10,7 +10,7 @@ use lapin::options::{
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use pulso_shared::amqp::connection::{open, within_time};
-use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE, Submission};
+use pulso_shared::amqp::message::{self, CONTENT_TYPE, MESSAGE_TYPE, Submission};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
@@ -120,8 +120,13 @@ impl PublishFloor {
 
 /// A message as the API writes it: as many submissions as heartbeats.
 fn body() -> Result<Vec<u8>, Failure> {
-    let submissions: Vec<_> = (0..PER_MESSAGE).map(submission).collect::<Result<_, _>>()?;
-    Ok(serde_json::to_vec(&submissions)?)
+    let mut body = Vec::new();
+    for number in 0..PER_MESSAGE {
+        body.push(if number == 0 { b'[' } else { b',' });
+        message::encode(&submission(number)?, &mut body)?;
+    }
+    body.push(b']');
+    Ok(body)
 }
 
 fn submission(number: u32) -> Result<Submission, Failure> {

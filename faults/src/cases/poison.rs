@@ -8,7 +8,7 @@ use crate::site::Site;
 use crate::stack::{Plan, Stack};
 use crate::{Failure, database};
 
-const TYPE: &str = "pulso.telemetry.v1";
+const TYPE: &str = "pulso.telemetry.v2";
 
 pub async fn unreadable(site: &Site) -> Ending {
     let stack = Stack::start(site, "poison/unreadable", Plan::default()).await?;
@@ -16,7 +16,7 @@ pub async fn unreadable(site: &Site) -> Ending {
     tokio::time::sleep(CALM).await;
     for _ in 0..3 {
         stack.queues.publish(TYPE, b"not json").await?;
-        stack.queues.publish(TYPE, br#"[{"request_id":"r","received_at":0,"heartbeats":[{"device_id":"x"}]}]"#).await?;
+        stack.queues.publish(TYPE, br#"[["r",0,[["x",0,null,null,null,null,null,null,null]],[]]]"#).await?;
         stack.queues.publish("pulso.telemetry.v9", b"[]").await?;
     }
     tokio::time::sleep(CALM).await;

@@ -5,3 +5,4 @@ pub mod connection;
 pub mod dead_letters;
 pub mod message;
 pub mod topology;
+mod wire;
