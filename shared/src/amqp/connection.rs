@@ -14,6 +14,10 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// cable is out holds messages that no other worker gets until the broker has missed two of these.
 const HEARTBEAT_S: u16 = 10;
 
+/// The largest frame, bytes, unless the URL says otherwise (`?frame_max=`). The client library keeps room for 32 of them
+/// each way on every connection: at the broker's own limit of 128 KiB that is 8 MB, of which all is touched in time.
+const FRAME_MAX: u32 = 32 * 1024;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
@@ -35,6 +39,7 @@ pub enum ConnectionError {
 pub async fn open(url: &SecretString, name: &str) -> Result<Connection, ConnectionError> {
     let mut uri: AMQPUri = url.expose_secret().parse().map_err(ConnectionError::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+    uri.query.frame_max.get_or_insert(FRAME_MAX);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     within_time(Connection::connect_uri(uri, properties)).await
 }
