@@ -2,7 +2,7 @@
 //!
 //! JSON, because people and other programs can read what lies in a queue, and because submissions are then joined
 //! into one message by writing them one after the other; without names, because each byte costs the broker something
-//! ([`super::wire`], `docs/performance.md`).
+//! (`wire.rs`, `docs/performance.md`).
 
 use chrono::serde::ts_microseconds;
 use chrono::{DateTime, Utc};
