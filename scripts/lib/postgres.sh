@@ -115,7 +115,7 @@ min_wal_size = 1GB
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
 # Gentle: a partition that has taken millions of rows is vacuumed beside the next ones, on the same processors. Rows are
-# only ever added to it, so there is no hurry.
+# only ever added to it, so there is no hurry; the tables whose rows change are small.
 autovacuum_vacuum_cost_limit = 20
 random_page_cost = 1.1
 # Compiling a query costs more than any of ours runs for.

@@ -21,7 +21,7 @@ pub const NAMED_MESSAGE_TYPE: &str = "pulso.telemetry.v1";
 /// The AMQP `content-type` property of our messages.
 pub const CONTENT_TYPE: &str = "application/json";
 
-/// What one request brought.
+/// What one request brought. The order of the fields is that of the values in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     /// The id of the HTTP request, for the logs on both sides.
@@ -77,9 +77,11 @@ mod tests {
 
     fn submission() -> Submission {
         serde_json::from_value(json!({"request_id": "r", "received_at": 1, "heartbeats": [
-            {"device_id": DEVICE, "ts": 2, "cpu_usage": 41.5, "disk_free": 0, "connectivity": false, "boot_time": -3},
+            {"device_id": DEVICE, "ts": 2, "cpu_usage": 41.5, "ram_usage": 42.5, "disk_free": 43.5, "temperature": 44.5,
+                "latency": 45.5, "connectivity": false, "boot_time": -3},
             {"device_id": DEVICE, "ts": 4},
-        ], "readings": [{"device_id": DEVICE, "ts": 5, "voltage": 230, "metrics": {"tank/level": 0.5}}]}))
+        ], "readings": [{"device_id": DEVICE, "ts": 5, "temperature": 51.5, "humidity": 52.5, "voltage": 53.5,
+            "current": 54.5, "metrics": {"tank/level": 0.5}}]}))
         .unwrap()
     }
 
@@ -90,8 +92,8 @@ mod tests {
         body.push(b']');
         let text = String::from_utf8(body.clone()).unwrap();
         let written = json!([["r", 1,
-            [[DEVICE, 2, 41.5, null, 0.0, null, null, false, -3], [DEVICE, 4, null, null, null, null, null, null, null]],
-            [[DEVICE, 5, null, null, 230.0, null, {"tank/level": 0.5}]],
+            [[DEVICE, 2, 41.5, 42.5, 43.5, 44.5, 45.5, false, -3], [DEVICE, 4, null, null, null, null, null, null, null]],
+            [[DEVICE, 5, 51.5, 52.5, 53.5, 54.5, {"tank/level": 0.5}]],
         ]]);
         assert_eq!(text, written.to_string());
         assert_eq!(decode(&body).unwrap(), [submission()]);

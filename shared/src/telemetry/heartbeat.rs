@@ -8,6 +8,7 @@ use super::{Celsius, Milliseconds, Percent};
 use crate::ids::DeviceId;
 
 /// One heartbeat. Every measure is optional: an empty heartbeat says "alive". Instants travel as microseconds since 1970.
+/// The order of the fields is that of the values in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Who sent it.

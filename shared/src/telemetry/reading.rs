@@ -45,6 +45,7 @@ impl From<MetricName> for String {
 }
 
 /// One reading of a device's sensors; at least one number is there. The instant travels as microseconds since 1970.
+/// The order of the fields is that of the values in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Who sent it.
