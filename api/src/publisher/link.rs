@@ -35,9 +35,9 @@ const TURNS: usize = 2;
 
 /// Messages that wait to be stored while all is well.
 const USUAL_BACKLOG: u32 = 32;
-/// For each message beyond, the next one is held back by this: 400 of them, which are 100,000 heartbeats and more when
+/// For each message beyond, the next one is held back by this: 100 of them, which are 100,000 heartbeats and more when
 /// they are large, make 10 ms.
-const BRAKE_PER_MESSAGE: Duration = Duration::from_micros(25);
+const BRAKE_PER_MESSAGE: Duration = Duration::from_micros(100);
 /// Held back by this much, a replica still accepts ten thousand heartbeats a second.
 const LONGEST_BRAKE: Duration = Duration::from_millis(50);
 

@@ -96,7 +96,8 @@ async fn compressed_bodies_are_read_and_bombs_are_not() {
     let (bomb, before) = (vec![b' '; 200_000_000], pulso.api.peak_memory_bytes());
     assert_eq!(gzipped(gzip(&bomb)).await, 413);
     assert_eq!(encoded("deflate", deflate(&bomb)).await, 413);
-    let grown = pulso.api.peak_memory_bytes() - before;
+    // The kernel counts per CPU and late: a peak may be read some pages lower than before.
+    let grown = pulso.api.peak_memory_bytes().saturating_sub(before);
     assert!(grown < 64_000_000, "two bombs of 200 MB took {grown} bytes");
     let whole = gzip(format!("[{}]", vec!["{\"cpu\": 1}"; 500].join(",")).as_bytes());
     assert_eq!(gzipped(whole[..whole.len() / 2].to_vec()).await, 400);

@@ -43,14 +43,14 @@ impl Database {
     /// # Errors
     /// With the verdict whether trying again can help.
     pub async fn store(&mut self, rows: &Rows, suspect_duplicates: bool) -> Result<Stored, StoreError> {
-        let stored = match self.session().await {
-            Ok(session) => store::store(&mut session.client, &session.statements, rows, suspect_duplicates).await,
-            Err(error) => Err(error),
-        };
-        if matches!(stored, Err(StoreError::Transient(_))) {
-            // Whatever it was, a fresh connection is a cheap way to be sure that it is not this one.
-            self.session = None;
+        // Taken out, and put back when the transaction has ended one way or another: of a store that is given up half-way
+        // nothing must remain, and with its connection its transaction ends.
+        let session = self.take_session().await?;
+        let stored = store::store(&session.client, &session.statements, rows, suspect_duplicates).await;
+        if !matches!(stored, Err(StoreError::Transient(_))) {
+            self.session = Some(session);
         }
+        // Else, whatever it was, a fresh connection is a cheap way to be sure that it is not this one.
         stored
     }
 
@@ -77,13 +77,16 @@ impl Database {
         noted
     }
 
-    async fn session(&mut self) -> Result<&mut Session, StoreError> {
-        let usable = self.session.take().filter(|session| !session.client.is_closed());
-        let session = match usable {
-            Some(session) => session,
-            None => open_session(&self.url).await?,
-        };
+    async fn session(&mut self) -> Result<&Session, StoreError> {
+        let session = self.take_session().await?;
         Ok(self.session.insert(session))
+    }
+
+    async fn take_session(&mut self) -> Result<Session, StoreError> {
+        match self.session.take().filter(|session| !session.client.is_closed()) {
+            Some(session) => Ok(session),
+            None => open_session(&self.url).await,
+        }
     }
 }
 

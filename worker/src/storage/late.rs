@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 use pulso_shared::rollup::Source;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use super::connection::prepare;
@@ -43,28 +44,55 @@ impl MarkStatements {
     }
 }
 
+/// Until when the hours of each table have been rolled up.
+#[derive(Debug)]
+pub struct Frontiers(BTreeMap<String, DateTime<Utc>>);
+
+/// Reads the frontiers, which then stay where they are until the end of the transaction.
+///
+/// # Errors
+/// The database's.
+pub async fn frontiers(client: &Client, statements: &MarkStatements) -> Result<Frontiers, StoreError> {
+    // Sent one behind the other, without waiting for the first one's answer.
+    let (_, found) = tokio::try_join!(
+        biased;
+        client.execute(&statements.lock, &[&STORING_LOCK]),
+        client.query(&statements.frontiers, &[]),
+    )?;
+    let frontiers = found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    Ok(Frontiers(frontiers.collect::<Result<_, StoreError>>()?))
+}
+
 /// Marks the hours before the frontier that `rows` have touched.
 ///
 /// # Errors
 /// The database's.
-pub async fn mark(tx: &Transaction<'_>, statements: &MarkStatements, rows: &Rows) -> Result<(), StoreError> {
-    // Sent one behind the other, without waiting for the first one's answer.
-    let (_, found) =
-        tokio::try_join!(tx.execute(&statements.lock, &[&STORING_LOCK]), tx.query(&statements.frontiers, &[]))?;
-    let mut frontiers: BTreeMap<String, DateTime<Utc>> = BTreeMap::new();
-    for row in found {
-        frontiers.insert(row.try_get(0)?, row.try_get(1)?);
-    }
-    for source in Source::ALL {
-        let Some(until) = frontiers.get(source.table()).copied() else { continue };
+pub async fn mark(
+    client: &Client,
+    statements: &MarkStatements,
+    frontiers: &Frontiers,
+    rows: &Rows,
+) -> Result<(), StoreError> {
+    let late = |source: Source| {
+        let until = frontiers.0.get(source.table()).copied()?;
         let (devices, hours) = match source {
             Source::Heartbeats => late_hours(&rows.heartbeats, until),
             Source::Readings => late_hours(&rows.readings, until),
         };
-        if !hours.is_empty() {
-            tx.execute(&statements.insert, &[&source.table(), &devices, &hours]).await?;
-        }
-    }
+        (!hours.is_empty()).then(|| insert(client, statements, source, devices, hours))
+    };
+    try_join_all(Source::ALL.into_iter().filter_map(late)).await?;
+    Ok(())
+}
+
+async fn insert(
+    client: &Client,
+    statements: &MarkStatements,
+    source: Source,
+    devices: Vec<Uuid>,
+    hours: Vec<DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    client.execute(&statements.insert, &[&source.table(), &devices, &hours]).await?;
     Ok(())
 }
 

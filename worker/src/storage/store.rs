@@ -5,7 +5,7 @@
 //! ON CONFLICT DO NOTHING. Both are one statement with an array a column.
 
 use serde_json::Value;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use super::connection::prepare;
@@ -67,12 +67,13 @@ impl Insert {
     }
 }
 
-/// Stores rows in one transaction, or none of them.
+/// Stores rows in one transaction, or none of them. A connection on which this was given up half-way is of no more use:
+/// its transaction is still open.
 ///
 /// # Errors
 /// With the verdict whether trying again can help; never [`StoreError::Duplicate`].
 pub async fn store(
-    client: &mut Client,
+    client: &Client,
     statements: &Statements,
     rows: &Rows,
     suspect_duplicates: bool,
@@ -84,22 +85,52 @@ pub async fn store(
 }
 
 async fn attempt(
-    client: &mut Client,
+    client: &Client,
     statements: &Statements,
     rows: &Rows,
     skip_duplicates: bool,
 ) -> Result<Stored, StoreError> {
-    let transaction = client.transaction().await?;
-    let heartbeats = insert_heartbeats(&transaction, statements.heartbeats.choose(skip_duplicates), rows).await?;
-    let readings = insert_readings(&transaction, statements.readings.choose(skip_duplicates), rows).await?;
-    late::mark(&transaction, &statements.marks, rows).await?;
-    // Last, so that the devices' rows, which every worker wants, are locked for the shortest time.
-    upsert_device_state(&transaction, &statements.device_state, rows).await?;
-    transaction.commit().await?;
+    let decided = transact(client, statements, rows, skip_duplicates).await;
+    if decided.is_err() {
+        // Should this fail too, the connection is no longer fit for the next transaction, which outweighs the verdict.
+        client.batch_execute("ROLLBACK").await?;
+    }
+    decided
+}
+
+/// The transaction, in two flights of statements: each is sent as a whole and then waited for, so that the database goes
+/// from one statement to the next without us. After one that fails, PostgreSQL refuses those behind it, and the first
+/// error is the one that is returned.
+async fn transact(
+    client: &Client,
+    statements: &Statements,
+    rows: &Rows,
+    skip_duplicates: bool,
+) -> Result<Stored, StoreError> {
+    let ((), heartbeats, readings, frontiers, state) = tokio::try_join!(
+        biased;
+        execute(client, "BEGIN"),
+        insert_heartbeats(client, statements.heartbeats.choose(skip_duplicates), rows),
+        insert_readings(client, statements.readings.choose(skip_duplicates), rows),
+        late::frontiers(client, &statements.marks),
+        // While the database is busy with the rows.
+        async { Ok(StateColumns::of(rows)) },
+    )?;
+    tokio::try_join!(
+        biased;
+        late::mark(client, &statements.marks, &frontiers, rows),
+        // Last, so that the devices' rows, which every worker wants, are locked for the shortest time.
+        upsert_device_state(client, &statements.device_state, &state),
+        execute(client, "COMMIT"),
+    )?;
     Ok(Stored { inserted: heartbeats.saturating_add(readings) })
 }
 
-async fn insert_heartbeats(tx: &Transaction<'_>, statement: &Statement, rows: &Rows) -> Result<u64, StoreError> {
+async fn execute(client: &Client, sql: &str) -> Result<(), StoreError> {
+    Ok(client.batch_execute(sql).await?)
+}
+
+async fn insert_heartbeats(client: &Client, statement: &Statement, rows: &Rows) -> Result<u64, StoreError> {
     let rows = &rows.heartbeats;
     if rows.is_empty() {
         return Ok(0);
@@ -126,10 +157,10 @@ async fn insert_heartbeats(tx: &Transaction<'_>, statement: &Statement, rows: &R
         &connectivity,
         &boot_time,
     ];
-    Ok(tx.execute(statement, &columns).await?)
+    Ok(client.execute(statement, &columns).await?)
 }
 
-async fn insert_readings(tx: &Transaction<'_>, statement: &Statement, rows: &Rows) -> Result<u64, StoreError> {
+async fn insert_readings(client: &Client, statement: &Statement, rows: &Rows) -> Result<u64, StoreError> {
     let rows = &rows.readings;
     if rows.is_empty() {
         return Ok(0);
@@ -148,12 +179,11 @@ async fn insert_readings(tx: &Transaction<'_>, statement: &Statement, rows: &Row
         .map_err(|error| StoreError::Poison(error.to_string()))?;
     let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
         [&device_id, &ts, &received_at, &temperature, &humidity, &voltage, &current, &metrics];
-    Ok(tx.execute(statement, &columns).await?)
+    Ok(client.execute(statement, &columns).await?)
 }
 
-async fn upsert_device_state(tx: &Transaction<'_>, statement: &Statement, rows: &Rows) -> Result<(), StoreError> {
-    let state = StateColumns::of(rows);
-    tx.execute(statement, &[&state.device_id, &state.heartbeat_ts, &state.reading_ts, &state.last_seen_at]).await?;
+async fn upsert_device_state(client: &Client, statement: &Statement, state: &StateColumns) -> Result<(), StoreError> {
+    client.execute(statement, &[&state.device_id, &state.heartbeat_ts, &state.reading_ts, &state.last_seen_at]).await?;
     Ok(())
 }
 
