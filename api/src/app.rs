@@ -17,6 +17,7 @@ use crate::config::{ApiConfig, Cli, Command};
 use crate::devices::DeviceRegistry;
 use crate::error::ApiError;
 use crate::fleet::Throughput;
+use crate::history::Answers;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::limits::Limits;
 use crate::operations::PipelineSamples;
@@ -93,6 +94,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
         given_timestamps: GivenTimestamps::default(),
         stored_watch: StoredWatch::start(db.clone(), shutdown),
         throughput: Throughput::default(),
+        answers: Answers::new(config.answer_cache_bytes),
         publisher: Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker)),
         pipeline_samples: PipelineSamples::default(),
         metrics: metrics::install()?,

@@ -93,6 +93,9 @@ pub struct ApiConfig {
     /// How much anybody may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
+    /// Memory for finished answers about times that are over, bytes; 0 keeps none.
+    #[arg(long, env = "ANSWER_CACHE_BYTES", default_value_t = 33_554_432)]
+    pub answer_cache_bytes: u64,
     /// How long rows are kept.
     #[command(flatten)]
     pub retention: RetentionConfig,

@@ -25,6 +25,16 @@ pub static INGEST: LazyLock<IngestMetrics> = LazyLock::new(|| IngestMetrics {
     message_size: histogram!("pulso_publish_batch_size"),
 });
 
+/// What happens to questions about history.
+pub struct ReadingMetrics {
+    /// Answers that did not have to be made again.
+    pub reused: Counter,
+}
+
+/// The reading path's handles.
+pub static READING: LazyLock<ReadingMetrics> =
+    LazyLock::new(|| ReadingMetrics { reused: counter!("pulso_answers_reused_total") });
+
 static ANSWERS: LazyLock<[Counter; 5]> = LazyLock::new(|| {
     ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| counter!("pulso_http_answers_total", "class" => class))
 });

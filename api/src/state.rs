@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::config::ApiConfig;
 use crate::devices::DeviceRegistry;
 use crate::fleet::Throughput;
+use crate::history::Answers;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::limits::Limits;
 use crate::operations::PipelineSamples;
@@ -41,6 +42,8 @@ pub struct AppState {
     pub stored_watch: StoredWatch,
     /// How many readings of which devices were accepted.
     pub throughput: Throughput,
+    /// Answers that need not be made again.
+    pub answers: Answers,
     /// The link to RabbitMQ.
     pub publisher: Publisher,
     /// The pipeline's counts at the last look.

@@ -72,16 +72,36 @@ pub fn respond(
     Ok(if known { response.finish() } else { response.insert_header(ContentType::json()).body(bytes) })
 }
 
-/// Answers with a list that took some work, and the tag of exactly these bytes; or with 304. The form depends on
-/// `Accept`, and whoever keeps it must know.
-#[must_use]
-pub fn respond_bytes(request: &HttpRequest, media_type: &'static str, bytes: impl Into<Bytes>) -> HttpResponse {
-    let bytes = bytes.into();
-    let tag = digest(&bytes);
-    let known = tags(request, &IF_NONE_MATCH).iter().any(|t| *t == tag || t == "*");
-    let mut response = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-    response.insert_header((ETAG, format!("\"{tag}\""))).insert_header((VARY, ACCEPT.as_str()));
-    if known { response.finish() } else { response.insert_header((CONTENT_TYPE, media_type)).body(bytes) }
+/// A list that took some work, and the tag of exactly its bytes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tagged {
+    bytes: Bytes,
+    tag: String,
+}
+
+impl Tagged {
+    /// Bytes with their tag.
+    #[must_use]
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { tag: digest(&bytes), bytes }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Answers with them, or with 304. The form depends on `Accept`, and whoever keeps it must know.
+    #[must_use]
+    pub fn respond(self, request: &HttpRequest, media_type: &'static str) -> HttpResponse {
+        let Self { bytes, tag } = self;
+        let known = tags(request, &IF_NONE_MATCH).iter().any(|t| *t == tag || t == "*");
+        let mut response = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+        response.insert_header((ETAG, format!("\"{tag}\""))).insert_header((VARY, ACCEPT.as_str()));
+        if known { response.finish() } else { response.insert_header((CONTENT_TYPE, media_type)).body(bytes) }
+    }
 }
 
 fn version(updated_at: DateTime<Utc>) -> String {

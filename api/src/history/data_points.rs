@@ -10,6 +10,7 @@ use super::grid::{Grid, Step};
 use super::measure::Measure;
 use super::partials::{self, Ask, Partial, Scope};
 use super::points::PointWriter;
+use super::version::{self, Version};
 use super::zone::floor;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -31,6 +32,8 @@ pub struct PointPieces {
     rest: Option<(DateTime<Utc>, DateTime<Utc>)>,
     begun: bool,
     points: usize,
+    /// Of what they are the means, where that is over and they were made in one piece.
+    version: Option<Version>,
 }
 
 impl PointPieces {
@@ -46,7 +49,14 @@ impl PointPieces {
             rest: Some((wanted.from, wanted.to)),
             begun: false,
             points: 0,
+            version: None,
         }
+    }
+
+    /// Of what they are the means, where these can be given again: all were made of one snapshot, of a time that is over.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.version.clone().filter(|_| self.is_complete())
     }
 
     /// The next piece's means; moves on behind it. Nothing is read beyond what is there at this moment.
@@ -57,6 +67,9 @@ impl PointPieces {
     ) -> Result<Vec<Partial>, ApiError> {
         self.rest = None;
         partials::prepare(connection, self.measure.source).await?;
+        let is_over = !self.begun && time.1 < self.state.clock.now();
+        self.version =
+            if is_over { version::load(connection, self.measure.source, self.scope, time).await? } else { None };
         let bounds = partials::load_bounds(connection, self.measure.source, self.scope, time).await?;
         let Some((from, last)) = bounds.cut(time) else { return Ok(Vec::new()) };
         let to = (last + TimeDelta::microseconds(1)).min(self.piece_end(from, bounds.devices));

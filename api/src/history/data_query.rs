@@ -65,7 +65,7 @@ enum GroupBy {
 }
 
 /// What is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DataWanted {
     /// Whose, where not everybody's.
     pub server: Option<DeviceId>,

@@ -8,13 +8,15 @@ use futures_util::{StreamExt, stream};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::access::Reader;
+use super::answers::Question;
 use super::data_points::PointPieces;
 use super::data_query::{DataQuery, DataWanted};
 use super::data_raw::{DataRow, RowPieces};
+use super::grid::Step;
 use super::partials::Scope;
 use crate::error::{ApiError, Problem};
 use crate::extract::auth::AuthUser;
-use crate::extract::etag;
+use crate::extract::etag::Tagged;
 use crate::request::RequestId;
 use crate::state::AppState;
 
@@ -48,7 +50,7 @@ async fn list_data(
     let scope = find_scope(&state, user, &wanted).await?;
     match wanted.step {
         None => answer(RowPieces::find(state, scope, &wanted).await?, &request).await,
-        Some(step) => answer(PointPieces::new(state, scope, step, &wanted), &request).await,
+        Some(step) => answer_means(state, scope, step, wanted, &request).await,
     }
 }
 
@@ -61,6 +63,26 @@ async fn find_scope(state: &AppState, user: AuthUser, wanted: &DataWanted) -> Re
     })
 }
 
+/// Answers with means, out of memory where they are there and still true.
+async fn answer_means(
+    state: Data<AppState>,
+    scope: Scope,
+    step: Step,
+    wanted: DataWanted,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let question = Question { scope, wanted };
+    if let Some(known) = state.answers.find(&state.db, &question).await? {
+        return Ok(known.respond(request, mime()));
+    }
+    let mut pieces = PointPieces::new(state.clone(), scope, step, &question.wanted);
+    let first = begin(&mut pieces).await?;
+    let Some(version) = pieces.version() else { return Ok(go_on(first, pieces, request)) };
+    let whole = Tagged::new(first);
+    state.answers.keep(question, version, whole.clone()).await;
+    Ok(whole.respond(request, mime()))
+}
+
 /// An answer in pieces.
 pub trait Pieces {
     /// The next piece; `None` behind the last one.
@@ -70,11 +92,21 @@ pub trait Pieces {
     fn is_complete(&self) -> bool;
 }
 
-/// Answers with the pieces. The first is made before anything is sent, so that a failure can still be told.
+/// Answers with the pieces.
 async fn answer(mut pieces: impl Pieces + 'static, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-    let first = pieces.next().await?.unwrap_or_default();
+    let first = begin(&mut pieces).await?;
+    Ok(go_on(first, pieces, request))
+}
+
+/// The first piece. It is made before anything is sent, so that a failure can still be told.
+async fn begin(pieces: &mut impl Pieces) -> Result<Bytes, ApiError> {
+    Ok(pieces.next().await?.unwrap_or_default())
+}
+
+/// Sends the first piece, and makes and sends the others.
+fn go_on(first: Bytes, pieces: impl Pieces + 'static, request: &HttpRequest) -> HttpResponse {
     if pieces.is_complete() {
-        return Ok(etag::respond_bytes(request, mime(), first));
+        return Tagged::new(first).respond(request, mime());
     }
     let id = RequestId::of_request(request);
     let rest = stream::try_unfold(pieces, async |mut pieces| Ok(pieces.next().await?.map(|piece| (piece, pieces))));
@@ -84,7 +116,7 @@ async fn answer(mut pieces: impl Pieces + 'static, request: &HttpRequest) -> Res
         }
     });
     let all = stream::once(std::future::ready(Ok(first))).chain(rest);
-    Ok(HttpResponse::Ok().insert_header(ContentType::json()).streaming(all))
+    HttpResponse::Ok().insert_header(ContentType::json()).streaming(all)
 }
 
 fn mime() -> &'static str {

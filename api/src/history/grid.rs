@@ -13,7 +13,7 @@ pub const MOST_POINTS: u32 = 100_000;
 const STARTS: &str = "$3::timestamptz[]";
 
 /// How long an interval is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// A minute.
     Minute,

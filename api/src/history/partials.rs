@@ -22,7 +22,7 @@ use super::zone;
 const SHORT: TimeDelta = TimeDelta::days(40);
 
 /// Whose rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// A device's.
     Device(DeviceId),
@@ -81,7 +81,8 @@ pub struct Partial {
 }
 
 impl Scope {
-    fn id(self) -> uuid::Uuid {
+    /// The owner's id or the device's.
+    pub fn id(self) -> uuid::Uuid {
         match self {
             Self::Device(device) => device.as_uuid(),
             Self::Owner(owner) => owner.as_uuid(),

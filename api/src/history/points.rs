@@ -15,7 +15,7 @@ use super::measure::Measure;
 use super::partials::{self, Ask, Partial, Scope};
 use super::stretch::{Order, Stretch};
 use crate::error::ApiError;
-use crate::extract::etag;
+use crate::extract::etag::Tagged;
 use crate::state::AppState;
 
 /// Says which step an answer has.
@@ -52,7 +52,7 @@ pub async fn answer(
     let (step, partials) = transaction.run(async |connection| load(connection, reader, device, query).await).await?;
     drop(connection);
     let bytes = write(format, &query.measure, query.stretch.order, partials)?;
-    let mut response = etag::respond_bytes(request, format.media_type(), bytes);
+    let mut response = Tagged::new(bytes).respond(request, format.media_type());
     if let Some(Ok(step)) = step.map(|step| step.parse()) {
         response.headers_mut().insert(AGGREGATION, step);
     }

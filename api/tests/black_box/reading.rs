@@ -244,6 +244,54 @@ async fn data_has_the_readings_of_all_my_servers_by_every_parameter() {
     pulso.finish().await;
 }
 
+#[tokio::test]
+async fn an_answer_about_a_time_that_is_over_is_kept_for_as_long_as_it_is_true() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let (one, two) = (user.new_device().await, user.new_device().await);
+    send_readings(&one).await;
+    send_readings(&two).await;
+    pulso.stored(8).await;
+    rolled_up(&pulso).await;
+    let day = "/data?aggregation=day&group_by=server&sensor_type=temperature&start_time=2024-03-10&end_time=2024-03-11";
+    let day = day.replace("-10", "-10T00:00:00").replace("-11", "-11T00:00:00");
+    let mean = |device: &Device, mean: f64| json!({"timestamp": "2024-03-10T00:00:00Z", "server_ulid": device.id, "temperature": mean});
+    let reused = async || {
+        let metrics = pulso.client.get("/metrics").await.expect(200).text;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("pulso_answers_reused_total "));
+        line.map_or(0, |count| count.parse::<u32>().unwrap())
+    };
+    let first = user.get(&day).await.expect(200);
+    assert_eq!(first.body, json!([mean(&one, 14.625), mean(&two, 14.625)]));
+    assert_eq!(reused().await, 0);
+    assert_eq!(user.get(&day).await.expect(200).body, first.body);
+    let _ = user.get_with(&day, "If-None-Match", first.header("etag").unwrap()).await.expect(304);
+    assert_eq!(reused().await, 2);
+    // The same words from somebody else are another question.
+    assert_eq!(points(&pulso.client.new_user().await, &day).await, json!([]));
+
+    // A late row is in the next answer, before its hour is computed again and after.
+    let late = json!([{"timestamp": at("13:00:00"), "temperature": 24.125}]);
+    let _ = one.client.post("/readings?ack=stored", &late).await.expect(200);
+    let with_it = json!([mean(&one, 16.525), mean(&two, 14.625)]);
+    assert_eq!(points(&user, &day).await, with_it);
+    rolled_up(&pulso).await;
+    assert_eq!(points(&user, &day).await, with_it);
+    assert_eq!(reused().await, 2);
+    assert_eq!(points(&user, &day).await, with_it);
+    assert_eq!(reused().await, 3);
+
+    let _ = user.delete(&format!("/devices/{}", one.id)).await.expect(204);
+    assert_eq!(points(&user, &day).await, json!([mean(&two, 14.625)]));
+    // A time that is not over is never kept.
+    let open = day.replace("2024-03-11", "2999-03-11");
+    for _ in 0..2 {
+        assert_eq!(points(&user, &open).await, json!([mean(&two, 14.625)]));
+    }
+    assert_eq!(reused().await, 3);
+    pulso.finish().await;
+}
+
 async fn refusals(pulso: &Pulso, user: &Client, own: &Device, stranger: &Device) {
     let refused = user.get("/data?start_time=2024-03-11T00:00:00&end_time=2024-03-10T00:00:00").await.expect(422);
     assert_eq!(refused.body["detail"], "Start time cannot be after end time");

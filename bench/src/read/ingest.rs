@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::ReadConfig;
 use super::dataset::Dataset;
-use super::queries::{People, Question, questions};
+use super::queries::{Habit, People, Question, of_habit, questions};
 use super::site::Site;
 use crate::Failure;
 
@@ -83,15 +83,16 @@ pub async fn compare_tables(
     Ok(comparison)
 }
 
-/// With people who read against without.
+/// With people of such a habit who read against without.
 pub async fn compare_queries(
     config: &ReadConfig,
     large: &mut Site,
     people: &People,
     data: &Dataset,
+    habit: Habit,
     screen: &Screen,
 ) -> Result<Comparison, Failure> {
-    let (mut comparison, questions) = (Comparison::default(), questions(data)?);
+    let (mut comparison, questions) = (Comparison::default(), of_habit(&questions(data)?, habit));
     let (answered, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     for _ in 0..config.rounds {
         comparison.add(&load(config, large, config.load_s, screen, "nobody reads").await?, true);
@@ -111,10 +112,11 @@ pub async fn compare_queries(
 async fn ask_steadily(people: &People, questions: &[Question], answered: &AtomicU64, failed: &AtomicU64) {
     let mut ticks = interval(Duration::from_secs(1) / QUERIES_PER_S);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let (mut asked, mut in_flight) = (questions.iter().cycle(), FuturesUnordered::new());
+    let turns = (0..).flat_map(|turn| questions.iter().map(move |question| (turn, question)));
+    let (mut asked, mut in_flight) = (turns, FuturesUnordered::new());
     loop {
         tokio::select! {
-            _ = ticks.tick() => in_flight.extend(asked.next().map(|question| people.ask(question))),
+            _ = ticks.tick() => in_flight.extend(asked.next().map(|(turn, question)| people.ask(question, turn))),
             Some(answer) = in_flight.next() => {
                 let is_well = matches!(answer, Ok((StatusCode::OK, _)));
                 (if is_well { answered } else { failed }).fetch_add(1, Ordering::Relaxed);

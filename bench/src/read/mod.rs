@@ -23,6 +23,7 @@ use pulso_simulator::screen::Screen;
 
 use crate::Failure;
 use config::ReadConfig;
+use queries::Habit;
 use report::Report;
 use site::{Site, Sites};
 
@@ -64,7 +65,8 @@ async fn measure(config: &ReadConfig, sites: &mut Sites, screen: &Screen) -> Res
         empty.start_worker().await?;
         empty.enrol(screen).await?;
         report.rates = ingest::compare_tables(config, large, empty, screen).await?;
-        report.loss = ingest::compare_queries(config, large, &people, &data, screen).await?;
+        report.loss = ingest::compare_queries(config, large, &people, &data, Habit::Refreshed, screen).await?;
+        report.loss_anew = ingest::compare_queries(config, large, &people, &data, Habit::Anew, screen).await?;
     }
     Ok(report)
 }

@@ -27,6 +27,17 @@ pub struct People {
     url: String,
 }
 
+/// What the API may remember of a question that it has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Nothing, or not enough to matter.
+    Any,
+    /// The same chart again and again: the answer may still be there.
+    Refreshed,
+    /// Another day each time, and more of them than are remembered: each answer is made anew.
+    Anew,
+}
+
 /// A question, and how fast the answer has to be.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -36,7 +47,10 @@ pub struct Question {
     pub target_ms: f64,
     /// Whether the owner of the large fleet asks.
     by_fleet: bool,
-    path: String,
+    /// Asked in turn.
+    paths: Vec<String>,
+    /// Who asks this rather than that.
+    habit: Habit,
     /// How many elements make it the question that was meant; fewer, where the data is too thin.
     elements: usize,
 }
@@ -71,12 +85,18 @@ impl People {
     }
 
     /// Asks once; the answer's status and body.
-    pub async fn ask(&self, question: &Question) -> Result<(StatusCode, Vec<u8>), Failure> {
+    pub async fn ask(&self, question: &Question, turn: usize) -> Result<(StatusCode, Vec<u8>), Failure> {
         let account = if question.by_fleet { &self.fleet } else { &self.owner };
-        let address = format!("{}/api/v1{}", self.url, question.path);
+        let path = question.paths.get(turn % question.paths.len().max(1)).ok_or("a question without words")?;
+        let address = format!("{}/api/v1{path}", self.url);
         let response = self.http.get(address).bearer_auth(account.token()).send().await?;
         Ok((response.status(), response.bytes().await?.to_vec()))
     }
+}
+
+/// The questions of people with such a habit.
+pub fn of_habit(questions: &[Question], habit: Habit) -> Vec<Question> {
+    questions.iter().filter(|question| [habit, Habit::Any].contains(&question.habit)).cloned().collect()
 }
 
 /// All questions.
@@ -84,14 +104,21 @@ pub fn questions(data: &Dataset) -> Result<Vec<Question>, Failure> {
     let day = data.last_day;
     let first = day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
     let device = data.device;
-    let owned = |name, target_ms, elements, path| Question { name, target_ms, by_fleet: false, path, elements };
+    let of_owner =
+        |name, target_ms, elements, paths, habit| Question { name, target_ms, by_fleet: false, paths, habit, elements };
+    let owned = |name, target_ms, elements, path| of_owner(name, target_ms, elements, vec![path], Habit::Any);
     let fleet = |name, target_ms, elements, path: &str| Question {
         name,
         target_ms,
         by_fleet: true,
-        path: path.to_owned(),
+        paths: vec![path.to_owned()],
+        habit: Habit::Any,
         elements,
     };
+    let all_of = |day: NaiveDate| {
+        format!("/data?start_time={day}T00:00:00Z&end_time={day}T23:59:59.999999Z&aggregation=hour&group_by=server")
+    };
+    let days = first.iter_days().take_while(|other| *other <= day).map(all_of).collect();
     let span = |from: NaiveDate| format!("start={from}T00:00:00Z&end={day}T23:59:59.999999Z");
     Ok(vec![
         owned(
@@ -106,14 +133,8 @@ pub fn questions(data: &Dataset) -> Result<Vec<Question>, Failure> {
             720,
             format!("/devices/{device}/heartbeats?{}&aggregation=auto", span(first)),
         ),
-        owned(
-            "all devices, one day, by hour",
-            60.0,
-            24_000,
-            format!(
-                "/data?start_time={day}T00:00:00Z&end_time={day}T23:59:59.999999Z&aggregation=hour&group_by=server"
-            ),
-        ),
+        of_owner("all devices, another day each, by hour", 60.0, 24_000, days, Habit::Anew),
+        of_owner("the same day again", 60.0, 24_000, vec![all_of(day)], Habit::Refreshed),
         fleet("/health/all of 10,000 devices", 30.0, 10_000, "/health/all"),
         fleet("/devices, a page of 100 with latest", 5.0, 100, "/devices?limit=100"),
         fleet("/devices?q=, one of 10,000", 5.0, 1, "/devices?q=device%209876"),
@@ -139,9 +160,9 @@ pub async fn measure(
 async fn measure_one(people: &People, question: Question, repeat: u32) -> Result<Asked, Failure> {
     let Question { name, target_ms, elements: wanted_elements, .. } = question;
     let (mut times, mut last) = (Vec::new(), Vec::new());
-    for round in 0..repeat.saturating_add(WARM_UP) {
+    for (turn, round) in (0..repeat.saturating_add(WARM_UP)).enumerate() {
         let asked_at = Instant::now();
-        let (status, body) = people.ask(&question).await?;
+        let (status, body) = people.ask(&question, turn).await?;
         if status != StatusCode::OK {
             let failure = Some(format!("answered {status}"));
             return Ok(Asked {

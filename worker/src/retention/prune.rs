@@ -40,10 +40,16 @@ pub async fn rows_before(client: &Client, table: &str, cutoff: DateTime<Utc>) ->
 /// The database's.
 pub async fn buckets_before(client: &Client, table: &str, cutoff: DateTime<Utc>) -> Result<(), StoreError> {
     let oldest = format!("SELECT min(bucket) FROM {table} WHERE bucket < $1");
-    let delete = format!("DELETE FROM {table} WHERE bucket = $1");
+    // One statement, and so one transaction: whoever has kept an answer out of these rollups learns that it has changed.
+    let delete = format!(
+        "WITH gone AS (DELETE FROM {table} WHERE bucket = $1 RETURNING bucket),
+             counted AS (UPDATE rollup_frontiers SET revision = revision + 1)
+         SELECT count(*) FROM gone"
+    );
     let mut deleted = 0_u64;
     while let Some(bucket) = client.query_one(&oldest, &[&cutoff]).await?.try_get::<_, Option<DateTime<Utc>>>(0)? {
-        deleted = deleted.saturating_add(client.execute(&delete, &[&bucket]).await?);
+        let gone: i64 = client.query_one(&delete, &[&bucket]).await?.try_get(0)?;
+        deleted = deleted.saturating_add(u64::try_from(gone).unwrap_or_default());
         tokio::time::sleep(PAUSE).await;
     }
     tell(table, deleted);

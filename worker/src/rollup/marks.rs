@@ -19,6 +19,9 @@ const TAKE: &str = "DELETE FROM rollup_marks WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM rollup_marks WHERE source = $1 AND hour < $2 LIMIT $3
     )) RETURNING device_id, hour";
 
+/// Says, in the transaction that takes marks away, that answers about hours before `rolled_until` may be others now.
+const COUNT_REVISION: &str = "UPDATE rollup_frontiers SET revision = revision + 1 WHERE source = $1";
+
 /// Takes some marks away and computes their hours again; `false` when there are none.
 ///
 /// # Errors
@@ -28,6 +31,8 @@ pub async fn recompute(client: &mut Client, source: Source) -> Result<bool, Stor
     let transaction = client.transaction().await?;
     let Some(hours) = take(&transaction, source, frontier).await? else { return Ok(false) };
     compute::replace_hours(&transaction, source, &hours).await?;
+    // Last, since nobody else can store or read its row for an update until the commit.
+    transaction.execute(COUNT_REVISION, &[&source.table()]).await?;
     transaction.commit().await?;
     tracing::debug!(source = source.table(), hours = hours.hours.len(), "late rows rolled up");
     Ok(true)

@@ -1,0 +1,1 @@
+ALTER TABLE rollup_frontiers DROP COLUMN revision;
