@@ -87,6 +87,12 @@ impl Tagged {
         Self { tag: digest(&bytes), bytes }
     }
 
+    /// The same in no more memory than its bytes need, for who keeps it: what was written piece by piece has room to grow.
+    #[must_use]
+    pub fn compact(self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self }
+    }
+
     /// How many bytes there are.
     #[must_use]
     pub fn size(&self) -> usize {

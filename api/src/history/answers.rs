@@ -65,6 +65,6 @@ impl Answers {
 
     /// Keeps an answer that was made when its version was `version`.
     pub async fn keep(&self, question: Question, version: Version, answer: Tagged) {
-        self.0.insert(question, Kept { version, answer }).await;
+        self.0.insert(question, Kept { version, answer: answer.compact() }).await;
     }
 }
