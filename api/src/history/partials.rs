@@ -60,7 +60,7 @@ pub struct Bounds {
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub(super) newest_mark: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
-    newest: Option<DateTime<Utc>>,
+    pub(super) newest: Option<DateTime<Utc>>,
     /// How many devices are asked about.
     #[diesel(sql_type = BigInt)]
     pub devices: i64,

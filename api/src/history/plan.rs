@@ -33,8 +33,11 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn new(ask: &'a Ask<'a>, bounds: &Bounds) -> Self {
         let whole = |(table, width): (&'static str, TimeDelta)| {
-            let from = floor(ask.from + width - TimeDelta::microseconds(1), width);
-            let to = floor(ask.to.min(bounds.rolled_until), width);
+            let ceil = |at: DateTime<Utc>| floor(at + width - TimeDelta::microseconds(1), width);
+            // Nothing lies behind the newest row: its interval is whole, and its raw rows may have been given up.
+            let is_last = bounds.newest.is_some_and(|newest| newest < ask.to);
+            let end = if is_last { ceil(ask.to) } else { ask.to };
+            let (from, to) = (ceil(ask.from), floor(end.min(bounds.rolled_until), width));
             (from < to).then_some(Rolled { table, width, from, to, dirty: None })
         };
         let Some(rolled) = coarsest_rollups(ask).and_then(whole) else {

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::deserialize::QueryableByName;
-use diesel::sql_types::{BigInt, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Text, Timestamptz, Uuid};
 use diesel::{OptionalExtension, QueryResult, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::rollup::Source;
@@ -38,8 +38,9 @@ pub async fn load(
     (from, to): (DateTime<Utc>, DateTime<Utc>),
 ) -> QueryResult<Option<Version>> {
     let (table, device, marks) = (source.table(), scope.holds_device(), scope.holds("mark"));
-    let first_hour = from.checked_sub_signed(TimeDelta::hours(1)).unwrap_or(from);
-    let (behind, last) = (instant(first_hour), instant(to));
+    // A mark is its hour's start: one from less than an hour before `from` may be of a row that counts.
+    let hour_before = from.checked_sub_signed(TimeDelta::hours(1)).unwrap_or(from);
+    let (before, last) = (instant(hour_before), instant(to));
     let sql = format!(
         "SELECT revision, raw_from, known.devices
          FROM rollup_frontiers, (
@@ -47,8 +48,8 @@ pub async fn load(
          ) AS known
          WHERE source = '{table}' AND rolled_until > {last} AND NOT EXISTS (
              SELECT FROM rollup_marks AS mark
-             WHERE mark.source = '{table}' AND mark.hour > {behind} AND mark.hour <= {last} AND {marks}
+             WHERE mark.source = '{table}' AND mark.hour > {before} AND mark.hour <= {last} AND {marks}
          )"
     );
-    sql_query(sql).bind::<diesel::sql_types::Uuid, _>(scope.id()).get_result(connection).await.optional()
+    sql_query(sql).bind::<Uuid, _>(scope.id()).get_result(connection).await.optional()
 }

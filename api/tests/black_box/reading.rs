@@ -20,6 +20,17 @@ async fn send_readings(device: &Device) {
     let _ = device.client.post("/readings", &body).await.expect(202);
 }
 
+/// Two devices of one person with these readings, stored and rolled up.
+async fn two_rolled_up_devices(pulso: &Pulso) -> (Client, Device, Device) {
+    let user = pulso.client.new_user().await;
+    let (one, two) = (user.new_device().await, user.new_device().await);
+    send_readings(&one).await;
+    send_readings(&two).await;
+    pulso.stored(8).await;
+    rolled_up(pulso).await;
+    (user, one, two)
+}
+
 /// Waits until no answer needs the raw rows of these hours any more.
 async fn rolled_up(pulso: &Pulso) {
     let open = "SELECT (SELECT count(*) FROM rollup_marks) + count(*) FROM rollup_frontiers
@@ -169,12 +180,7 @@ async fn a_history_comes_as_csv_too_and_with_the_numbers_that_are_asked_for() {
 #[tokio::test]
 async fn a_deleted_device_leaves_no_rollups() {
     let pulso = Pulso::start().await;
-    let user = pulso.client.new_user().await;
-    let (gone, kept) = (user.new_device().await, user.new_device().await);
-    send_readings(&gone).await;
-    send_readings(&kept).await;
-    pulso.stored(8).await;
-    rolled_up(&pulso).await;
+    let (user, gone, _kept) = two_rolled_up_devices(&pulso).await;
     let _ = user.delete(&format!("/devices/{}", gone.id)).await.expect(204);
     let left = "SELECT (SELECT count(*) FROM readings) + (SELECT count(*) FROM readings_hourly)
                 + (SELECT count(*) FROM readings_minutely)";
@@ -247,12 +253,7 @@ async fn data_has_the_readings_of_all_my_servers_by_every_parameter() {
 #[tokio::test]
 async fn an_answer_about_a_time_that_is_over_is_kept_for_as_long_as_it_is_true() {
     let pulso = Pulso::start().await;
-    let user = pulso.client.new_user().await;
-    let (one, two) = (user.new_device().await, user.new_device().await);
-    send_readings(&one).await;
-    send_readings(&two).await;
-    pulso.stored(8).await;
-    rolled_up(&pulso).await;
+    let (user, one, two) = two_rolled_up_devices(&pulso).await;
     let day = "/data?aggregation=day&group_by=server&sensor_type=temperature&start_time=2024-03-10&end_time=2024-03-11";
     let day = day.replace("-10", "-10T00:00:00").replace("-11", "-11T00:00:00");
     let mean = |device: &Device, mean: f64| json!({"timestamp": "2024-03-10T00:00:00Z", "server_ulid": device.id, "temperature": mean});

@@ -27,10 +27,10 @@ pub struct People {
     url: String,
 }
 
-/// What the API may remember of a question that it has answered.
+/// How people ask, by what the API may still remember of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
-    /// Nothing, or not enough to matter.
+    /// Either way: it remembers nothing of it.
     Any,
     /// The same chart again and again: the answer may still be there.
     Refreshed,
@@ -49,7 +49,7 @@ pub struct Question {
     by_fleet: bool,
     /// Asked in turn.
     paths: Vec<String>,
-    /// Who asks this rather than that.
+    /// Whose question it is.
     habit: Habit,
     /// How many elements make it the question that was meant; fewer, where the data is too thin.
     elements: usize,

@@ -31,7 +31,7 @@ pub async fn recompute(client: &mut Client, source: Source) -> Result<bool, Stor
     let transaction = client.transaction().await?;
     let Some(hours) = take(&transaction, source, frontier).await? else { return Ok(false) };
     compute::replace_hours(&transaction, source, &hours).await?;
-    // Last, since nobody else can store or read its row for an update until the commit.
+    // Last: whoever gives up raw rows or deletes old rollups updates the same row, and waits from here to the commit.
     transaction.execute(COUNT_REVISION, &[&source.table()]).await?;
     transaction.commit().await?;
     tracing::debug!(source = source.table(), hours = hours.hours.len(), "late rows rolled up");

@@ -44,7 +44,7 @@ impl MarkStatements {
     }
 }
 
-/// Until when the hours of each table have been rolled up.
+/// The instant of each table before which a row that comes now is late.
 #[derive(Debug)]
 pub struct Frontiers(BTreeMap<String, DateTime<Utc>>);
 

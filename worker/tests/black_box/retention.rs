@@ -64,6 +64,41 @@ async fn days_that_are_too_old_are_dropped_and_the_default_partition_is_pruned()
 }
 
 #[tokio::test]
+async fn rollups_that_are_too_old_go_and_no_kept_answer_outlives_them() {
+    let worker = vec![("RETENTION_DAYS", "30".to_owned()), ("ROLLUP_RETENTION_DAYS", "60".to_owned())];
+    let options = Options { without_worker: true, worker, ..Options::default() };
+    let mut pulso = Pulso::start_with(options).await;
+    let user = pulso.client.new_user().await;
+    let _ = user.new_device().await;
+    // As a worker without these settings has left them: all raw rows given up, rollups of an old hour and of a newer one.
+    pulso
+        .database
+        .execute(
+            "UPDATE rollup_frontiers SET marking_until = date_trunc('hour', now()) - interval '1 hour',
+                 rolled_until = date_trunc('hour', now()) - interval '1 hour', raw_from = now() - interval '32 days';
+             UPDATE device_state SET reading_ts = now() - interval '40 days';
+             INSERT INTO readings_hourly (device_id, bucket, voltage_count, voltage_sum, temperature_count,
+                 humidity_count, current_count)
+             SELECT id, bucket, 1, 230, 0, 0, 0 FROM devices, unnest(ARRAY[
+                 date_trunc('hour', now() - interval '90 days'), date_trunc('hour', now() - interval '40 days')
+             ]) AS bucket",
+        )
+        .await;
+    let range = pulso.database.query("SELECT (now() - interval '100 days')::date::text, now()::date::text", &[]).await;
+    let (from, to): (String, String) = (range[0].get(0), range[0].get(1));
+    let path = format!("/data?aggregation=hour&sensor_type=voltage&start_time={from}T00:00:00&end_time={to}T00:00:00");
+    let hours = async || user.get(&path).await.expect(200).body.as_array().unwrap().len();
+    for _ in 0..2 {
+        assert_eq!(hours().await, 2);
+    }
+    let metrics = pulso.client.get("/metrics").await.expect(200).text;
+    assert!(metrics.contains("pulso_answers_reused_total 1\n"), "the second answer was kept");
+    pulso.restart_worker().await;
+    eventually("what is too old is in no answer", async || (hours().await == 1).then_some(())).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn without_a_setting_everything_is_kept() {
     let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
     let device = pulso.client.new_user().await.new_device().await;
