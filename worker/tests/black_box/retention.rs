@@ -75,7 +75,7 @@ async fn rollups_that_are_too_old_go_and_no_kept_answer_outlives_them() {
         .database
         .execute(
             "UPDATE rollup_frontiers SET marking_until = date_trunc('hour', now()) - interval '1 hour',
-                 rolled_until = date_trunc('hour', now()) - interval '1 hour', raw_from = now() - interval '32 days';
+                 rolled_until = date_trunc('hour', now()) - interval '1 hour', raw_from = now() - interval '30 days';
              UPDATE device_state SET reading_ts = now() - interval '40 days';
              INSERT INTO readings_hourly (device_id, bucket, voltage_count, voltage_sum, temperature_count,
                  humidity_count, current_count)
