@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
+use crate::cpus::{CpuList, available_cores};
 use crate::read::config::ReadConfig;
 
 /// Measures Pulso end to end and by its parts, on this machine, in one run, and prints a table.
@@ -75,10 +76,14 @@ pub struct BenchConfig {
     /// Threads of the load generator.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
-    /// Threads of the API and of the bare route that answer requests; 0 is the API's own default, one for every two
-    /// cores.
+    /// Threads of the API and of the bare route that answer requests; 0 is one for each of --api-cpus, or without it the
+    /// API's own default, one for every two cores.
     #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
     pub http_workers: usize,
+    /// Processors of the API and of the bare route, such as 0-1; the worker and the load generator inherit this
+    /// program's own. Without it, all run wherever the kernel puts them.
+    #[arg(long, value_name = "LIST")]
+    pub api_cpus: Option<CpuList>,
     /// Shorter runs: a first look, not a measurement to lean on.
     #[arg(long)]
     pub quick: bool,
@@ -115,10 +120,17 @@ impl BenchConfig {
     /// Threads of the API and of the bare route that answer requests.
     #[must_use]
     pub fn http_threads(&self) -> usize {
-        match self.http_workers {
-            0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
-            given => given,
+        match (self.http_workers, &self.api_cpus) {
+            (0, Some(cpus)) => cpus.len(),
+            (0, None) => (available_cores() / 2).max(1),
+            (given, _) => given,
         }
+    }
+
+    /// Processors that take part.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        available_cores().saturating_add(self.api_cpus.as_ref().map_or(0, CpuList::len))
     }
 
     /// Whether a part was asked for.

@@ -7,6 +7,7 @@
 
 mod bare;
 pub mod config;
+mod cpus;
 mod database;
 mod floors;
 mod gauges;

@@ -11,6 +11,8 @@ use crate::outcome::{BareOutcome, Outcome, Round, median};
 pub struct Report {
     /// Cores of this machine.
     pub cores: usize,
+    /// Those that the API and the bare route had for themselves and the broker; without, all ran on all.
+    pub api_cpus: Option<String>,
     /// Whether the runs were shortened.
     pub quick: bool,
     /// The bare route at 256 connections: before, between and after the rounds.
@@ -72,7 +74,8 @@ impl Report {
     /// Nothing yet.
     pub fn begin(config: &BenchConfig) -> Self {
         Self {
-            cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            cores: config.cores(),
+            api_cpus: config.api_cpus.as_ref().map(|cpus| cpus.as_str().to_owned()),
             quick: config.quick,
             bare: Vec::new(),
             rounds: Vec::new(),

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::Failure;
+use crate::cpus::CpuList;
 use crate::http;
 
 /// Longer than the API and the worker take to finish what they have in hand.
@@ -31,6 +32,18 @@ pub struct Recipe<'a> {
     pub env: &'a [(&'a str, String)],
     /// Where its log goes.
     pub logs: &'a Path,
+    /// The processors it may use, where they are others than ours.
+    pub cpus: Option<&'a CpuList>,
+}
+
+impl Recipe<'_> {
+    fn command(&self) -> Command {
+        let Some(cpus) = self.cpus else { return Command::new(self.program) };
+        // It becomes the program, so the process is the same.
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", cpus.as_str()]).arg(self.program);
+        command
+    }
 }
 
 /// A running program; killed when dropped.
@@ -45,7 +58,8 @@ impl Service {
     pub fn start(recipe: &Recipe<'_>) -> Result<Self, Failure> {
         let log = recipe.logs.join(format!("{}.log", recipe.name));
         let file = File::options().create(true).append(true).open(&log)?;
-        let child = Command::new(recipe.program)
+        let child = recipe
+            .command()
             .args(recipe.args)
             .envs(recipe.env.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())

@@ -91,12 +91,13 @@ impl Site {
         ];
         let (api, worker) = (self.bin_dir.join("pulso-api"), self.bin_dir.join("pulso-worker"));
         let bench = std::env::current_exe()?;
-        let recipe = |name, program, args| Recipe { name, program, args, env: &env, logs: &self.logs };
+        let recipe = |name, program, args| Recipe { name, program, args, env: &env, logs: &self.logs, cpus: None };
+        let fronted = |recipe| Recipe { cpus: config.api_cpus.as_ref(), ..recipe };
         Service::run(&recipe("migration", &api, &["migrate"])).await?;
         Ok(Running {
-            api: Service::start(&recipe("api", &api, &["serve"]))?,
+            api: Service::start(&fronted(recipe("api", &api, &["serve"])))?,
             worker: Service::start(&recipe("worker", &worker, &["run"]))?,
-            bare: Service::start(&recipe("bare-route", &bench, &["bare-route", "--port", &bare_port]))?,
+            bare: Service::start(&fronted(recipe("bare-route", &bench, &["bare-route", "--port", &bare_port])))?,
             api_url: format!("http://{api_address}"),
             worker_url: format!("http://{worker_address}"),
             bare_url: format!("http://127.0.0.1:{bare_port}"),

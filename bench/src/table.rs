@@ -14,7 +14,14 @@ pub fn lines(report: &Report) -> Vec<String> {
 
 fn heading(report: &Report) -> String {
     let quick = if report.quick { "; shortened runs: a first look, not a measurement to lean on" } else { "" };
-    format!("Pulso end to end, everything (with the load generator) on this machine's {} cores{quick}", report.cores)
+    let placement = match &report.api_cpus {
+        Some(cpus) => format!("; the API and the bare route on processors {cpus}"),
+        None => String::new(),
+    };
+    format!(
+        "Pulso end to end, everything (with the load generator) on this machine's {} cores{placement}{quick}",
+        report.cores
+    )
 }
 
 fn loads(report: &Report) -> Vec<String> {

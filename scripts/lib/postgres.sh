@@ -110,7 +110,7 @@ shared_buffers = ${shared}MB
 effective_cache_size = $((memory / 2))MB
 maintenance_work_mem = $(clamp $((memory / 32)) 64 512)MB
 # Checkpoints rewrite whole pages into the log: with steady inserts, few and slow ones save a third of it.
-max_wal_size = 4GB
+max_wal_size = ${POSTGRES_MAX_WAL_SIZE:-4GB}
 min_wal_size = 1GB
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
@@ -131,7 +131,7 @@ launch_and_await_postgres() {
   local bin=$1 user=$2 pid_file=$3 log=$4 data=$DATA_DIR/postgres
   local end=$((SECONDS + 90))
   while ((SECONDS < end)); do
-    (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$bin/postgres" -D "$data")
+    (cd / && LAUNCH_CPUS=${POSTGRES_CPUS:-} launch "$pid_file" "$log" "$user" env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$bin/postgres" -D "$data")
     if await_answer $((end - SECONDS)) "$pid_file" postgres_answers "$bin"; then return; fi
     tail -n 5 -- "$log" | grep -q -e 'is still in use' -e 'lock file .* already exists' || break
     sleep 0.3

@@ -81,19 +81,20 @@ as_user() {
 }
 
 # launch PID_FILE LOG USER COMMAND…: in a session of its own, so that a Ctrl-C in the terminal does not reach it. USER counts as
-# root only; "" stays who we are.
+# root only; "" stays who we are. LAUNCH_CPUS: the processors it may use, as taskset takes them; all without.
 launch() {
-  local pid_file=$1 log=$2 user=$3 become=()
+  local pid_file=$1 log=$2 user=$3 become=() place=()
   shift 3
   if ((EUID == 0)) && [[ -n $user ]]; then
     become=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups --)
   fi
+  if [[ -n ${LAUNCH_CPUS:-} ]]; then place=(taskset --cpu-list "$LAUNCH_CPUS"); fi
   rm -f -- "$pid_file"
   # The new process writes its own pid file before it becomes the server: whatever kills us meanwhile, nothing runs unrecorded.
   # Descriptors 8 and 9 are our locks: a server that inherited one would hold it for as long as it lives.
   # shellcheck disable=SC2016 # expanded by the inner shell
   setsid bash -c 'source "$1"; allow_many_files; remember_process "$2" "$$"; shift 2; exec "$@"' launch \
-    "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
+    "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${place[@]}" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
   wait_until 10 test -s "$pid_file"
 }
 

@@ -100,7 +100,7 @@ launch_rabbitmq() {
   # +sbwt…: idle schedulers sleep instead of spinning, which on a small machine takes the CPU from everything else.
   # inet_dist_use_interface: the port for other Erlang nodes is for this machine only.
   erlang='+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}'
-  (cd / && launch "$pid_file" "$log" "$user" env -i PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 HOME="$data" \
+  (cd / && LAUNCH_CPUS=${RABBITMQ_CPUS:-} launch "$pid_file" "$log" "$user" env -i PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 HOME="$data" \
     RUNNING_UNDER_SYSTEMD=true ERL_CRASH_DUMP_BYTES=0 \
     ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT" \
     RABBITMQ_NODENAME="$(rabbitmq_node)" RABBITMQ_DIST_PORT="$RABBITMQ_DIST_PORT" \

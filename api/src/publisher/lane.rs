@@ -8,10 +8,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::Shared;
 use pulso_shared::amqp::message::{self, Submission};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::link::{Publisher, Turn};
+use super::link::Publisher;
 use super::{Outcome, PublishLimits, Refusal};
 use crate::metrics::INGEST;
 
@@ -19,8 +19,13 @@ use crate::metrics::INGEST;
 /// counts messages, so the largest one decides how much memory a full prefetch takes.
 const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 
-/// Messages of one lane on their way at once: full ones leave without a turn.
+/// Messages of one lane on their way at once, of which one may be less than full: the next such one leaves when it has
+/// been confirmed, and has grown meanwhile. More would only be smaller messages: each costs the broker as much as 90
+/// heartbeats in one. Full ones leave at once, since they have nothing to gain by waiting.
 const MAX_IN_FLIGHT: usize = 4;
+
+/// The right to send a message that is not full.
+type Turn = OwnedSemaphorePermit;
 
 /// How many turns of the event loop a batch may go on gathering while each turn still brings something.
 const MAX_GATHER_TURNS: usize = 16;
@@ -53,6 +58,8 @@ struct Inner {
     submitted: Notify,
     /// Told when a message is full.
     filled: Notify,
+    /// One, of the lane's message that is not full.
+    turn: Arc<Semaphore>,
     limits: PublishLimits,
 }
 
@@ -78,8 +85,13 @@ impl Lane {
     /// Opens a lane in the current thread; it runs as long as the thread's event loop.
     #[must_use]
     pub fn open(publisher: Publisher, limits: PublishLimits) -> Self {
-        let inner =
-            Rc::new(Inner { queue: RefCell::default(), submitted: Notify::new(), filled: Notify::new(), limits });
+        let inner = Rc::new(Inner {
+            queue: RefCell::default(),
+            submitted: Notify::new(),
+            filled: Notify::new(),
+            turn: Arc::new(Semaphore::new(1)),
+            limits,
+        });
         actix_web::rt::spawn(run(Rc::clone(&inner), publisher));
         Self(inner)
     }
@@ -165,7 +177,7 @@ impl Batch {
 impl Inner {
     /// The next message, and the turn that it needed. One that is full leaves at once; one that is not waits for its
     /// turn, and grows meanwhile.
-    async fn next_batch(&self, publisher: &Publisher) -> (Batch, Option<Turn>) {
+    async fn next_batch(&self) -> (Batch, Option<Turn>) {
         loop {
             if let Some(batch) = self.take(Queue::take_full) {
                 return (batch, None);
@@ -175,10 +187,11 @@ impl Inner {
                 continue;
             }
             tokio::select! {
-                turn = publisher.turn() => {
+                turn = Arc::clone(&self.turn).acquire_owned() => {
                     self.gather().await;
                     if let Some(batch) = self.take(Queue::take) {
-                        return (batch, turn);
+                        // Never closed, so there is always a turn.
+                        return (batch, turn.ok());
                     }
                 }
                 () = self.filled.notified() => {}
@@ -241,7 +254,7 @@ async fn run(inner: Rc<Inner>, publisher: Publisher) {
     loop {
         // Never closed, so there is always a permit.
         let place = Arc::clone(&room).acquire_owned().await;
-        let (batch, turn) = inner.next_batch(&publisher).await;
+        let (batch, turn) = inner.next_batch().await;
         let (inner, publisher) = (Rc::clone(&inner), publisher.clone());
         actix_web::rt::spawn(async move {
             inner.deliver(batch, publisher.clone()).await;

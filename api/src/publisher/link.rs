@@ -13,7 +13,7 @@ use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
 use secrecy::SecretString;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::lane::Batch;
@@ -27,11 +27,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A broker that takes longer to answer a trifle is taken for gone, such as the far end of a half-open connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Messages of the whole process on their way at once, full ones apart. One is the pure group commit; with two, one is
-/// being written to the broker's disk while the next one travels. More would only be smaller messages: each costs the
-/// broker as much as 90 heartbeats in one.
-const TURNS: usize = 2;
 
 /// Messages that wait to be stored while all is well.
 const USUAL_BACKLOG: u32 = 32;
@@ -48,11 +43,7 @@ const PERSISTENT: u8 = 2;
 #[derive(Clone)]
 pub struct Publisher {
     link: watch::Receiver<Option<Arc<Link>>>,
-    turns: Arc<Semaphore>,
 }
-
-/// The right to send a message that is not full; there are [`TURNS`] in the process.
-pub type Turn = OwnedSemaphorePermit;
 
 /// A connection that works, as far as we know.
 ///
@@ -79,12 +70,7 @@ impl Publisher {
     pub fn start(url: SecretString, topology: Topology) -> Self {
         let (sender, link) = watch::channel(None);
         tokio::spawn(supervise(url, topology, sender));
-        Self { link, turns: Arc::new(Semaphore::new(TURNS)) }
-    }
-
-    /// Waits for the turn of a message that is not full; `None` would be a semaphore that was closed, which ours never is.
-    pub(super) async fn turn(&self) -> Option<Turn> {
-        Arc::clone(&self.turns).acquire_owned().await.ok()
+        Self { link }
     }
 
     /// Whether a message published now could be confirmed.

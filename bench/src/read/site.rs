@@ -214,7 +214,7 @@ fn recipe<'a>(
     environment: &'a [(&'static str, String)],
     logs: &'a Path,
 ) -> Recipe<'a> {
-    Recipe { name, program, args, env: environment, logs }
+    Recipe { name, program, args, env: environment, logs, cpus: None }
 }
 
 /// Signs in as a user of the benchmark, who is registered where there is none.
