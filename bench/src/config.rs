@@ -80,10 +80,13 @@ pub struct BenchConfig {
     /// API's own default, one for every two cores.
     #[arg(long, env = "HTTP_WORKERS", default_value_t = 0)]
     pub http_workers: usize,
-    /// Processors of the API and of the bare route, such as 0-1; the worker and the load generator inherit this
-    /// program's own. Without it, all run wherever the kernel puts them.
+    /// Processors of the API and of the bare route, such as 0-1. Without it, they may use those of this program, which
+    /// is also the load generator.
     #[arg(long, value_name = "LIST")]
     pub api_cpus: Option<CpuList>,
+    /// Processors of the worker; without it, those of this program.
+    #[arg(long, value_name = "LIST")]
+    pub worker_cpus: Option<CpuList>,
     /// Shorter runs: a first look, not a measurement to lean on.
     #[arg(long)]
     pub quick: bool,

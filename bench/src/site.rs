@@ -91,13 +91,13 @@ impl Site {
         ];
         let (api, worker) = (self.bin_dir.join("pulso-api"), self.bin_dir.join("pulso-worker"));
         let bench = std::env::current_exe()?;
-        let recipe = |name, program, args| Recipe { name, program, args, env: &env, logs: &self.logs, cpus: None };
-        let fronted = |recipe| Recipe { cpus: config.api_cpus.as_ref(), ..recipe };
-        Service::run(&recipe("migration", &api, &["migrate"])).await?;
+        let recipe = |name, program, args, cpus| Recipe { name, program, args, env: &env, logs: &self.logs, cpus };
+        let (api_cpus, worker_cpus) = (config.api_cpus.as_ref(), config.worker_cpus.as_ref());
+        Service::run(&recipe("migration", &api, &["migrate"], None)).await?;
         Ok(Running {
-            api: Service::start(&fronted(recipe("api", &api, &["serve"])))?,
-            worker: Service::start(&recipe("worker", &worker, &["run"]))?,
-            bare: Service::start(&fronted(recipe("bare-route", &bench, &["bare-route", "--port", &bare_port])))?,
+            api: Service::start(&recipe("api", &api, &["serve"], api_cpus))?,
+            worker: Service::start(&recipe("worker", &worker, &["run"], worker_cpus))?,
+            bare: Service::start(&recipe("bare-route", &bench, &["bare-route", "--port", &bare_port], api_cpus))?,
             api_url: format!("http://{api_address}"),
             worker_url: format!("http://{worker_address}"),
             bare_url: format!("http://127.0.0.1:{bare_port}"),
