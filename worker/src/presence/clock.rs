@@ -88,6 +88,8 @@ struct Keeper {
     /// The latest instant that was judged: time does not run backwards.
     judged: Option<DateTime<Utc>>,
     refresh_at: Instant,
+    /// How long the last reading of all devices took.
+    refresh_took: Duration,
     forget_at: Instant,
     merge_at: Instant,
 }
@@ -95,13 +97,25 @@ struct Keeper {
 impl Keeper {
     async fn start(client: Client, clock: Clock) -> Result<Self, StoreError> {
         let store = Store::prepare(client).await?;
-        let (devices, said) = (store.list_devices().await?, store.list_last_changes().await?);
+        let started = Instant::now();
+        let devices = store.list_devices().await?;
+        let refresh_took = started.elapsed();
+        let said = store.list_last_changes().await?;
         let roster = Roster::new(&devices, &said);
         // Whoever led before may have judged a later instant than is known here yet: what was said then stays said.
         let gone_at = said.iter().filter(|last| !last.is_online).map(|last| last.at);
         let judged = gone_at.filter(|at| *at <= clock.now()).max();
         let now = Instant::now();
-        Ok(Self { store, clock, roster, judged, refresh_at: now, forget_at: now, merge_at: now + MERGE_EVERY })
+        Ok(Self {
+            store,
+            clock,
+            roster,
+            judged,
+            refresh_at: now,
+            refresh_took,
+            forget_at: now,
+            merge_at: now + MERGE_EVERY,
+        })
     }
 
     async fn tick(&mut self) -> Result<(), StoreError> {
@@ -132,7 +146,10 @@ impl Keeper {
             return Ok(false);
         }
         self.roster.replace(&self.store.list_devices().await?);
-        self.refresh_at = Instant::now() + REFRESH_EVERY.max(started.elapsed().saturating_mul(REFRESH_SHARE));
+        let took = started.elapsed();
+        // The quicker of two: one look that something else held up says nothing of how many devices there are.
+        let usual = took.min(std::mem::replace(&mut self.refresh_took, took));
+        self.refresh_at = Instant::now() + REFRESH_EVERY.max(usual.saturating_mul(REFRESH_SHARE));
         Ok(true)
     }
 
