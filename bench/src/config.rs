@@ -133,7 +133,8 @@ impl BenchConfig {
     /// Processors that take part.
     #[must_use]
     pub fn cores(&self) -> usize {
-        available_cores().saturating_add(self.api_cpus.as_ref().map_or(0, CpuList::len))
+        // Placed, this program has a part of them, and the worker all.
+        available_cores().max(self.worker_cpus.as_ref().map_or(0, CpuList::len))
     }
 
     /// Whether a part was asked for.

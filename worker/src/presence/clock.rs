@@ -147,9 +147,7 @@ impl Keeper {
         }
         self.roster.replace(&self.store.list_devices().await?);
         let took = started.elapsed();
-        // The quicker of two: one look that something else held up says nothing of how many devices there are.
-        let usual = took.min(std::mem::replace(&mut self.refresh_took, took));
-        self.refresh_at = Instant::now() + REFRESH_EVERY.max(usual.saturating_mul(REFRESH_SHARE));
+        self.refresh_at = Instant::now() + refresh_after(took, std::mem::replace(&mut self.refresh_took, took));
         Ok(true)
     }
 
@@ -191,5 +189,27 @@ impl Keeper {
         count_status_changes("offline", gone);
         CLOCK.online.set(f64::from(u32::try_from(self.roster.count_online()).unwrap_or(u32::MAX)));
         tracing::debug!(back, gone, "status changed");
+    }
+}
+
+/// How long after reading all devices they are read again, from how long that took and the time before. The quicker of
+/// the two counts: one reading that something else held up says nothing of how many devices there are.
+fn refresh_after(took: Duration, took_before: Duration) -> Duration {
+    REFRESH_EVERY.max(took.min(took_before).saturating_mul(REFRESH_SHARE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{REFRESH_EVERY, refresh_after};
+
+    #[test]
+    fn many_devices_are_read_less_often_and_one_reading_that_was_held_up_changes_nothing() {
+        let (quick, slow) = (Duration::from_millis(2), Duration::from_millis(600));
+        assert_eq!(refresh_after(quick, quick), REFRESH_EVERY);
+        assert_eq!(refresh_after(slow, quick), REFRESH_EVERY);
+        assert_eq!(refresh_after(quick, slow), REFRESH_EVERY);
+        assert_eq!(refresh_after(slow, slow), Duration::from_secs(30));
     }
 }
