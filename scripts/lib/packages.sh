@@ -22,7 +22,7 @@ need_compiler() {
 need_python() {
   if command -v python3 >/dev/null; then return; fi
   # In a subshell: it dies where installing needs root and there is no sudo.
-  if command -v apt-get >/dev/null; then (apt_install python3-minimal libpython3-stdlib) || true; fi
+  if command -v apt-get >/dev/null; then (apt_install python3) || true; fi
   command -v python3 >/dev/null
 }
 
