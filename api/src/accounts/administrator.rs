@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
+use crate::ids::UserId;
 use actix_web::web::Data;
-use pulso_shared::ids::UserId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::login_names::LoginNames;
 use super::store::NewUserRow;
 use super::types::{Email, NewPassword, Username};
 use super::{password, store};
-use crate::app::StartError;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// How long the API waits for the database before it starts without it.
@@ -34,7 +33,7 @@ struct Administrator {
 ///
 /// # Errors
 /// When the configured name or password breaks the rules for accounts.
-pub async fn ensure_administrator(state: &Data<AppState>) -> Result<(), StartError> {
+pub async fn ensure_administrator(state: &Data<AppState>) -> Result<(), String> {
     let Some(administrator) = configured(state)? else {
         return Ok(());
     };
@@ -53,7 +52,7 @@ async fn keep_trying(state: &AppState, administrator: &Administrator, pause: Dur
     }
 }
 
-fn configured(state: &AppState) -> Result<Option<Administrator>, StartError> {
+fn configured(state: &AppState) -> Result<Option<Administrator>, String> {
     let auth = &state.config.auth;
     let Some((name, password)) = auth.admin_username.as_ref().zip(auth.admin_password.as_ref()) else {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! What goes out.
 
+use crate::ids::UserId;
 use chrono::{DateTime, Utc};
-use pulso_shared::ids::UserId;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;

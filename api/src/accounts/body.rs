@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::login_names::LoginNames;
 use super::types::{Email, FullName, LoginName, NewPassword, PasswordAttempt, Username};
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 /// A new account; `username` or `email` has to be there.
 #[derive(ToSchema)]

@@ -2,14 +2,14 @@
 //!
 //! A browser sends a cookie along with whatever any page asks of us. `SameSite=Strict` keeps it from pages of other
 //! sites; for all others, and for browsers that know nothing of it, whatever changes something has to show the CSRF
-//! token in a header, which only a page that could read it can (`crate::extract::cookie`).
+//! token in a header, which only a page that could read it can (`crate::auth::cookie`).
 
+use crate::ids::SessionId;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, SET_COOKIE};
 use actix_web::web::{Data, Query};
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::future::LocalBoxFuture;
-use pulso_shared::ids::SessionId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -18,9 +18,10 @@ use super::answer::{CookieSessionResponse, TokenResponse};
 use super::body::LoginBody;
 use super::login_limits::LoginLimits;
 use super::sessions::{self, SessionTokens};
-use crate::error::ApiError;
-use crate::extract::cookie::{self, ACCESS, CSRF, CSRF_MISSING, REFRESH};
-use crate::manners::{check_same_site, is_tls};
+use crate::auth::cookie::{self, ACCESS, CSRF, CSRF_MISSING, REFRESH};
+use crate::http::client_address::is_tls;
+use crate::http::error::ApiError;
+use crate::http::middleware::check_same_site;
 use crate::state::AppState;
 
 /// Where a session's tokens are kept.
@@ -134,7 +135,7 @@ pub fn answer_tokens(tokens: SessionTokens) -> HttpResponse {
 
 /// Tokens in cookies; the body has only what a script may know.
 fn answer_cookies(request: &HttpRequest, state: &AppState, tokens: &SessionTokens) -> Result<HttpResponse, ApiError> {
-    let csrf_token = state.tokens.csrf_token(tokens.session_id)?;
+    let csrf_token = state.auth.tokens.csrf_token(tokens.session_id)?;
     let (access_s, refresh_s) = (tokens.expires_in_s, state.config.auth.refresh_token_ttl_s);
     let mut response = HttpResponse::Ok();
     for (name, value, life_s) in [

@@ -14,15 +14,16 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
+use crate::ids::UserId;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use pulso_shared::ids::UserId;
 use sha2::{Digest, Sha256};
 
-use crate::error::ApiError;
-use crate::limits::{Bucket, ClientAddress, Policy};
-use crate::manners::{Standings, client_address};
+use crate::http::client_address::ClientAddress;
+use crate::http::error::ApiError;
+use crate::http::rate_limit_headers::{RateLimitPolicy, TokenBucket};
+use crate::rate_limit::RateLimitStatuses;
 use crate::state::AppState;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ const KNOWN: &str = "login-known";
 /// Whose attempts are counted, and where it is told how they stand.
 pub struct LoginLimits {
     address: Option<ClientAddress>,
-    standings: Standings,
+    standings: RateLimitStatuses,
 }
 
 impl FromRequest for LoginLimits {
@@ -45,15 +46,15 @@ impl FromRequest for LoginLimits {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let state = request.app_data::<Data<AppState>>();
-        let address = state.map(|state| client_address(state, request.head()));
-        let standings = Standings::from_request(request, payload).into_inner().unwrap_or_default();
+        let address = state.map(|state| ClientAddress::of(request.head(), &state.web_config.trusted_proxies));
+        let standings = RateLimitStatuses::from_request(request, payload).into_inner().unwrap_or_default();
         ready(Ok(Self { address, standings }))
     }
 }
 
 /// A try at a password that has been let in.
 pub struct Attempt {
-    own: Option<Bucket>,
+    own: Option<TokenBucket>,
     /// The account and the address in one, where an address is to be known from then on.
     whose: Option<String>,
 }
@@ -63,9 +64,9 @@ pub struct Attempt {
 /// # Errors
 /// 429.
 pub async fn own_password(state: &AppState, user: UserId) -> Result<Attempt, ApiError> {
-    let policy = Policy::new("own-password", state.config.limits.login_max_per_quarter_hour, QUARTER_HOUR);
-    let own = state.limits.bucket(policy, &user.to_string());
-    state.limits.take(own.as_slice()).await?;
+    let policy = RateLimitPolicy::new("own-password", state.config.limits.login_max_per_quarter_hour, QUARTER_HOUR);
+    let own = state.rate_limiter.bucket(policy, &user.to_string());
+    state.rate_limiter.take(own.as_slice()).await?;
     Ok(Attempt { own, whose: None })
 }
 
@@ -75,8 +76,8 @@ impl LoginLimits {
     /// # Errors
     /// 429.
     pub async fn come_in(&self, state: &AppState) -> Result<(), ApiError> {
-        let policy = Policy::new("login-address", state.config.limits.login_address_max_per_minute, MINUTE);
-        self.take(state, state.limits.bucket(policy, &self.address()), 1).await
+        let policy = RateLimitPolicy::new("login-address", state.config.limits.login_address_max_per_minute, MINUTE);
+        self.take(state, state.rate_limiter.bucket(policy, &self.address()), 1).await
     }
 
     /// Counts a sign-in to an account, or to a name that nobody has.
@@ -87,11 +88,11 @@ impl LoginLimits {
         let config = &state.config.limits;
         let account = account.map_or_else(|| digest(name), |id| id.to_string());
         let whose = format!("{account}:{}", self.address());
-        let own = Policy::new("login-account", config.login_max_per_quarter_hour, QUARTER_HOUR);
-        let own = state.limits.bucket(own, &whose);
-        let strangers = Policy::new("login-strangers", config.login_strangers_max_per_hour, HOUR);
-        let strangers = match state.limits.bucket(strangers, &account) {
-            Some(bucket) if !state.limits.is_marked(KNOWN, &whose).await => Some(bucket),
+        let own = RateLimitPolicy::new("login-account", config.login_max_per_quarter_hour, QUARTER_HOUR);
+        let own = state.rate_limiter.bucket(own, &whose);
+        let strangers = RateLimitPolicy::new("login-strangers", config.login_strangers_max_per_hour, HOUR);
+        let strangers = match state.rate_limiter.bucket(strangers, &account) {
+            Some(bucket) if !state.rate_limiter.is_marked(KNOWN, &whose).await => Some(bucket),
             _ => None,
         };
         // Told is only the first: the other would tell a neighbour whether the account has been signed in to from here.
@@ -103,11 +104,11 @@ impl LoginLimits {
     async fn take(
         &self,
         state: &AppState,
-        buckets: impl IntoIterator<Item = Bucket>,
+        buckets: impl IntoIterator<Item = TokenBucket>,
         told: usize,
     ) -> Result<(), ApiError> {
         let buckets: Vec<_> = buckets.into_iter().collect();
-        self.standings.extend(state.limits.take(&buckets).await?.into_iter().take(told));
+        self.standings.extend(state.rate_limiter.take(&buckets).await?.into_iter().take(told));
         Ok(())
     }
 
@@ -120,10 +121,10 @@ impl Attempt {
     /// The password was right: the failures before it count no longer, and the address is known from now on.
     pub async fn succeeded(&self, state: &AppState) {
         if let Some(own) = &self.own {
-            state.limits.clear(own).await;
+            state.rate_limiter.clear(own).await;
         }
         if let Some(whose) = &self.whose {
-            state.limits.mark(KNOWN, whose, KNOWN_FOR).await;
+            state.rate_limiter.mark(KNOWN, whose, KNOWN_FOR).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::types::MAX_PASSWORD_BYTES;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// Hashes that may wait for a thread; the last of them then waits for 4 to 16 s at the default cost.
 const MAX_WAITING: usize = 64;
@@ -92,7 +92,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::{Turns, hash, nobodys_hash, verify};
-    use crate::error::ApiError;
+    use crate::http::error::ApiError;
 
     const COST: u32 = 4;
 

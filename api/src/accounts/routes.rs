@@ -9,10 +9,10 @@ use super::body::{LoginBody, RefreshBody, RegisterBody};
 use super::cookie_session::{self, SessionQuery, SignIn};
 use super::login_limits::LoginLimits;
 use super::{sessions, user_routes, users};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::form::JsonOrForm;
-use crate::extract::json::Json;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::form::JsonOrForm;
+use crate::http::extract::json::Json;
 use crate::state::AppState;
 
 /// This domain's routes.

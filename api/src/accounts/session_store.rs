@@ -1,12 +1,12 @@
 //! Sessions and refresh tokens in PostgreSQL.
 
+use crate::ids::{SessionId, UserId};
+use crate::schema::{refresh_tokens, sessions, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{SessionId, UserId};
-use pulso_shared::schema::{refresh_tokens, sessions, users};
 
-use crate::secret::SecretHash;
+use crate::auth::secret::SecretHash;
 
 /// Begins a session.
 pub async fn insert_session(

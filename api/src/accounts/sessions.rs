@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::ids::{SessionId, UserId};
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{SessionId, UserId};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -13,12 +13,12 @@ use super::body::LoginBody;
 use super::login_limits::LoginLimits;
 use super::store::LoginRow;
 use super::{password, session_store, store};
+use crate::auth::revocations;
+use crate::auth::secret::{self, SecretHash};
+use crate::auth::tokens::Subject;
 use crate::config::AuthConfig;
-use crate::error::ApiError;
-use crate::revocations;
-use crate::secret::{self, SecretHash};
+use crate::http::error::ApiError;
 use crate::state::AppState;
-use crate::tokens::Subject;
 
 /// One text for an unknown name and a wrong password: nobody learns which names exist.
 const WRONG_LOGIN: ApiError = ApiError::Unauthorized("The name or the password is not right.");
@@ -175,7 +175,7 @@ pub async fn end(
 /// Makes ended sessions (and deleted users) count no longer, here and elsewhere.
 pub async fn announce(state: &AppState, subjects: &[Uuid]) {
     let keep_for = revocations::keep_for(state.config.auth.access_token_ttl_s);
-    state.revocations.announce(&state.cache, subjects, keep_for).await;
+    state.auth.revocations.announce(&state.redis, subjects, keep_for).await;
 }
 
 fn hand_out(
@@ -187,7 +187,7 @@ fn hand_out(
     let LiveSession { id: session_id, user_id, is_admin } = *session;
     let expires_in_s = state.config.auth.access_token_ttl_s;
     let subject = Subject::User { user_id, session_id, is_admin };
-    let access_token = state.tokens.issue(subject, now, Duration::from_secs(expires_in_s.into()))?;
+    let access_token = state.auth.tokens.issue(subject, now, Duration::from_secs(expires_in_s.into()))?;
     Ok(SessionTokens { session_id, access_token, refresh_token, expires_in_s })
 }
 

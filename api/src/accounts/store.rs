@@ -1,10 +1,10 @@
 //! Users in PostgreSQL.
 
+use crate::ids::UserId;
+use crate::schema::users;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::UserId;
-use pulso_shared::schema::users;
 
 diesel::define_sql_function! {
     /// As the unique indexes compare names.

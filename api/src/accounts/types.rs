@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::text::{self, TextError, text_type};
+use crate::http::text::{self, TextError, text_type};
 
 /// Longest address that mail can be sent to (RFC 5321).
 const MAX_EMAIL_CHARS: usize = 254;

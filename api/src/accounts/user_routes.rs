@@ -1,21 +1,21 @@
 //! Accounts over HTTP: one's own, and everybody's for administrators.
 
+use crate::ids::UserId;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch};
-use pulso_shared::ids::UserId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::UserResponse;
 use super::body::{UpdateMeBody, UpdateUserBody};
 use super::store::UserRow;
 use super::{store, users};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::{ACCOUNT_GONE, AuthAdmin, AuthUser};
-use crate::extract::etag::{self, IfMatch};
-use crate::extract::json::Json;
-use crate::extract::page::PageQuery;
-use crate::extract::path::PathId;
+use crate::auth::caller::{ACCOUNT_GONE, AuthAdmin, AuthUser};
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag::{self, IfMatch};
+use crate::http::extract::json::Json;
+use crate::http::extract::page::PageQuery;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// The routes of accounts. `/users/me` comes before `/users/{id}`, which would match it.

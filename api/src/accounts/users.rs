@@ -1,9 +1,9 @@
 //! Accounts: made, changed, deleted.
 
+use crate::ids::{SessionId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{SessionId, UserId};
 use uuid::Uuid;
 
 use super::body::{RegisterBody, UpdateMeBody, UpdateUserBody};
@@ -12,11 +12,12 @@ use super::login_names::check_login_names;
 use super::store::{NewUserRow, UserChangeset, UserRow};
 use super::types::{Email, FullName, PasswordAttempt, Username};
 use super::{login_limits, password, session_store, sessions, store};
-use crate::error::{ApiError, violates};
-use crate::extract::auth::{ACCOUNT_GONE, AuthUser};
-use crate::extract::etag::IfMatch;
+use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
+use crate::auth::revocations;
+use crate::http::error::{ApiError, violates};
+use crate::http::extract::etag::IfMatch;
 use crate::state::AppState;
-use crate::{cache_entries, devices, revocations};
+use crate::{cache_entries, devices};
 
 const LAST_ADMINISTRATOR: ApiError = ApiError::Conflict("This is the last administrator; appoint another one first.");
 const PASSWORD_CHANGED: ApiError = ApiError::Conflict("The password has been changed meanwhile.");

@@ -1,7 +1,8 @@
 //! What goes out.
 
+use crate::ids::CredentialId;
 use chrono::{DateTime, Utc};
-use pulso_shared::ids::{CredentialId, DeviceId};
+use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::Hearing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::spans::Grace;
 use super::types::{DeviceChanges, DeviceSettings, IngestAuth, Label};
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 const SERIAL_NUMBER: [&str; 2] = ["serial_number", "sn"];
 

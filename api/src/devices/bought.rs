@@ -1,9 +1,10 @@
 //! Devices that were bought: registered for their buyer when they are shipped.
 
+use crate::ids::UserId;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 
 use super::spans::OfflineAfter;
 use super::store::{self, NewDeviceRow};

@@ -1,17 +1,18 @@
 //! Devices' secrets and tokens over HTTP.
 
+use crate::ids::CredentialId;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, get, post};
-use pulso_shared::ids::{CredentialId, DeviceId};
+use pulso_shared::ids::DeviceId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::{CredentialResponse, DeviceTokenResponse, NewCredentialResponse};
 use super::body::{CredentialBody, DeviceLoginBody};
 use super::credentials;
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::json::Json;
-use crate::extract::path::{PathId, PathIds};
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::json::Json;
+use crate::http::extract::path::{PathId, PathIds};
 use crate::state::AppState;
 
 /// The routes of credentials.

@@ -1,12 +1,13 @@
 //! Devices' credentials in PostgreSQL.
 
+use crate::ids::CredentialId;
+use crate::schema::device_credentials as credentials;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{CredentialId, DeviceId};
-use pulso_shared::schema::device_credentials as credentials;
+use pulso_shared::ids::DeviceId;
 
-use crate::secret::SecretHash;
+use crate::auth::secret::SecretHash;
 
 /// A credential, without its hash.
 #[derive(Debug, Clone, Copy, Queryable, Selectable)]

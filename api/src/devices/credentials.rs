@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use crate::ids::{CredentialId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{CredentialId, DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use uuid::Uuid;
 
 use super::answer::{DeviceTokenResponse, NewCredentialResponse};
@@ -17,11 +18,11 @@ use super::credential_store::{self, CredentialRow, SecretRow};
 use super::spans::token_ttl_s;
 use super::types::MAX_CREDENTIALS;
 use super::{NO_DEVICE, store};
-use crate::error::ApiError;
-use crate::revocations;
-use crate::secret::{self, SecretHash};
+use crate::auth::revocations;
+use crate::auth::secret::{self, SecretHash};
+use crate::auth::tokens::Subject;
+use crate::http::error::ApiError;
 use crate::state::AppState;
-use crate::tokens::Subject;
 
 /// One text for an unknown device and a wrong secret: nobody learns which devices exist.
 const WRONG_SECRET: ApiError = ApiError::Unauthorized("The device or its secret is not right.");
@@ -120,7 +121,7 @@ pub async fn sign_in(state: &AppState, body: DeviceLoginBody) -> Result<DeviceTo
     let credential = matching(&SecretHash::of(&secret), &secrets).ok_or(WRONG_SECRET)?;
     let ttl_s = token_ttl_s(state.config.auth.device_token_ttl_s, credential.expires_at, now).ok_or(WRONG_SECRET)?;
     let subject = Subject::Device { device_id, credential_id: credential.id };
-    let access_token = state.tokens.issue(subject, now, Duration::from_secs(ttl_s.into()))?;
+    let access_token = state.auth.tokens.issue(subject, now, Duration::from_secs(ttl_s.into()))?;
     Ok(DeviceTokenResponse { access_token, token_type: "bearer", expires_in: ttl_s })
 }
 
@@ -132,7 +133,7 @@ fn matching<'a>(hash: &SecretHash, secrets: &'a [SecretRow]) -> Option<&'a Secre
 
 /// Makes credentials and devices that were revoked just now count no longer, here and elsewhere.
 pub async fn announce(state: &AppState, subjects: &[Uuid]) {
-    state.revocations.announce(&state.cache, subjects, keep_for(state)).await;
+    state.auth.revocations.announce(&state.redis, subjects, keep_for(state)).await;
 }
 
 fn keep_for(state: &AppState) -> Duration {

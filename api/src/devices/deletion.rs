@@ -1,15 +1,16 @@
 //! Devices deleted: one, or all of an account that is deleted.
 
+use crate::ids::{CredentialId, UserId};
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{CredentialId, DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use uuid::Uuid;
 
 use super::{NO_DEVICE, credential_store, credentials, store};
+use crate::auth::revocations;
 use crate::config::AuthConfig;
-use crate::error::ApiError;
-use crate::revocations;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// Deletes a device with all that it ever sent.

@@ -1,10 +1,11 @@
 //! Devices: registered and changed.
 
+use crate::ids::UserId;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::Hearing;
 
 use super::answer::{DeviceResponse, NewCredentialResponse, ServerResponse};
@@ -12,9 +13,9 @@ use super::spans::OfflineAfter;
 use super::store::{DeviceChangeset, NewDeviceRow};
 use super::types::{Description, DeviceChanges, DeviceKind, DeviceSettings, IngestAuth, Label, Location, SerialNumber};
 use super::{NO_DEVICE, credentials, store, views};
-use crate::error::{ApiError, violates};
-use crate::extract::auth::ACCOUNT_GONE;
-use crate::extract::etag::IfMatch;
+use crate::auth::caller::ACCOUNT_GONE;
+use crate::http::error::{ApiError, violates};
+use crate::http::extract::etag::IfMatch;
 use crate::state::AppState;
 
 /// What a PUT or a PATCH asks for.

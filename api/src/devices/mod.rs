@@ -28,7 +28,7 @@ mod store;
 mod types;
 mod views;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 pub use bought::register_bought;
 pub use deletion::{DeletedDevices, announce_deleted, delete_all_of};

@@ -4,14 +4,15 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use crate::db::DbPool;
+use crate::ids::UserId;
+use crate::schema::devices;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use moka::future::Cache;
-use pulso_shared::db::DbPool;
-use pulso_shared::ids::{DeviceId, UserId};
-use pulso_shared::schema::devices;
+use pulso_shared::ids::DeviceId;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// A change made on another replica counts here within this time.
 const FRESH_FOR: Duration = Duration::from_secs(4);

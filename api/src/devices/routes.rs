@@ -1,10 +1,11 @@
 //! Devices over HTTP, and the table of this domain's routes.
 
+use crate::ids::UserId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -15,14 +16,14 @@ use super::lifecycle::{self, Change};
 use super::store::DeviceFilter;
 use super::types::{DeviceChanges, DeviceSettings, SearchText};
 use super::{credential_routes, deletion, server_routes, sheet, views};
-use crate::error::{ApiError, FieldError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::etag::{self, IfMatch};
-use crate::extract::json::Json;
-use crate::extract::page::PageQuery;
-use crate::extract::path::PathId;
+use crate::auth::caller::AuthUser;
+use crate::http::API_PREFIX;
+use crate::http::error::{ApiError, FieldError, Problem};
+use crate::http::extract::etag::{self, IfMatch};
+use crate::http::extract::json::Json;
+use crate::http::extract::page::PageQuery;
+use crate::http::extract::path::PathId;
 use crate::presence::PresenceStatus;
-use crate::routes::API_PREFIX;
 use crate::state::AppState;
 
 /// This domain's routes.

@@ -11,12 +11,12 @@ use super::answer::ServerResponse;
 use super::body::ServerBody;
 use super::store::{self, DeviceFilter};
 use super::{NO_DEVICE, deletion, lifecycle};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::etag;
-use crate::extract::json::Json;
-use crate::extract::page::PageQuery;
-use crate::extract::path::PathId;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag;
+use crate::http::extract::json::Json;
+use crate::http::extract::page::PageQuery;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// The routes of servers.

@@ -1,17 +1,18 @@
 //! Devices in PostgreSQL.
 
+use crate::ids::UserId;
+use crate::schema::{device_purges, device_state, devices};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::Hearing;
-use pulso_shared::schema::{device_purges, device_state, devices};
 
 use super::types::SearchText;
-use crate::text::like_anywhere;
+use crate::http::text::like_anywhere;
 
 /// A device.
 #[derive(Debug, Clone, Queryable, Selectable)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::spans::OfflineAfter;
-use crate::text::{self, text_type};
+use crate::http::text::{self, text_type};
 
 /// Secrets of one device that may count at the same time. More would be a client that replaces them without end.
 pub const MAX_CREDENTIALS: usize = 20;
@@ -162,7 +162,7 @@ impl DeviceChanges {
 mod tests {
     use super::{DeviceChanges, DeviceKind, DeviceSettings, IngestAuth, Label, SerialNumber};
     use crate::devices::spans::OfflineAfter;
-    use crate::text::TextError;
+    use crate::http::text::TextError;
 
     #[test]
     fn a_serial_number_is_exactly_12_digits() {

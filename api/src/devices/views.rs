@@ -1,13 +1,14 @@
 //! Devices as they are now: what their owner says of them, and what they last said themselves.
 
-use pulso_shared::ids::{DeviceId, UserId};
+use crate::ids::UserId;
+use pulso_shared::ids::DeviceId;
 
 use super::NO_DEVICE;
 use super::answer::DeviceResponse;
 use super::store::{self, DeviceFilter, DeviceRow};
-use crate::error::ApiError;
-use crate::extract::page::Page;
 use crate::history;
+use crate::http::error::ApiError;
+use crate::http::extract::page::Page;
 use crate::presence;
 use crate::state::AppState;
 

@@ -1,14 +1,15 @@
 //! Who may read a device's history: its owner, and the device itself.
 
+use crate::ids::UserId;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use diesel_async::AsyncPgConnection;
 use futures_util::future::LocalBoxFuture;
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 
 use super::store::{self, Known};
-use crate::error::ApiError;
-use crate::extract::auth::{AuthUser, Caller};
+use crate::auth::caller::{AuthUser, Caller};
+use crate::http::error::ApiError;
 
 /// Whoever reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
+use crate::db::DbPool;
 use moka::future::Cache;
-use pulso_shared::db::DbPool;
 use pulso_shared::rollup::Source;
 
 use super::data_query::DataWanted;
 use super::partials::Scope;
 use super::version::{self, Version};
-use crate::error::ApiError;
-use crate::extract::etag::Tagged;
-use crate::metrics::READING;
+use crate::http::error::ApiError;
+use crate::http::extract::etag::Tagged;
+use crate::http::metrics::READING;
 
 /// An answer that nobody has asked for during this time makes room.
 const IDLE: Duration = Duration::from_secs(15 * 60);

@@ -12,7 +12,7 @@ use super::partials::{self, Ask, Partial, Scope};
 use super::points::PointWriter;
 use super::version::{self, Version};
 use super::zone::floor;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// Rollups that a piece is put together from, where each device has points of its own: that many points are held in

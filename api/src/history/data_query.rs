@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::grid::Step;
 use super::measure::{Measure, Metric, Stat};
 use super::types::{named, parse_range};
-use crate::error::FieldError;
+use crate::http::error::FieldError;
 
 /// Which readings are wanted, and what of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -21,7 +21,7 @@ use super::data_query::DataWanted;
 use super::data_routes::Pieces;
 use super::metrics::Metrics;
 use super::partials::{self, Scope, between, instant};
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// Most rows of a page.

@@ -14,10 +14,10 @@ use super::data_query::{DataQuery, DataWanted};
 use super::data_raw::{DataRow, RowPieces};
 use super::grid::Step;
 use super::partials::Scope;
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::etag::Tagged;
-use crate::request::RequestId;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag::Tagged;
+use crate::http::request_id::RequestId;
 use crate::state::AppState;
 
 /// The route.
@@ -120,5 +120,5 @@ fn go_on(first: Bytes, pieces: impl Pieces + 'static, request: &HttpRequest) -> 
 }
 
 fn mime() -> &'static str {
-    super::format::Format::Json.media_type()
+    crate::http::extract::accept::Format::Json.media_type()
 }

@@ -19,7 +19,6 @@ mod data_points;
 mod data_query;
 mod data_raw;
 mod data_routes;
-mod format;
 mod grid;
 mod measure;
 mod metrics;

@@ -4,6 +4,7 @@
 //! all of them. Rollups answer for what they may; raw rows for the open end, for what a time range cuts off of an
 //! interval, and for the hours in which the intervals of a time zone meet.
 
+use crate::ids::UserId;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
@@ -11,7 +12,7 @@ use diesel::pg::Pg;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Double, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use pulso_shared::rollup::Source;
 
 use super::grid::Grid;

@@ -9,13 +9,13 @@ use diesel_async::AsyncPgConnection;
 use pulso_shared::ids::DeviceId;
 
 use super::access::Reader;
-use super::format::Format;
 use super::grid::{Aggregation, Grid};
 use super::measure::Measure;
 use super::partials::{self, Ask, Partial, Scope};
 use super::stretch::{Order, Stretch};
-use crate::error::ApiError;
-use crate::extract::etag::Tagged;
+use crate::http::error::ApiError;
+use crate::http::extract::accept::Format;
+use crate::http::extract::etag::Tagged;
 use crate::state::AppState;
 
 /// Says which step an answer has.
@@ -227,11 +227,11 @@ pub fn instant(at: DateTime<Utc>) -> serde_json::Result<String> {
 mod tests {
     use pulso_shared::rollup::Source;
 
-    use super::super::format::Format;
     use super::super::measure::{Measure, Metric, Stat};
     use super::super::partials::Partial;
     use super::super::stretch::Order;
     use super::write;
+    use crate::http::extract::accept::Format;
 
     fn partial(second: i64, parts: &[Option<f64>]) -> Partial {
         let at = chrono::DateTime::from_timestamp(second, 0).unwrap();

@@ -1,11 +1,11 @@
 //! The routes that read a device's history back.
 
+use crate::db::DbConnection;
 use actix_web::dev::Payload;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use actix_web::web::{Data, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use futures_util::future::LocalBoxFuture;
-use pulso_shared::db::DbConnection;
 use pulso_shared::ids::DeviceId;
 use pulso_shared::rollup::Source;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -13,16 +13,16 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::access::Reader;
 use super::csv;
 use super::data_routes;
-use super::format::Format;
 use super::measure::Metric;
 use super::points::{self, PointsQuery};
 use super::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
 use super::store::{self, Known};
 use super::stretch::Cursor;
 use super::types::{HistoryQuery, Wanted};
-use crate::error::{ApiError, Problem};
-use crate::extract::page::{Page, PageQuery};
-use crate::extract::path::PathId;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::accept::Format;
+use crate::http::extract::page::{Page, PageQuery};
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes.

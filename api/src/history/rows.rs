@@ -1,11 +1,11 @@
 //! Rows as they are stored and as they are answered: the names and the numbers are the same. What was not sent is left
 //! out.
 
+use crate::schema::{heartbeats, readings};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::{Queryable, QueryableByName, Selectable};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::schema::{heartbeats, readings};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::ids::UserId;
+use crate::schema::{device_state, devices, heartbeats, readings};
 use chrono::{DateTime, Utc};
 use diesel::deserialize::QueryableByName;
 use diesel::pg::Pg;
@@ -9,8 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{DeviceId, UserId};
-use pulso_shared::schema::{device_state, devices, heartbeats, readings};
+use pulso_shared::ids::DeviceId;
 
 use super::rows::{HeartbeatRow, Latest, ReadingRow};
 use super::stretch::{Order, Stretch};

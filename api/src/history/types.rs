@@ -11,8 +11,8 @@ use super::grid::{Aggregation, MOST_POINTS};
 use super::measure::{Measure, Metric, Stat};
 use super::points::PointsQuery;
 use super::stretch::{EARLIEST, LATEST, Order, Stretch};
-use crate::error::FieldError;
-use crate::instant;
+use crate::http::error::FieldError;
+use crate::http::timestamp;
 
 /// Points that `auto` keeps to where the client does not say.
 const DEFAULT_MAX_POINTS: u32 = 1_000;
@@ -161,7 +161,7 @@ fn parse_metrics(faults: &mut Vec<FieldError>, source: Source, names: &str) -> V
 /// An instant in a query, if it is one that can be stored.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
-    let instant = instant::parse(text).or_else(|_| instant::parse(&plus_restored(text))).ok()?;
+    let instant = timestamp::parse(text).or_else(|_| timestamp::parse(&plus_restored(text))).ok()?;
     Some(instant).filter(|instant| (EARLIEST..=LATEST).contains(instant))
 }
 

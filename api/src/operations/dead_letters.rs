@@ -8,7 +8,7 @@ use pulso_shared::amqp::topology::Topology;
 use pulso_shared::ids::DeadLetterId;
 use tokio::time::Instant;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// How long a replay may go on; whoever asked still waits for the answer then.

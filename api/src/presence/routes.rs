@@ -9,9 +9,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::store::{self, PresenceRow};
 use super::timeline_routes;
 use super::types::{HealthResponse, PresenceStatus};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::path::PathId;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes. `all` comes first: an id takes its place otherwise.

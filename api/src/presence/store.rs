@@ -1,13 +1,14 @@
 //! The queries.
 
+use crate::ids::UserId;
+use crate::schema::{device_state, devices};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Nullable, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::{DeafSpan, Hearing};
-use pulso_shared::schema::{device_state, devices};
 
 /// What is known of a device's presence.
 #[derive(Debug, Queryable)]

@@ -1,7 +1,8 @@
 //! What goes out.
 
+use crate::ids::TaskId;
 use chrono::{DateTime, Utc};
-use pulso_shared::ids::{DeviceId, TaskId};
+use pulso_shared::ids::DeviceId;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -5,7 +5,7 @@ use pulso_shared::ids::DeviceId;
 use utoipa::ToSchema;
 
 use super::types::{TaskChanges, TaskSettings, TaskStatus};
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 /// A task.
 #[derive(ToSchema)]
@@ -78,8 +78,8 @@ fn status(status: Option<TaskStatus>, completed: Option<bool>, fields: &mut Fiel
 
 #[cfg(test)]
 mod tests {
-    use crate::error::ApiError;
-    use crate::extract::json::parse;
+    use crate::http::error::ApiError;
+    use crate::http::extract::json::parse;
     use crate::tasks::types::{TaskChanges, TaskSettings, TaskStatus};
 
     #[test]

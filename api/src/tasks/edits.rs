@@ -1,17 +1,18 @@
 //! Tasks: made and changed.
 
+use crate::ids::{TaskId, UserId};
 use chrono::TimeDelta;
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{DeviceId, TaskId, UserId};
+use pulso_shared::ids::DeviceId;
 
 use super::folding::fold;
 use super::store::{NewTaskRow, TaskChangeset, TaskRow};
 use super::types::{Description, TaskChanges, TaskSettings, TaskStatus, Title};
 use super::{NO_TASK, store};
-use crate::error::{ApiError, violates};
-use crate::extract::auth::ACCOUNT_GONE;
-use crate::extract::etag::IfMatch;
+use crate::auth::caller::ACCOUNT_GONE;
+use crate::http::error::{ApiError, violates};
+use crate::http::extract::etag::IfMatch;
 use crate::state::AppState;
 
 /// Makes a task.

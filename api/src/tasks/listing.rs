@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
+use crate::ids::{TaskId, UserId};
 use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse};
-use pulso_shared::ids::{DeviceId, TaskId, UserId};
+use pulso_shared::ids::DeviceId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -12,8 +13,8 @@ use super::answer::TaskResponse;
 use super::folding::fold;
 use super::store::{self, TaskFilter, Window};
 use super::types::{SearchText, TaskStatus};
-use crate::error::{ApiError, FieldError};
-use crate::extract::page::{MAX_LIMIT, Page, PageQuery};
+use crate::http::error::{ApiError, FieldError};
+use crate::http::extract::page::{MAX_LIMIT, Page, PageQuery};
 use crate::state::AppState;
 
 /// Which tasks are wanted.
@@ -177,8 +178,8 @@ mod tests {
     use actix_web::web::Query;
 
     use super::{NumberedPage, TaskQuery, TaskStatus, Window};
-    use crate::error::ApiError;
-    use crate::extract::page::{DEFAULT_LIMIT, PageQuery};
+    use crate::http::error::ApiError;
+    use crate::http::extract::page::{DEFAULT_LIMIT, PageQuery};
 
     fn parse(query: &str) -> Result<(super::TaskFilter, Option<NumberedPage>), Vec<String>> {
         let tasks = Query::<TaskQuery>::from_query(query).unwrap();

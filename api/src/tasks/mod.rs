@@ -14,7 +14,7 @@ pub mod routes;
 mod store;
 mod types;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// For a task that is not there, and for somebody else's.
 const NO_TASK: ApiError = ApiError::NotFound("task");

@@ -1,10 +1,10 @@
 //! Tasks over HTTP.
 
+use crate::ids::TaskId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use pulso_shared::ids::TaskId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::TaskResponse;
@@ -13,13 +13,13 @@ use super::listing::{self, TaskQuery};
 use super::store::TaskRow;
 use super::types::{TaskChanges, TaskSettings};
 use super::{NO_TASK, edits, store};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::etag::{self, IfMatch};
-use crate::extract::json::Json;
-use crate::extract::page::PageQuery;
-use crate::extract::path::PathId;
-use crate::routes::API_PREFIX;
+use crate::auth::caller::AuthUser;
+use crate::http::API_PREFIX;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag::{self, IfMatch};
+use crate::http::extract::json::Json;
+use crate::http::extract::page::PageQuery;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes.

@@ -1,14 +1,15 @@
 //! Tasks in PostgreSQL.
 
+use crate::ids::{TaskId, UserId};
+use crate::schema::{devices, tasks};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{DeviceId, TaskId, UserId};
-use pulso_shared::schema::{devices, tasks};
+use pulso_shared::ids::DeviceId;
 
 use super::types::TaskStatus;
-use crate::text::escape_like;
+use crate::http::text::escape_like;
 
 /// A task.
 #[derive(Debug, Clone, Queryable, Selectable)]

@@ -4,8 +4,8 @@ use pulso_shared::ids::DeviceId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::instant::Instant;
-use crate::text::{self, text_type};
+use crate::http::text::{self, text_type};
+use crate::http::timestamp::Instant;
 
 text_type! {
     /// What is to be done, in a line.

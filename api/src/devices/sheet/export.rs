@@ -1,11 +1,12 @@
 //! An owner's devices given out as a sheet, page after page: the memory it takes does not grow with the fleet.
 
+use crate::ids::UserId;
 use actix_web::web::{Bytes, Data};
 use futures_util::{Stream, stream};
-use pulso_shared::ids::{DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 
 use super::{store, write};
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// Devices read at a time.

@@ -1,7 +1,8 @@
 //! A sheet of devices taken in: all of them, or none.
 
+use crate::ids::{CredentialId, UserId};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{CredentialId, DeviceId, UserId};
+use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,8 +11,8 @@ use super::super::lifecycle::device_error;
 use super::super::types::SerialNumber;
 use super::read::{SheetRow, fault_at, refuse};
 use super::store::{self, NewRow};
-use crate::error::{ApiError, violates};
-use crate::secret::{self, SecretHash};
+use crate::auth::secret::{self, SecretHash};
+use crate::http::error::{ApiError, violates};
 use crate::state::AppState;
 
 /// What a sheet became.

@@ -7,7 +7,7 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 use super::super::types::{Description, Label, Location, SerialNumber};
 use super::COLUMNS;
 use super::cell::unguard;
-use crate::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError};
 
 /// Most devices in one sheet.
 pub const MAX_ROWS: usize = 10_000;
@@ -204,7 +204,7 @@ pub fn refuse(mut faults: Vec<FieldError>) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::{SheetRow, read};
-    use crate::error::ApiError;
+    use crate::http::error::ApiError;
 
     fn rows(sheet: &str) -> Vec<(u64, String, Option<String>)> {
         let read = read(sheet.as_bytes()).unwrap_or_else(|error| panic!("{sheet}: {error:?}"));

@@ -9,9 +9,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::import::{self, ImportResponse};
 use super::{export, read};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::body::read_body;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::body::read_body;
 use crate::state::AppState;
 
 /// Largest sheet, after decompression: 10,000 devices with 800 bytes each.

@@ -1,16 +1,17 @@
 //! Many devices in PostgreSQL at once.
 
+use crate::ids::{CredentialId, UserId};
+use crate::schema::devices;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Bytea, Int4, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{CredentialId, DeviceId, UserId};
-use pulso_shared::schema::devices;
+use pulso_shared::ids::DeviceId;
 
 use super::super::types::DeviceKind;
 use super::read::SheetRow;
-use crate::secret::SecretHash;
+use crate::auth::secret::SecretHash;
 
 /// A device to be written, with its first secret.
 pub struct NewRow {

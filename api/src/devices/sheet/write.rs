@@ -5,7 +5,7 @@ use csv::{Terminator, WriterBuilder};
 use super::COLUMNS;
 use super::cell::guard;
 use super::store::ExportedRow;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// The header's line.
 ///

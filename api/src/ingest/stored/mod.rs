@@ -13,8 +13,8 @@ mod store;
 
 use std::time::Duration;
 
+use crate::db::DbPool;
 use pulso_shared::amqp::message::Submission;
-use pulso_shared::db::DbPool;
 use pulso_shared::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};

@@ -1,0 +1,166 @@
+//! Keyset pages: `?limit=&cursor=`, and `Link: <…>; rel="next"` while there is more.
+
+use std::str::FromStr;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, LINK};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use super::etag;
+use crate::http::error::{ApiError, FieldError};
+
+/// Rows on a page where the client does not say.
+pub const DEFAULT_LIMIT: u16 = 100;
+/// Most rows on a page.
+pub const MAX_LIMIT: u16 = 1_000;
+
+/// How much is wanted, of what has no pages.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LimitQuery {
+    /// Most items in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u16>,
+}
+
+impl LimitQuery {
+    /// Checks it.
+    ///
+    /// # Errors
+    /// 422 for a limit out of range.
+    pub fn parse(&self) -> Result<u16, ApiError> {
+        checked_limit(self.limit)
+    }
+}
+
+fn checked_limit(limit: Option<u16>) -> Result<u16, ApiError> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let fits = (1..=MAX_LIMIT).contains(&limit);
+    fits.then_some(limit)
+        .ok_or_else(|| ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
+}
+
+/// Which page is wanted.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows on the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u16>,
+    /// Where the page starts: taken from the `Link` of the one before.
+    cursor: Option<String>,
+}
+
+/// A page of rows after the key `after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<K> {
+    /// Most rows on it.
+    pub limit: u16,
+    /// The last key of the page before.
+    pub after: Option<K>,
+}
+
+impl PageQuery {
+    /// Whether the page is to start at a cursor.
+    #[must_use]
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// Checks it; `K` is read from the cursor.
+    ///
+    /// # Errors
+    /// 422 for a limit out of range or a cursor that is none of ours.
+    pub fn parse<K: FromStr>(&self) -> Result<Page<K>, ApiError> {
+        let limit = checked_limit(self.limit)?;
+        let after = self.cursor.as_deref().map(K::from_str).transpose();
+        let after = after.map_err(|_| ApiError::field("cursor", "invalid", "is not a cursor of this list"))?;
+        Ok(Page { limit, after })
+    }
+
+    /// As [`Self::parse`], beside the rest of a query: the faults of both are told at once.
+    ///
+    /// # Errors
+    /// 422 for the faults of either.
+    pub fn parse_beside<T, K: FromStr>(&self, rest: Result<T, Vec<FieldError>>) -> Result<(T, Page<K>), ApiError> {
+        let page = self.parse();
+        let mut faults = match rest {
+            Ok(rest) => return page.map(|page| (rest, page)),
+            Err(faults) => faults,
+        };
+        if let Err(ApiError::Validation(more)) = page {
+            faults.extend(more);
+        }
+        Err(ApiError::Validation(faults))
+    }
+}
+
+impl<K: ToString> Page<K> {
+    /// How many rows to ask the database for: one more than the page tells whether there is a next one.
+    #[must_use]
+    pub fn fetch_limit(&self) -> i64 {
+        i64::from(self.limit).saturating_add(1)
+    }
+
+    /// Answers with the page's rows, and with a link to the next page where `rows` holds one too many.
+    pub fn respond<T: Serialize>(&self, request: &HttpRequest, rows: Vec<T>, key: impl Fn(&T) -> K) -> HttpResponse {
+        self.respond_with(request, rows, key, |mut response, rows| response.json(rows))
+    }
+
+    /// The same, with the rows written in another form.
+    pub fn respond_with<T>(
+        &self,
+        request: &HttpRequest,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> K,
+        write: impl FnOnce(HttpResponseBuilder, Vec<T>) -> HttpResponse,
+    ) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        if let Some(next) = self.cut(&mut rows, key) {
+            link_next(&mut response, request, &next);
+        }
+        write(response, rows)
+    }
+
+    /// As [`Self::respond`], with an ETag: a reader who has this page already is told so.
+    ///
+    /// # Errors
+    /// When the page cannot be written, which would be our own fault.
+    pub fn respond_tagged<T: Serialize>(
+        &self,
+        request: &HttpRequest,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<HttpResponse, ApiError> {
+        let next = self.cut(&mut rows, key).map(|cursor| next_link(request, &cursor));
+        // A list has no version of its own: its tag is its digest.
+        let mut response = etag::respond(request, StatusCode::OK, &rows, DateTime::UNIX_EPOCH)?;
+        if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            response.headers_mut().insert(LINK, link);
+        }
+        Ok(response)
+    }
+
+    /// Cuts the one row too many off, and tells the cursor of the page that it begins.
+    fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> K) -> Option<String> {
+        let limit = usize::from(self.limit);
+        let has_next = rows.len() > limit;
+        rows.truncate(limit);
+        rows.last().filter(|_| has_next).map(|last| key(last).to_string())
+    }
+}
+
+/// Adds the `Link` header.
+pub fn link_next(response: &mut HttpResponseBuilder, request: &HttpRequest, cursor: &str) {
+    response.insert_header((LINK, next_link(request, cursor)));
+}
+
+/// This request's own address with the cursor put in.
+fn next_link(request: &HttpRequest, cursor: &str) -> String {
+    let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<_> = others.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
+    format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
+}
