@@ -7,3 +7,4 @@ pub mod form;
 pub mod json;
 pub mod page;
 pub mod path;
+pub mod query;
