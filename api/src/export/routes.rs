@@ -11,6 +11,7 @@ use super::types::{DataQuery, DataRow};
 use crate::auth::caller::AuthUser;
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
+use crate::http::responses::{Unavailable, UserErrors};
 
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes.service(list_data);
@@ -22,14 +23,12 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 /// its `timestamp`, and the mean of all that matches; with `group_by=server`, one for each server. The answer has no
 /// pages: it is sent piece by piece, however long it is. Should a piece fail, the transfer breaks off without its end.
 #[utoipa::path(tag = "history", security(("bearer" = [])), params(DataQuery), responses(
+    UserErrors, Unavailable,
     (status = 200, body = Vec<DataRow>, description = "`[]` where there are none",
         headers(("ETag" = String, description = "Of a short answer"))),
     (status = 304, description = "As in If-None-Match"),
-    (status = 401, body = Problem, description = "No or bad credential"),
-    (status = 403, body = Problem, description = "A device's token"),
     (status = 404, body = Problem, description = "Unknown server, or somebody else's"),
-    (status = 422, body = Problem, description = "A parameter is not valid, or `start_time` is after `end_time`"),
-    (status = 503, body = Problem, description = "Try again")))]
+    (status = 422, body = Problem, description = "A parameter is not valid, or `start_time` is after `end_time`")))]
 #[get("/data")]
 async fn list_data(
     request: HttpRequest,

@@ -19,6 +19,7 @@ use crate::http::extract::accept::Format;
 use crate::http::extract::etag::TaggedBody;
 use crate::http::extract::page::{Page, PageQuery, TimeCursor};
 use crate::http::extract::path::PathId;
+use crate::http::responses::{DeviceErrors, Unavailable};
 
 /// Says which step points have.
 const AGGREGATION: HeaderName = HeaderName::from_static("x-aggregation");
@@ -32,10 +33,9 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 /// For the device's owner, and for the device itself.
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID")), responses(
+    DeviceErrors, Unavailable,
     (status = 200, body = LatestResponse, description = "`null` where the device has sent none"),
-    (status = 401, body = Problem, description = "No or bad credential"),
-    (status = 404, body = Problem, description = "Unknown device, or somebody else's"),
-    (status = 503, body = Problem, description = "Try again")))]
+    (status = 404, body = Problem, description = "Unknown device, or somebody else's")))]
 #[get("/devices/{id}/latest")]
 async fn get_latest(id: PathId<DeviceId>, reader: Reader, db: Data<DbPool>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(queries::find_latest(&db, reader, id.0).await?))
@@ -50,6 +50,7 @@ async fn get_latest(id: PathId<DeviceId>, reader: Reader, db: Data<DbPool>) -> R
 /// stored when the answer was made is in it, however late it came.
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), HistoryQuery, PageQuery), responses(
+    DeviceErrors, Unavailable,
     (status = 200, description = "What was not sent is left out", content(
         (Vec<HeartbeatRow> = "application/json"),
         (String = "text/csv", example = "timestamp,cpu_usage\r\n2026-11-21T12:00:00Z,41.5\r\n")),
@@ -57,10 +58,8 @@ async fn get_latest(id: PathId<DeviceId>, reader: Reader, db: Data<DbPool>) -> R
             ("ETag" = String, description = "Of points"),
             ("X-Aggregation" = String, description = "Of points: `minute`, `hour`, `day`, `3 days`"))),
     (status = 304, description = "Points as in If-None-Match"),
-    (status = 401, body = Problem, description = "No or bad credential"),
     (status = 404, body = Problem, description = "Unknown device, or somebody else's"),
-    (status = 422, body = Problem, description = "A parameter is not valid, `start` is after `end`, or too many points"),
-    (status = 503, body = Problem, description = "Try again")))]
+    (status = 422, body = Problem, description = "A parameter is not valid, `start` is after `end`, or too many points")))]
 #[get("/devices/{id}/heartbeats")]
 async fn list_heartbeats(
     id: PathId<DeviceId>,
@@ -85,6 +84,7 @@ async fn list_heartbeats(
 /// Further numbers (`metrics`) have points where they are named.
 #[utoipa::path(tag = "history", security(("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), HistoryQuery, PageQuery), responses(
+    DeviceErrors, Unavailable,
     (status = 200, description = "What was not sent is left out", content(
         (Vec<ReadingRow> = "application/json"),
         (String = "text/csv", example = "timestamp,humidity\r\n2026-11-21T12:00:00Z,60.2\r\n")),
@@ -92,10 +92,8 @@ async fn list_heartbeats(
             ("ETag" = String, description = "Of points"),
             ("X-Aggregation" = String, description = "Of points: `minute`, `hour`, `day`, `3 days`"))),
     (status = 304, description = "Points as in If-None-Match"),
-    (status = 401, body = Problem, description = "No or bad credential"),
     (status = 404, body = Problem, description = "Unknown device, or somebody else's"),
-    (status = 422, body = Problem, description = "A parameter is not valid, `start` is after `end`, or too many points"),
-    (status = 503, body = Problem, description = "Try again")))]
+    (status = 422, body = Problem, description = "A parameter is not valid, `start` is after `end`, or too many points")))]
 #[get("/devices/{id}/readings")]
 async fn list_readings(
     id: PathId<DeviceId>,
