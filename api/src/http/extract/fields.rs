@@ -95,13 +95,6 @@ impl Fields {
         if self.is_given(name) { self.required(name) } else { None }
     }
 
-    /// The first of a field's names that is there, or its first name.
-    #[must_use]
-    pub fn name_given(&self, names: [&'static str; 2]) -> &'static str {
-        let [first, other] = names;
-        if !self.is_given(first) && self.is_given(other) { other } else { first }
-    }
-
     /// Takes a field that has to be there.
     pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         if self.object.get(name).is_none_or(Value::is_null) {
@@ -124,12 +117,6 @@ impl Fields {
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
         self.object.contains_key(name)
-    }
-
-    /// Whether the field has been found wrong.
-    #[must_use]
-    pub fn has_fault(&self, name: &str) -> bool {
-        self.errors.iter().any(|error| error.pointer.strip_prefix('/') == Some(name))
     }
 }
 

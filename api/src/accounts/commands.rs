@@ -1,23 +1,27 @@
-//! Accounts: made, changed, deleted.
+//! Accounts: created, changed, deleted.
 
-use crate::ids::{SessionId, UserId};
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::clock::Clock;
 use uuid::Uuid;
 
-use super::body::{RegisterBody, UpdateMeBody, UpdateUserBody};
-use super::login_limits::LoginLimits;
-use super::login_names::check_login_names;
-use super::store::{NewUserRow, UserChangeset, UserRow};
-use super::types::{Email, FullName, PasswordAttempt, Username};
-use super::{login_limits, password, session_store, sessions, store};
+use super::names::{Email, FullName, Username, check_login_names};
+use super::store::{self, NewUserRow, UserChangeset, UserRow};
+use super::types::{RegisterBody, UpdateMeBody, UpdateUserBody};
 use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
-use crate::auth::revocations;
+use crate::auth::password::PasswordHasher;
+use crate::auth::{Auth, revocations};
+use crate::cache_entries;
+use crate::config::AuthConfig;
+use crate::db::DbPool;
+use crate::devices::{self, DeviceRegistry};
 use crate::http::error::{ApiError, violates};
 use crate::http::extract::etag::IfMatch;
-use crate::state::AppState;
-use crate::{cache_entries, devices};
+use crate::ids::{SessionId, UserId};
+use crate::sessions::{self, SignInLimiter, SignInLimits};
 
 const LAST_ADMINISTRATOR: ApiError = ApiError::Conflict("This is the last administrator; appoint another one first.");
 const PASSWORD_CHANGED: ApiError = ApiError::Conflict("The password has been changed meanwhile.");
@@ -29,24 +33,27 @@ struct Changes {
     full_name: Option<Option<FullName>>,
     is_admin: Option<bool>,
     password: Option<PasswordChange>,
-    /// The session that goes on when others end.
+    /// The session that remains when others end.
     kept_session: Option<SessionId>,
 }
 
 /// A new password's hash, and the one it may replace where that matters.
-struct PasswordChange {
+pub struct PasswordChange {
     new_hash: String,
     old_hash: Option<String>,
 }
 
-/// Makes an account.
-///
-/// # Errors
-/// 409 when a name is taken; 429 before the password is hashed.
-pub async fn register(state: &AppState, limits: &LoginLimits, body: RegisterBody) -> Result<UserRow, ApiError> {
-    limits.come_in(state).await?;
-    let password_hash = password::hash(body.password.into_secret(), state.config.auth.bcrypt_cost).await?;
-    let now = state.clock.now();
+/// Creates an account: 429 before the password is hashed, 409 when a name is taken.
+pub async fn register(
+    db: &DbPool,
+    clock: &Clock,
+    passwords: &PasswordHasher,
+    limits: &SignInLimits,
+    body: RegisterBody,
+) -> Result<UserRow, ApiError> {
+    limits.check_sign_in().await?;
+    let password_hash = passwords.hash(body.password).await?;
+    let now = clock.now();
     let row = NewUserRow {
         id: UserId::generate(),
         username: body.username.as_ref().map(Username::as_str),
@@ -57,85 +64,84 @@ pub async fn register(state: &AppState, limits: &LoginLimits, body: RegisterBody
         created_at: now,
         updated_at: now,
     };
-    store::insert_user(&mut *state.db.get().await?, &row).await.map_err(name_error)
+    store::insert_user(&mut *db.get().await?, &row).await.map_err(name_error)
 }
 
-/// Changes one's own account; a new password ends all sessions but the present one.
-///
-/// # Errors
-/// 422 for a wrong current password, 409 for a name that is taken, 412 for another version.
+/// Changes one's own account; a new password ends all sessions but the caller's.
 pub async fn change_own(
-    state: &AppState,
+    db: &DbPool,
+    auth: &Auth,
+    new_password: Option<PasswordChange>,
     caller: AuthUser,
     if_match: &IfMatch,
     body: UpdateMeBody,
 ) -> Result<UserRow, ApiError> {
-    let password = match body.new_password.zip(body.current_password) {
-        Some((new, current)) => {
-            let old_hash = check_current_password(state, caller.user_id, current).await?;
-            let new_hash = password::hash(new.into_secret(), state.config.auth.bcrypt_cost).await?;
-            Some(PasswordChange { new_hash, old_hash: Some(old_hash) })
-        }
-        None => None,
-    };
     let UpdateMeBody { username, email, full_name, .. } = body;
     let kept_session = Some(caller.session_id);
-    let changes = Changes { username, email, full_name, is_admin: None, password, kept_session };
-    change(state, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
+    let changes = Changes { username, email, full_name, is_admin: None, password: new_password, kept_session };
+    change(db, auth, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
 }
 
-async fn check_current_password(state: &AppState, id: UserId, current: PasswordAttempt) -> Result<String, ApiError> {
-    let attempt = login_limits::own_password(state, id).await?;
-    let hash = store::find_password_hash(&mut *state.db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
-    let cost = state.config.auth.bcrypt_cost;
-    if !password::verify(current.into_secret(), Some(hash.clone()), cost).await? {
+/// The change of password that a body asks for, if it asks for one; 422 for a wrong current password. It is made ahead
+/// of [`change_own`], so that no row is locked while bcrypt works.
+pub async fn change_own_password(
+    db: &DbPool,
+    passwords: &PasswordHasher,
+    limiter: &SignInLimiter,
+    id: UserId,
+    body: &UpdateMeBody,
+) -> Result<Option<PasswordChange>, ApiError> {
+    let Some((new, current)) = body.new_password.clone().zip(body.current_password.clone()) else {
+        return Ok(None);
+    };
+    let attempt = limiter.check_own_password(id).await?;
+    let old_hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
+    if !passwords.verify(current, Some(old_hash.clone())).await? {
         return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
     }
-    attempt.succeeded(state).await;
-    Ok(hash)
+    attempt.succeeded().await;
+    let new_hash = passwords.hash(new).await?;
+    Ok(Some(PasswordChange { new_hash, old_hash: Some(old_hash) }))
 }
 
 /// Changes somebody's account, for an administrator.
-///
-/// # Errors
-/// 404, 409 for a name that is taken and for the last administrator, 412 for another version.
 pub async fn change_other(
-    state: &AppState,
+    db: &DbPool,
+    auth: &Auth,
+    passwords: &PasswordHasher,
     id: UserId,
     if_match: &IfMatch,
     body: UpdateUserBody,
 ) -> Result<UserRow, ApiError> {
     let password = match body.password {
-        Some(new) => {
-            let new_hash = password::hash(new.into_secret(), state.config.auth.bcrypt_cost).await?;
-            Some(PasswordChange { new_hash, old_hash: None })
-        }
+        Some(new) => Some(PasswordChange { new_hash: passwords.hash(new).await?, old_hash: None }),
         None => None,
     };
     let UpdateUserBody { username, email, full_name, is_admin, .. } = body;
     let changes = Changes { username, email, full_name, is_admin, password, kept_session: None };
-    change(state, id, if_match, &changes).await?.ok_or(ApiError::NotFound("user"))
+    change(db, auth, id, if_match, &changes).await?.ok_or(ApiError::NotFound("user"))
 }
 
 async fn change(
-    state: &AppState,
+    db: &DbPool,
+    auth: &Auth,
     id: UserId,
     if_match: &IfMatch,
     changes: &Changes,
 ) -> Result<Option<UserRow>, ApiError> {
-    let mut connection = state.db.get().await?;
-    let changed = connection.transaction(async |connection| apply(connection, state, id, if_match, changes).await);
+    let mut connection = db.get().await?;
+    let changed = connection.transaction(async |connection| apply(connection, auth, id, if_match, changes).await);
     let Some((user, ended)) = changed.await? else {
         return Ok(None);
     };
-    sessions::announce(state, &ended).await;
+    auth.announce_revoked(&ended, keep_for(&auth.config)).await;
     Ok(Some(user))
 }
 
 /// Changes the row, and ends the sessions that must not outlive the change.
 async fn apply(
     connection: &mut AsyncPgConnection,
-    state: &AppState,
+    auth: &Auth,
     id: UserId,
     if_match: &IfMatch,
     changes: &Changes,
@@ -149,16 +155,16 @@ async fn apply(
     if_match.check(before.updated_at)?;
     check_names(&before, changes)?;
     check_old_password(connection, id, changes).await?;
-    let now = state.clock.now();
+    let now = auth.clock.now();
     let after = store::update_user(connection, id, &changeset(changes, &before, now)).await.map_err(name_error)?;
 
     let is_demoted = before.is_admin && !after.is_admin;
     let mut ended = Vec::new();
     if is_demoted || changes.password.is_some() {
-        ended = session_store::list_live_sessions(connection, id).await?;
+        ended = sessions::list_live_sessions(connection, id).await?;
         ended.retain(|session| Some(*session) != changes.kept_session);
     }
-    let subjects = sessions::end(connection, &ended, &state.config.auth, now).await?;
+    let subjects = sessions::end(connection, &ended, &auth.config, now).await?;
     Ok(Some((after, subjects)))
 }
 
@@ -198,38 +204,38 @@ fn changeset<'a>(changes: &'a Changes, before: &UserRow, now: DateTime<Utc>) -> 
     }
 }
 
-/// Deletes an account with everything it owns, and ends its tokens and those of its devices.
-///
-/// # Errors
-/// 409 for the last administrator.
-pub async fn delete(state: &AppState, id: UserId) -> Result<(), ApiError> {
-    let now = state.clock.now();
-    let mut connection = state.db.get().await?;
-    let deleted = connection.transaction(async |connection| delete_owned(connection, state, id, now).await);
+/// Deletes an account with everything it owns, and revokes its tokens and those of its devices.
+pub async fn delete(db: &DbPool, auth: &Auth, registry: &DeviceRegistry, id: UserId) -> Result<(), ApiError> {
+    let now = auth.clock.now();
+    let mut connection = db.get().await?;
+    let deleted = connection.transaction(async |connection| delete_owned(connection, &auth.config, id, now).await);
     let (subjects, devices) = deleted.await?;
-    sessions::announce(state, &subjects).await;
-    devices::announce_deleted(state, &devices).await;
-    cache_entries::forget_all_of(state, id).await;
+    auth.announce_revoked(&subjects, keep_for(&auth.config)).await;
+    devices::announce_deleted(auth, registry, &devices).await;
+    cache_entries::forget_all_of(&auth.redis, id).await;
     Ok(())
 }
 
 async fn delete_owned(
     connection: &mut AsyncPgConnection,
-    state: &AppState,
+    config: &AuthConfig,
     id: UserId,
     now: DateTime<Utc>,
 ) -> Result<(Vec<Uuid>, devices::DeletedDevices), ApiError> {
-    let auth = &state.config.auth;
     refuse_last_administrator(connection, id).await?;
     store::lock_user(connection, id).await?.ok_or(ACCOUNT_GONE)?;
-    let sessions = session_store::list_live_sessions(connection, id).await?;
-    let mut subjects = sessions::end(connection, &sessions, auth, now).await?;
-    let devices = devices::delete_all_of(connection, id, auth, now).await?;
+    let live = sessions::list_live_sessions(connection, id).await?;
+    let mut subjects = sessions::end(connection, &live, config, now).await?;
+    let devices = devices::delete_all_of(connection, id, config, now).await?;
     store::delete_user(connection, id).await?;
     let user = id.as_uuid();
-    revocations::insert(connection, &[user], now, revocations::keep_for(auth.access_token_ttl_s)).await?;
+    revocations::insert(connection, &[user], now, keep_for(config)).await?;
     subjects.push(user);
     Ok((subjects, devices))
+}
+
+fn keep_for(config: &AuthConfig) -> Duration {
+    revocations::keep_for(config.access_token_ttl_s)
 }
 
 /// Without an administrator nobody could appoint one. The rows are locked, so that two who leave at once cannot both.

@@ -1,4 +1,4 @@
-//! Sessions and refresh tokens in PostgreSQL.
+//! Sessions and refresh tokens in PostgreSQL, and what a sign-in reads of an account.
 
 use crate::ids::{SessionId, UserId};
 use crate::schema::{refresh_tokens, sessions, users};
@@ -7,6 +7,40 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::auth::secret::SecretHash;
+
+diesel::define_sql_function! {
+    /// As the unique indexes compare names.
+    fn lower(text: diesel::sql_types::Nullable<diesel::sql_types::Text>)
+        -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
+}
+
+/// What a sign-in is checked against.
+#[derive(Queryable)]
+pub struct LoginRow {
+    /// Who.
+    pub id: UserId,
+    /// bcrypt's output.
+    pub password_hash: String,
+}
+
+/// The account that signs in with this name or address.
+pub async fn find_login(connection: &mut AsyncPgConnection, name: &str) -> QueryResult<Option<LoginRow>> {
+    // At most one: a name with an '@' is its own account's address (users_username_apart), and is unique as that.
+    let by_name = lower(users::username).eq(lower(name)).or(lower(users::email).eq(lower(name)));
+    let columns = (users::id, users::password_hash);
+    users::table.filter(by_name).select(columns).first(connection).await.optional()
+}
+
+/// Whether a user is an administrator, kept from changing until the transaction ends; nothing where the user is gone
+/// or their password is another by now.
+pub async fn lock_signed_in(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    password_hash: &str,
+) -> QueryResult<Option<bool>> {
+    let same = users::table.find(id).filter(users::password_hash.eq(password_hash));
+    same.select(users::is_admin).for_share().first(connection).await.optional()
+}
 
 /// Begins a session.
 pub async fn insert_session(

@@ -1,63 +1,37 @@
-//! A sheet of devices taken in: all of them, or none.
+//! A sheet of devices imported: all of them, or none.
 
-use crate::ids::{CredentialId, UserId};
+use std::collections::HashSet;
+
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::super::lifecycle::device_error;
-use super::super::types::SerialNumber;
-use super::read::{SheetRow, fault_at, refuse};
+use super::super::commands::device_error;
+use super::super::serial_number::SerialNumber;
+use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
+use super::types::{ImportResponse, ImportedDevice, SheetRow};
 use crate::auth::secret::{self, SecretHash};
+use crate::db::DbPool;
 use crate::http::error::{ApiError, violates};
-use crate::state::AppState;
+use crate::ids::{CredentialId, UserId};
 
-/// What a sheet became.
-#[derive(Serialize, ToSchema)]
-pub struct ImportResponse {
-    /// How many devices were registered.
-    #[schema(example = 1)]
-    imported: usize,
-    /// They, in the order of their lines.
-    devices: Vec<ImportedDevice>,
-}
-
-/// A device that a line became.
-#[derive(Serialize, ToSchema)]
-struct ImportedDevice {
-    /// The line it began on; the header's is 1.
-    #[schema(example = 2)]
-    line: u64,
-    /// Its id.
-    id: DeviceId,
-    /// What it is called.
-    #[schema(example = "Boiler 3")]
-    name: String,
-    /// Its serial number.
-    #[schema(required, example = "000123456789")]
-    sn: Option<String>,
-    /// The secret's own id, to delete it by.
-    credential_id: CredentialId,
-    /// Its first secret, shown this once.
-    secret: String,
-}
-
-/// Registers a device for each row.
-///
-/// # Errors
-/// 422 naming the lines whose serial numbers are taken.
-pub async fn import(state: &AppState, owner: UserId, rows: Vec<SheetRow>) -> Result<ImportResponse, ApiError> {
+/// Registers a device for each row; 422 names the lines whose serial numbers are taken.
+pub async fn import(
+    db: &DbPool,
+    clock: &Clock,
+    owner: UserId,
+    rows: Vec<SheetRow>,
+) -> Result<ImportResponse, ApiError> {
     let (new, secrets) = with_secrets(rows);
-    let now = state.clock.now();
-    let mut connection = state.db.get().await?;
+    let now = clock.now();
+    let mut connection = db.get().await?;
     let inserted = connection.transaction(async |connection| store::insert_devices(connection, owner, &new, now).await);
     match inserted.await {
-        Ok(_) => Ok(answer(new, secrets)),
+        Ok(_) => Ok(to_response(new, secrets)),
         Err(error) if violates(&error, "devices_owner_id_serial_number_key") => {
-            Err(name_taken(&mut connection, owner, &new).await?.unwrap_or_else(|| device_error(error)))
+            Err(find_taken(&mut connection, owner, &new).await?.unwrap_or_else(|| device_error(error)))
         }
         Err(error) => Err(device_error(error)),
     }
@@ -76,15 +50,14 @@ fn with_secrets(rows: Vec<SheetRow>) -> (Vec<NewRow>, Vec<SecretString>) {
 }
 
 /// The fault of every line whose serial number is taken; `None` where none is any more.
-async fn name_taken(
+async fn find_taken(
     connection: &mut AsyncPgConnection,
     owner: UserId,
     rows: &[NewRow],
 ) -> Result<Option<ApiError>, ApiError> {
     let numbered = || rows.iter().filter_map(|new| Some((new.row.line, new.row.serial_number.as_ref()?.as_str())));
     let numbers: Vec<_> = numbered().map(|(_, number)| number).collect();
-    let taken: std::collections::HashSet<_> =
-        store::list_taken(connection, owner, &numbers).await?.into_iter().collect();
+    let taken: HashSet<_> = store::list_taken(connection, owner, &numbers).await?.into_iter().collect();
     let faults: Vec<_> = numbered()
         .filter(|(_, number)| taken.contains(*number))
         .map(|(line, _)| fault_at(line, "sn", "taken", "is that of another device of yours"))
@@ -92,7 +65,7 @@ async fn name_taken(
     Ok((!faults.is_empty()).then(|| refuse(faults)))
 }
 
-fn answer(rows: Vec<NewRow>, secrets: Vec<SecretString>) -> ImportResponse {
+fn to_response(rows: Vec<NewRow>, secrets: Vec<SecretString>) -> ImportResponse {
     let device = |(new, secret): (NewRow, SecretString)| ImportedDevice {
         line: new.row.line,
         id: new.id,

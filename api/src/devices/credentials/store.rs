@@ -13,9 +13,7 @@ use crate::auth::secret::SecretHash;
 #[derive(Debug, Clone, Copy, Queryable, Selectable)]
 #[diesel(table_name = credentials)]
 pub struct CredentialRow {
-    /// Its id.
     pub id: CredentialId,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it ends, where it has been replaced.
     pub expires_at: Option<DateTime<Utc>>,
@@ -24,7 +22,6 @@ pub struct CredentialRow {
 /// What a device's sign-in is checked against.
 #[derive(Queryable)]
 pub struct SecretRow {
-    /// The credential.
     pub id: CredentialId,
     /// SHA-256 of its secret.
     pub secret_hash: Vec<u8>,
@@ -49,7 +46,7 @@ pub async fn insert_credential(
     diesel::insert_into(credentials::table).values(row).execute(connection).await.map(|_| ())
 }
 
-/// The credentials of a device that count, oldest first.
+/// The valid credentials of a device, oldest first.
 pub async fn list_live(
     connection: &mut AsyncPgConnection,
     device: DeviceId,
@@ -60,7 +57,7 @@ pub async fn list_live(
     query.order(credentials::id).select(CredentialRow::as_select()).load(connection).await
 }
 
-/// The hashes of a device's secrets that count.
+/// The hashes of a device's valid secrets.
 pub async fn list_live_secrets(
     connection: &mut AsyncPgConnection,
     device: DeviceId,
@@ -77,7 +74,7 @@ pub async fn list_ids(connection: &mut AsyncPgConnection, devices: &[DeviceId]) 
     query.select(credentials::id).load(connection).await
 }
 
-/// Lets those of a device's credentials that would live longer end at `expires_at`; tells which they were.
+/// Lets those of a device's credentials that would live longer end at `expires_at`; returns which.
 pub async fn expire_all(
     connection: &mut AsyncPgConnection,
     device: DeviceId,
@@ -89,7 +86,7 @@ pub async fn expire_all(
     expire.returning(credentials::id).get_results(connection).await
 }
 
-/// Forgets a device's credentials that have ended.
+/// Deletes a device's credentials that have ended.
 pub async fn delete_expired(
     connection: &mut AsyncPgConnection,
     device: DeviceId,
@@ -99,7 +96,7 @@ pub async fn delete_expired(
     diesel::delete(ended).execute(connection).await.map(|_| ())
 }
 
-/// Deletes a credential of a device; tells whether it was there.
+/// Deletes a credential of a device; returns whether it existed.
 pub async fn delete_credential(
     connection: &mut AsyncPgConnection,
     device: DeviceId,
