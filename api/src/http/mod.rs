@@ -10,6 +10,7 @@ pub mod rate_limit_headers;
 pub mod request_id;
 pub mod responses;
 pub mod text;
+pub mod time_range;
 pub mod timestamp;
 
 /// Where the documented form of every route lives; older clients use the root.

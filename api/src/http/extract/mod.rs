@@ -8,4 +8,5 @@ pub mod form;
 pub mod json;
 pub mod page;
 pub mod path;
+pub mod query;
 pub mod value;

@@ -1,16 +1,18 @@
 //! Keyset pages: `?limit=&cursor=`, and `Link: <…>; rel="next"` while there is more.
 
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LINK};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::etag;
 use crate::http::error::{ApiError, FieldError};
+use crate::http::time_range::TimeRange;
 
 /// Rows on a page where the client does not say.
 pub const DEFAULT_LIMIT: u16 = 100;
@@ -163,4 +165,78 @@ fn next_link(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: Vec<_> = others.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
     format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
+}
+
+/// Where a page of rows in the order of time ends: the timestamp of its last row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeCursor(pub DateTime<Utc>);
+
+/// A text that is no cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CursorError;
+
+impl Display for TimeCursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0.timestamp_micros().cast_unsigned())
+    }
+}
+
+impl FromStr for TimeCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(CursorError);
+        }
+        let micros = u64::from_str_radix(text, 16).map_err(|_| CursorError)?.cast_signed();
+        let instant = DateTime::from_timestamp_micros(micros).filter(|instant| TimeRange::ALL.contains(*instant));
+        instant.map(Self).ok_or(CursorError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::LINK;
+    use actix_web::test::TestRequest;
+
+    use super::{CursorError, Page, PageQuery, TimeCursor};
+    use crate::http::error::{ApiError, FieldError};
+
+    fn pointers(error: ApiError) -> Vec<String> {
+        let ApiError::Validation(faults) = error else { panic!("{error}") };
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        for instant in ["2026-11-21T12:00:00.123456Z", "1969-12-31T23:59:59.999999Z"] {
+            let cursor = TimeCursor(instant.parse().unwrap());
+            assert_eq!(cursor.to_string().parse(), Ok(cursor), "{instant}");
+        }
+        for text in ["", "abc", "zzzzzzzzzzzzzzzz", "7fffffffffffffff", "+00000000000000f", "8000000000000000"] {
+            assert_eq!(text.parse::<TimeCursor>(), Err(CursorError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_faults_of_a_query_and_of_its_page_are_reported_together() {
+        let page = PageQuery { limit: Some(0), cursor: None };
+        let rest: Result<(), _> = Err(vec![FieldError::new("start", "invalid", "is not valid")]);
+        assert_eq!(pointers(page.parse_beside::<_, TimeCursor>(rest).unwrap_err()), ["/start", "/limit"]);
+        let page = PageQuery { limit: None, cursor: Some("here".to_owned()) };
+        assert_eq!(pointers(page.parse_beside::<_, TimeCursor>(Ok(())).unwrap_err()), ["/cursor"]);
+    }
+
+    #[test]
+    fn one_row_too_many_is_cut_off_and_becomes_the_link() {
+        let request = TestRequest::with_uri("/things?limit=2&cursor=1&q=x").to_http_request();
+        let page = Page { limit: 2, after: Some(1_u32) };
+        let link = |rows: Vec<u32>| {
+            let response = page.respond(&request, rows, |row| *row);
+            response.headers().get(LINK).map(|link| link.to_str().unwrap().to_owned())
+        };
+        assert_eq!(page.fetch_limit(), 3);
+        assert_eq!(link(vec![2, 3]), None);
+        assert_eq!(link(vec![2, 3, 4]).unwrap(), "</things?limit=2&q=x&cursor=3>; rel=\"next\"");
+    }
 }
