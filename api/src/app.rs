@@ -49,8 +49,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
     let state = Data::new(build(config, shutdown.clone())?);
-    let passwords = state.passwords.clone().into_inner();
-    accounts::ensure_administrator(&state.db, &state.clock, passwords, &state.auth_config).await?;
+    accounts::ensure_administrator(&state.db, state.auth.clone().into_inner()).await?;
     load_revocations(&state).await;
     start_background(&state, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -67,6 +66,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
     let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
     let auth = Auth {
         config: config.auth.clone(),
+        passwords: PasswordHasher::new(config.auth.bcrypt_cost),
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         redis: redis.clone(),
@@ -76,7 +76,6 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
     Ok(AppState {
         clock,
         sign_in_limiter: Data::new(SignInLimiter::new(&config.limits, rate_limiter.clone())),
-        passwords: Data::new(PasswordHasher::new(config.auth.bcrypt_cost)),
         rate_limiter,
         readiness: Data::new(readiness(&db, &redis, &publisher)),
         redis: Data::new(redis),

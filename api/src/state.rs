@@ -5,7 +5,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::clock::Clock;
 
 use crate::auth::Auth;
-use crate::auth::password::PasswordHasher;
 use crate::broker::Publisher;
 use crate::config::{ApiConfig, AuthConfig, IngestConfig, WebConfig};
 use crate::db::DbPool;
@@ -38,8 +37,6 @@ pub struct AppState {
     pub redis: Data<RedisClient>,
     /// Access tokens and revocations.
     pub auth: Data<Auth>,
-    /// bcrypt, on a few threads.
-    pub passwords: Data<PasswordHasher>,
     /// How often a sign-in may be tried.
     pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
@@ -78,7 +75,6 @@ impl AppState {
             .app_data(self.db.clone())
             .app_data(self.redis.clone())
             .app_data(self.auth.clone())
-            .app_data(self.passwords.clone())
             .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
             .app_data(self.limiter.clone())

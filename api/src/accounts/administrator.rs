@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulso_shared::clock::Clock;
 use secrecy::ExposeSecret;
 
 use super::names::{Email, LoginNames, Username};
 use super::store::{self, NewUserRow};
-use crate::auth::password::{NewPassword, PasswordHasher};
+use crate::auth::Auth;
+use crate::auth::password::NewPassword;
 use crate::config::AuthConfig;
 use crate::db::DbPool;
 use crate::http::error::ApiError;
@@ -25,8 +25,7 @@ const RETRY_LATER: Duration = Duration::from_secs(5);
 /// The configured administrator, and what it takes to create them.
 struct Administrator {
     db: DbPool,
-    clock: Clock,
-    passwords: Arc<PasswordHasher>,
+    auth: Arc<Auth>,
     names: LoginNames,
     password: NewPassword,
 }
@@ -35,16 +34,11 @@ struct Administrator {
 /// is still starting; one that stays unavailable does not keep the API from starting, since devices' data is accepted
 /// without it, and the attempts go on in the background. Fails when the configured name or password breaks the rules for
 /// accounts.
-pub async fn ensure_administrator(
-    db: &DbPool,
-    clock: &Clock,
-    passwords: Arc<PasswordHasher>,
-    config: &AuthConfig,
-) -> Result<(), String> {
-    let Some((names, password)) = configured(config)? else {
+pub async fn ensure_administrator(db: &DbPool, auth: Arc<Auth>) -> Result<(), String> {
+    let Some((names, password)) = configured(&auth.config)? else {
         return Ok(());
     };
-    let administrator = Administrator { db: db.clone(), clock: clock.to_owned(), passwords, names, password };
+    let administrator = Administrator { db: db.clone(), auth, names, password };
     if tokio::time::timeout(START_TIMEOUT, administrator.keep_trying(RETRY_AT_START)).await.is_err() {
         tracing::warn!("starting without the database; the administrator is created once it is available");
         tokio::spawn(async move { administrator.keep_trying(RETRY_LATER).await });
@@ -78,8 +72,8 @@ impl Administrator {
         if let Some(account) = sessions::find_login(&mut *self.db.get().await?, name).await? {
             return self.warn_unless_administrator(account.id, name).await;
         }
-        let password_hash = self.passwords.hash(self.password.clone()).await?;
-        let now = self.clock.now();
+        let password_hash = self.auth.passwords.hash(self.password.clone()).await?;
+        let now = self.auth.clock.now();
         let row = NewUserRow {
             id: UserId::generate(),
             username,

@@ -5,14 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::clock::Clock;
 use uuid::Uuid;
 
 use super::names::{Email, FullName, Username, check_login_names};
 use super::store::{self, NewUserRow, UserChangeset, UserRow};
 use super::types::{RegisterBody, UpdateMeBody, UpdateUserBody};
 use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
-use crate::auth::password::PasswordHasher;
 use crate::auth::{Auth, revocations};
 use crate::cache_entries;
 use crate::config::AuthConfig;
@@ -46,14 +44,13 @@ pub struct PasswordChange {
 /// Creates an account: 429 before the password is hashed, 409 when a name is taken.
 pub async fn register(
     db: &DbPool,
-    clock: &Clock,
-    passwords: &PasswordHasher,
+    auth: &Auth,
     limits: &SignInLimits,
     body: RegisterBody,
 ) -> Result<UserRow, ApiError> {
     limits.check_sign_in().await?;
-    let password_hash = passwords.hash(body.password).await?;
-    let now = clock.now();
+    let password_hash = auth.passwords.hash(body.password).await?;
+    let now = auth.clock.now();
     let row = NewUserRow {
         id: UserId::generate(),
         username: body.username.as_ref().map(Username::as_str),
@@ -86,7 +83,7 @@ pub async fn change_own(
 /// of [`change_own`], so that no row is locked while bcrypt works.
 pub async fn change_own_password(
     db: &DbPool,
-    passwords: &PasswordHasher,
+    auth: &Auth,
     limiter: &SignInLimiter,
     id: UserId,
     body: &UpdateMeBody,
@@ -96,11 +93,11 @@ pub async fn change_own_password(
     };
     let attempt = limiter.check_own_password(id).await?;
     let old_hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
-    if !passwords.verify(current, Some(old_hash.clone())).await? {
+    if !auth.passwords.verify(current, Some(old_hash.clone())).await? {
         return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
     }
     attempt.succeeded().await;
-    let new_hash = passwords.hash(new).await?;
+    let new_hash = auth.passwords.hash(new).await?;
     Ok(Some(PasswordChange { new_hash, old_hash: Some(old_hash) }))
 }
 
@@ -108,13 +105,12 @@ pub async fn change_own_password(
 pub async fn change_other(
     db: &DbPool,
     auth: &Auth,
-    passwords: &PasswordHasher,
     id: UserId,
     if_match: &IfMatch,
     body: UpdateUserBody,
 ) -> Result<UserRow, ApiError> {
     let password = match body.password {
-        Some(new) => Some(PasswordChange { new_hash: passwords.hash(new).await?, old_hash: None }),
+        Some(new) => Some(PasswordChange { new_hash: auth.passwords.hash(new).await?, old_hash: None }),
         None => None,
     };
     let UpdateUserBody { username, email, full_name, is_admin, .. } = body;

@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
-use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::UserRow;
@@ -11,7 +10,6 @@ use super::types::{RegisterBody, RegisterResponse, UpdateMeBody, UpdateUserBody,
 use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::caller::{AuthAdmin, AuthUser};
-use crate::auth::password::PasswordHasher;
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
 use crate::http::error::{ApiError, Problem};
@@ -48,12 +46,11 @@ fn respond(request: &HttpRequest, user: UserRow) -> Result<HttpResponse, ApiErro
 #[post("/auth/register")]
 async fn register(
     db: Data<DbPool>,
-    clock: Data<Clock>,
-    passwords: Data<PasswordHasher>,
+    auth: Data<Auth>,
     limits: SignInLimits,
     body: Json<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = commands::register(&db, &clock, &passwords, &limits, body.0).await?;
+    let user = commands::register(&db, &auth, &limits, body.0).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
@@ -65,12 +62,11 @@ async fn register(
 #[post("/register")]
 async fn register_short(
     db: Data<DbPool>,
-    clock: Data<Clock>,
-    passwords: Data<PasswordHasher>,
+    auth: Data<Auth>,
     limits: SignInLimits,
     body: Json<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = commands::register(&db, &clock, &passwords, &limits, body.0).await?;
+    let user = commands::register(&db, &auth, &limits, body.0).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
@@ -96,13 +92,12 @@ async fn update_me(
     request: HttpRequest,
     db: Data<DbPool>,
     auth: Data<Auth>,
-    passwords: Data<PasswordHasher>,
     limiter: Data<SignInLimiter>,
     caller: AuthUser,
     if_match: IfMatch,
     body: Json<UpdateMeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let password = commands::change_own_password(&db, &passwords, &limiter, caller.user_id, &body.0).await?;
+    let password = commands::change_own_password(&db, &auth, &limiter, caller.user_id, &body.0).await?;
     respond(&request, commands::change_own(&db, &auth, password, caller, &if_match, body.0).await?)
 }
 
@@ -152,13 +147,12 @@ async fn update_user(
     request: HttpRequest,
     db: Data<DbPool>,
     auth: Data<Auth>,
-    passwords: Data<PasswordHasher>,
     caller: AuthAdmin,
     id: PathId<UserId>,
     if_match: IfMatch,
     body: Json<UpdateUserBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = commands::change_other(&db, &auth, &passwords, id.0, &if_match, body.0).await?;
+    let user = commands::change_other(&db, &auth, id.0, &if_match, body.0).await?;
     tracing::info!(administrator = %caller.0.user_id, user = %user.id, "an administrator changed an account");
     respond(&request, user)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pulso_shared::clock::Clock;
 use uuid::Uuid;
 
+use super::password::PasswordHasher;
 use super::revocations::Revocations;
 use super::tokens::Tokens;
 use crate::config::AuthConfig;
@@ -16,6 +17,8 @@ pub struct Auth {
     pub config: AuthConfig,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
+    /// Hashes and verifies people's passwords.
+    pub passwords: PasswordHasher,
     /// The revoked subjects that this replica knows.
     pub revocations: Revocations,
     /// Asked for people's requests, so that a logout on another replica counts at once.

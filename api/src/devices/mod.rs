@@ -11,6 +11,7 @@
 mod commands;
 mod credentials;
 mod kind;
+mod list_query;
 mod offline_after;
 mod queries;
 mod registry;

@@ -1,31 +1,31 @@
 //! Devices over HTTP, and the table of this domain's routes.
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, delete, get, patch, post, put};
+use futures_util::future::LocalBoxFuture;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::commands::{self, Change};
+use super::list_query::DeviceQuery;
 use super::registry::DeviceRegistry;
-use super::store::DeviceFilter;
-use super::types::{DeviceChanges, DeviceResponse, DeviceSettings, NewDeviceResponse, SearchText};
+use super::types::{DeviceChanges, DeviceResponse, DeviceSettings, NewDeviceResponse};
 use super::{credentials, queries, servers, sheet};
 use crate::auth::Auth;
 use crate::auth::caller::AuthUser;
 use crate::db::DbPool;
 use crate::http::API_PREFIX;
-use crate::http::error::{ApiError, FieldError, Problem};
+use crate::http::error::{ApiError, Problem};
 use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
 use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{BodyErrors, NotFound, Unavailable, UserErrors, VersionErrors};
-use crate::presence::PresenceStatus;
+use crate::ids::UserId;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -41,38 +41,22 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .configure(servers::routes::configure);
 }
 
-/// Which devices to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct DeviceQuery {
-    /// Part of the name or of the serial number, whatever its case.
-    q: Option<String>,
-    /// `online` or `offline`, as they are now.
-    #[param(inline, value_type = Option<PresenceStatus>)]
-    status: Option<String>,
-    /// The location, whole, whatever its case.
-    location: Option<String>,
+/// A device of the caller's, if there is one of this id.
+struct OwnDevice {
+    owner: UserId,
+    id: DeviceId,
 }
 
-impl DeviceQuery {
-    fn into_filter(self) -> Result<DeviceFilter, ApiError> {
-        let mut errors = Vec::new();
-        let is_online = match self.status.as_deref() {
-            None | Some("") => None,
-            Some("online") => Some(true),
-            Some("offline") => Some(false),
-            Some(_) => {
-                errors.push(FieldError::new("status", "invalid", "must be online or offline"));
-                None
-            }
-        };
-        let mut text = |name, value: Option<String>| {
-            let text = SearchText::try_from(value.filter(|text| !text.trim().is_empty())?);
-            text.map_err(|error| errors.push(FieldError::new(name, "invalid", error))).ok()
-        };
-        let (text, location) = (text("q", self.q), text("location", self.location));
-        let filter = DeviceFilter { only_servers: false, text, location, is_online };
-        if errors.is_empty() { Ok(filter) } else { Err(ApiError::Validation(errors)) }
+impl FromRequest for OwnDevice {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = <(AuthUser, PathId<DeviceId>)>::from_request(request, payload);
+        Box::pin(async move {
+            let (caller, id) = parts.await?;
+            Ok(Self { owner: caller.user_id, id: id.0 })
+        })
     }
 }
 
@@ -115,7 +99,7 @@ async fn list_devices(
     query: Query<DeviceQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let (page, filter) = (page.parse::<DeviceId>()?, query.into_inner().into_filter()?);
+    let (page, filter) = (page.parse::<DeviceId>()?, query.parse()?);
     let devices = queries::list(&db, &clock, caller.user_id, &filter, &page).await?;
     Ok(page.respond(&request, devices, |device| device.id))
 }
@@ -131,10 +115,9 @@ async fn get_device(
     request: HttpRequest,
     db: Data<DbPool>,
     clock: Data<Clock>,
-    caller: AuthUser,
-    id: PathId<DeviceId>,
+    device: OwnDevice,
 ) -> Result<HttpResponse, ApiError> {
-    respond(&request, &queries::find(&db, &clock, caller.user_id, id.0).await?)
+    respond(&request, &queries::find(&db, &clock, device.owner, device.id).await?)
 }
 
 /// Describes a device anew: what is left out is cleared, or gets its default.
@@ -150,13 +133,12 @@ async fn replace_device(
     db: Data<DbPool>,
     clock: Data<Clock>,
     registry: Data<DeviceRegistry>,
-    caller: AuthUser,
-    id: PathId<DeviceId>,
+    device: OwnDevice,
     if_match: IfMatch,
     body: Json<DeviceSettings>,
 ) -> Result<HttpResponse, ApiError> {
     let change = Change::Replace(body.0);
-    respond(&request, &commands::change(&db, &clock, &registry, caller.user_id, id.0, &if_match, change).await?)
+    respond(&request, &commands::change(&db, &clock, &registry, device.owner, device.id, &if_match, change).await?)
 }
 
 /// Changes some of a device: what is left out stays, `null` clears.
@@ -172,13 +154,12 @@ async fn update_device(
     db: Data<DbPool>,
     clock: Data<Clock>,
     registry: Data<DeviceRegistry>,
-    caller: AuthUser,
-    id: PathId<DeviceId>,
+    device: OwnDevice,
     if_match: IfMatch,
     body: Json<DeviceChanges>,
 ) -> Result<HttpResponse, ApiError> {
     let change = Change::Update(body.0);
-    respond(&request, &commands::change(&db, &clock, &registry, caller.user_id, id.0, &if_match, change).await?)
+    respond(&request, &commands::change(&db, &clock, &registry, device.owner, device.id, &if_match, change).await?)
 }
 
 /// Deletes a device with all that it ever sent; its tokens stop working.
@@ -191,10 +172,9 @@ async fn delete_device(
     db: Data<DbPool>,
     auth: Data<Auth>,
     registry: Data<DeviceRegistry>,
-    caller: AuthUser,
-    id: PathId<DeviceId>,
+    device: OwnDevice,
 ) -> Result<HttpResponse, ApiError> {
-    commands::delete(&db, &auth, &registry, caller.user_id, id.0, false).await?;
+    commands::delete(&db, &auth, &registry, device.owner, device.id, false).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::Hearing;
 
-use super::types::SearchText;
+use crate::http::extract::query::SearchText;
 use crate::http::text::like_anywhere;
 use crate::ids::UserId;
 use crate::schema::{device_purges, device_state, devices};

@@ -31,10 +31,6 @@ text_type! {
     /// What a device is; may have several lines.
     Description, text::paragraph, 2_000
 }
-text_type! {
-    /// A piece of text to look for.
-    SearchText, text::line, 200
-}
 
 body! {
     /// A device, as its owner describes it.

@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::sign_in_limits::SignInLimits;
 use super::store::{self, LoginRow};
 use super::types::{LoginBody, SessionTokens};
-use crate::auth::password::PasswordHasher;
 use crate::auth::secret::{self, SecretHash};
 use crate::auth::tokens::Subject;
 use crate::auth::{Auth, revocations};
@@ -38,7 +37,6 @@ struct LiveSession {
 pub async fn sign_in(
     db: &DbPool,
     auth: &Auth,
-    passwords: &PasswordHasher,
     limits: &SignInLimits,
     login: LoginBody,
 ) -> Result<SessionTokens, ApiError> {
@@ -47,7 +45,7 @@ pub async fn sign_in(
     let account = store::find_login(&mut *db.get().await?, login.username.as_str()).await?;
     let attempt = limits.check_account(login.username.as_str(), account.as_ref().map(|account| account.id)).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let matches = passwords.verify(login.password, hash).await?;
+    let matches = auth.passwords.verify(login.password, hash).await?;
     let account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
     let (now, refresh_token) = (auth.clock.now(), secret::generate());
     let session = begin(db, &auth.config, &account, &refresh_token, now).await?.ok_or(WRONG_LOGIN)?;

@@ -14,7 +14,6 @@ use super::types::{
 use super::{commands, cookies};
 use crate::auth::Auth;
 use crate::auth::caller::AuthUser;
-use crate::auth::password::PasswordHasher;
 use crate::config::WebConfig;
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
@@ -33,7 +32,6 @@ struct SignIn {
     request: HttpRequest,
     db: Data<DbPool>,
     auth: Data<Auth>,
-    passwords: Data<PasswordHasher>,
     web: Data<WebConfig>,
     limits: SignInLimits,
     query: Query<SessionQuery>,
@@ -44,13 +42,12 @@ impl FromRequest for SignIn {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        type Parts =
-            (Data<DbPool>, Data<Auth>, Data<PasswordHasher>, Data<WebConfig>, SignInLimits, Query<SessionQuery>);
+        type Parts = (Data<DbPool>, Data<Auth>, Data<WebConfig>, SignInLimits, Query<SessionQuery>);
         let parts = Parts::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
-            let (db, auth, passwords, web, limits, query) = parts.await?;
-            Ok(Self { request, db, auth, passwords, web, limits, query })
+            let (db, auth, web, limits, query) = parts.await?;
+            Ok(Self { request, db, auth, web, limits, query })
         })
     }
 }
@@ -61,7 +58,7 @@ impl SignIn {
         if keeping == Keeping::Cookie {
             check_same_site(self.request.head(), &self.web.cors_allowed_origins)?;
         }
-        let tokens = commands::sign_in(&self.db, &self.auth, &self.passwords, &self.limits, body).await?;
+        let tokens = commands::sign_in(&self.db, &self.auth, &self.limits, body).await?;
         match keeping {
             Keeping::Cookie => cookies::respond_signed_in(&self.request, &self.auth, &self.web, &tokens),
             Keeping::Token => Ok(respond_tokens(tokens)),

@@ -1,39 +1,36 @@
-//! Tasks: made and changed.
+//! Tasks: created, changed, deleted.
 
-use crate::ids::{TaskId, UserId};
 use chrono::TimeDelta;
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
 
 use super::folding::fold;
-use super::store::{NewTaskRow, TaskChangeset, TaskRow};
-use super::types::{Description, TaskChanges, TaskSettings, TaskStatus, Title};
-use super::{NO_TASK, store};
+use super::store::{self, NewTaskRow, TaskChangeset, TaskRow};
+use super::types::{Description, NO_TASK, TaskChanges, TaskSettings, TaskStatus, Title};
 use crate::auth::caller::ACCOUNT_GONE;
+use crate::db::DbPool;
 use crate::http::error::{ApiError, violates};
 use crate::http::extract::etag::IfMatch;
-use crate::state::AppState;
+use crate::ids::{TaskId, UserId};
 
-/// Makes a task.
-///
-/// # Errors
-/// 422 for a device that is not the owner's.
-pub async fn create(state: &AppState, owner: UserId, settings: &TaskSettings) -> Result<TaskRow, ApiError> {
-    let now = state.clock.now();
+/// Creates a task; 422 for a device that is not the owner's.
+pub async fn create(db: &DbPool, clock: &Clock, owner: UserId, settings: &TaskSettings) -> Result<TaskRow, ApiError> {
+    let now = clock.now();
     let row = NewTaskRow {
         id: TaskId::generate(),
         owner_id: owner,
         title: settings.title.as_str(),
         title_folded: fold(settings.title.as_str()),
         description: settings.description.as_ref().map(Description::as_str),
-        status: settings.status.as_str(),
+        status: settings.status().as_str(),
         device_id: settings.device_id,
         due_at: settings.due_at.map(|instant| instant.0),
         created_at: now,
         updated_at: now,
     };
-    let mut connection = state.db.get().await?;
+    let mut connection = db.get().await?;
     let made = connection.transaction(async |connection| {
         check_device(connection, owner, settings.device_id).await?;
         store::insert_task(connection, &row).await.map_err(task_error)
@@ -41,18 +38,16 @@ pub async fn create(state: &AppState, owner: UserId, settings: &TaskSettings) ->
     made.await
 }
 
-/// Changes a task.
-///
-/// # Errors
-/// 404, 412 for another version, 422 for a device that is not the owner's.
+/// Changes a task; 422 for a device that is not the owner's.
 pub async fn change(
-    state: &AppState,
+    db: &DbPool,
+    clock: &Clock,
     owner: UserId,
     id: TaskId,
     if_match: &IfMatch,
     changes: &TaskChanges,
 ) -> Result<TaskRow, ApiError> {
-    let mut connection = state.db.get().await?;
+    let mut connection = db.get().await?;
     let changed = connection.transaction(async |connection| {
         let before = store::lock_task(connection, owner, id).await?.ok_or(NO_TASK)?;
         if_match.check(before.updated_at)?;
@@ -61,12 +56,12 @@ pub async fn change(
         }
         check_device(connection, owner, changes.device_id.flatten()).await?;
         // Each version has its own instant, also on a clock that was set back.
-        let updated_at = state.clock.now().max(before.updated_at + TimeDelta::microseconds(1));
+        let updated_at = clock.now().max(before.updated_at + TimeDelta::microseconds(1));
         let changeset = TaskChangeset {
             title: changes.title.as_ref().map(Title::as_str),
             title_folded: changes.title.as_ref().map(|title| fold(title.as_str())),
             description: changes.description.as_ref().map(|text| text.as_ref().map(Description::as_str)),
-            status: changes.status.map(TaskStatus::as_str),
+            status: changes.status().map(TaskStatus::as_str),
             device_id: changes.device_id,
             due_at: changes.due_at.map(|due| due.map(|instant| instant.0)),
             updated_at,
@@ -76,7 +71,12 @@ pub async fn change(
     changed.await
 }
 
-/// Nobody learns of another's device that it exists: unknown and somebody else's are one.
+pub async fn delete(db: &DbPool, owner: UserId, id: TaskId) -> Result<(), ApiError> {
+    let is_deleted = store::delete_task(&mut *db.get().await?, owner, id).await?;
+    if is_deleted { Ok(()) } else { Err(NO_TASK) }
+}
+
+/// Nobody learns that another's device exists: it gets the same fault as an unknown one.
 async fn check_device(
     connection: &mut AsyncPgConnection,
     owner: UserId,
