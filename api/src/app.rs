@@ -84,7 +84,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
     let db = db::connect(&config.database)?;
     let cache = Cache::new(&config.redis_url)?;
     Ok(AppState {
-        clock: Clock,
+        clock: Clock::system(),
         limits: Limits::new(&config.limits, cache.clone(), &config.broker.queue_prefix),
         cache,
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
@@ -120,6 +120,7 @@ fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
         shared.limiter.share(&shared.cache, &shared.config.broker.queue_prefix, || shared.clock.now()).await;
     });
     tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
+    tokio::spawn(metrics::run_upkeep(state.metrics.clone()));
     let counts = state.clone();
     tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
 }
@@ -152,7 +153,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
     let server = server.listen(listener)?.run();
     let handle = server.handle();
     tokio::spawn(async move {
-        shutdown.ordered().await;
+        shutdown.requested().await;
         handle.stop(true).await;
     });
     server.await

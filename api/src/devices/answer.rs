@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use pulso_shared::ids::{CredentialId, DeviceId};
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -54,7 +54,7 @@ pub struct DeviceResponse {
 impl DeviceResponse {
     /// The answer that shows a device as it is, by what could be heard.
     #[must_use]
-    pub fn new(row: DeviceRow, latest: Option<Latest>, hearing: &Hearing) -> Self {
+    pub fn new(row: DeviceRow, latest: Option<Latest>, hearing: &IngestAvailability) -> Self {
         Self {
             id: row.id,
             uuid: row.id.as_uuid(),
