@@ -58,7 +58,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> {
-    let clock = Clock;
+    let clock = Clock::system();
     let db = db::connect(&config.database)?;
     let redis = RedisClient::new(&config.redis_url)?;
     let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
@@ -130,6 +130,7 @@ fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
         shared.limiter.share(&shared.redis, &shared.config.broker.queue_prefix, || shared.clock.now()).await;
     });
     tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
+    tokio::spawn(metrics::run_upkeep(state.metrics.get_ref().clone()));
     let counts = state.clone();
     tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
 }
@@ -165,7 +166,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
     let server = server.listen(listener)?.run();
     let handle = server.handle();
     tokio::spawn(async move {
-        shutdown.ordered().await;
+        shutdown.requested().await;
         handle.stop(true).await;
     });
     server.await
