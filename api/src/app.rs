@@ -19,7 +19,7 @@ use crate::broker::{Lane, PublishLimits, Publisher};
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::health::{self, Readiness};
 use crate::http::middleware::{cors, observe};
@@ -79,7 +79,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
         given_timestamps: Data::default(),
         stored_watch: Data::new(StoredWatch::start(db.clone(), shutdown)),
         throughput: Data::default(),
-        answers: Data::new(Answers::new(config.answer_cache_bytes)),
+        response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
         pipeline_samples: Data::default(),
         metrics: Data::new(metrics::install()?),
