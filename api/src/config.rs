@@ -1,64 +1,27 @@
 //! Every setting of the API: a flag, an environment variable, a default. `pulso-api --help` lists them.
 
+mod allowed_origins;
+mod trusted_proxies;
+
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, Args, Parser, Subcommand};
+use clap::{Arg, Args};
 use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
 use pulso_shared::logging::LogConfig;
 use secrecy::SecretString;
 
-use crate::limits::TrustedProxies;
-use crate::manners::AllowedOrigins;
-use crate::tokens::TokenLives;
+pub use allowed_origins::AllowedOrigins;
+pub use trusted_proxies::TrustedProxies;
 
 /// A shorter secret could be guessed offline from one token (HS256 wants at least its hash's length).
 const MIN_JWT_SECRET_BYTES: usize = 32;
 
 /// A request that waits for longer could not be finished after SIGTERM, within `app`'s `SHUTDOWN_TIMEOUT_S`.
 const MAX_PUBLISH_TIMEOUT_MS: i64 = 12_000;
-
-/// Pulso's HTTP API.
-#[derive(Debug, Parser)]
-#[command(name = "pulso-api", version, about)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What the binary can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Answer HTTP requests until SIGTERM.
-    Serve(Box<ApiConfig>),
-    /// Bring the database's schema up to date, under a lock, and exit.
-    Migrate(MigrateConfig),
-    /// Exit with 0 when the API on this machine is ready, else with 1.
-    Healthcheck(HealthcheckConfig),
-}
-
-/// Settings of `migrate`.
-#[derive(Debug, Args)]
-pub struct MigrateConfig {
-    /// The database.
-    #[command(flatten)]
-    pub database: DatabaseConfig,
-    /// How lines look.
-    #[command(flatten)]
-    pub log: LogConfig,
-}
-
-/// Settings of `healthcheck`.
-#[derive(Debug, Args)]
-pub struct HealthcheckConfig {
-    /// Where the API listens.
-    #[arg(long, env = "BIND_ADDRESS", default_value = "0.0.0.0:8080")]
-    pub bind_address: SocketAddr,
-}
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
@@ -146,6 +109,15 @@ pub struct CatalogueConfig {
     /// dummyjson's `/products`.
     #[arg(long, env = "CATALOGUE_URL")]
     pub catalogue_url: Option<String>,
+}
+
+/// How long tokens live.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenLives {
+    /// A person's, s.
+    pub user_s: u32,
+    /// A device's, s.
+    pub device_s: u32,
 }
 
 /// Settings of accounts and tokens.
@@ -246,20 +218,5 @@ impl TypedValueParser for JwtSecretParser {
                 Err(clap::Error::raw(ErrorKind::ValueValidation, told).with_cmd(command))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::Cli;
-
-    #[test]
-    fn a_jwt_secret_that_is_too_short_is_refused_without_being_quoted() {
-        let refused = Cli::try_parse_from(["pulso-api", "serve", "--jwt-secret", "hunter2"]).unwrap_err();
-        let told = refused.to_string();
-        assert!(told.contains("JWT_SECRET must be at least 32 bytes"), "{told}");
-        assert!(!told.contains("hunter2") && !format!("{refused:?}").contains("hunter2"), "{told}");
     }
 }

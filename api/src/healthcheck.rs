@@ -5,17 +5,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::app::StartError;
-use crate::config::HealthcheckConfig;
-
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Succeeds when `/readyz` answers 200.
 ///
 /// # Errors
 /// When it answers anything else, or nothing in time.
-pub async fn run(config: &HealthcheckConfig) -> Result<(), StartError> {
-    let port = config.bind_address.port();
+pub async fn run(port: u16) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let answer = tokio::time::timeout(TIMEOUT, async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;

@@ -1,53 +1,91 @@
-//! What every handler may use.
+//! The parts that handlers use: one of each a process, shared by all its threads.
 
+use actix_web::web::{Data, ServiceConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::clock::Clock;
-use pulso_shared::db::DbPool;
 
-use crate::cache::Cache;
-use crate::config::ApiConfig;
+use crate::auth::Auth;
+use crate::broker::Publisher;
+use crate::config::{ApiConfig, AuthConfig, IngestConfig, WebConfig};
+use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
-use crate::fleet::Throughput;
-use crate::history::Answers;
+use crate::export::ResponseCache;
+use crate::http::health::Readiness;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
-use crate::limits::Limits;
 use crate::operations::PipelineSamples;
-use crate::publisher::Publisher;
-use crate::revocations::Revocations;
-use crate::tokens::Tokens;
+use crate::rate_limit::RateLimiter;
+use crate::redis::RedisClient;
+use crate::sessions::SignInLimiter;
+use crate::throughput::Throughput;
 
-/// One a process, shared by all its threads.
+/// All of them. A handler asks for the parts it uses (`Data<DbPool>`), never for this.
+#[derive(Clone)]
 pub struct AppState {
     /// Settings.
-    pub config: ApiConfig,
+    pub config: Data<ApiConfig>,
+    /// Settings of accounts and tokens.
+    pub auth_config: Data<AuthConfig>,
+    /// Settings of how browsers and proxies reach us.
+    pub web_config: Data<WebConfig>,
+    /// Settings of what is accepted from devices.
+    pub ingest_config: Data<IngestConfig>,
     /// The time.
     pub clock: Clock,
     /// PostgreSQL.
-    pub db: DbPool,
+    pub db: Data<DbPool>,
     /// Redis.
-    pub cache: Cache,
-    /// Access tokens.
-    pub tokens: Tokens,
-    /// What no longer counts.
-    pub revocations: Revocations,
+    pub redis: Data<RedisClient>,
+    /// Access tokens and revocations.
+    pub auth: Data<Auth>,
+    /// How often a sign-in may be tried.
+    pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
-    pub devices: DeviceRegistry,
+    pub devices: Data<DeviceRegistry>,
     /// How much each device may send.
-    pub limiter: IngestLimiter,
+    pub limiter: Data<IngestLimiter>,
     /// How much anybody else may ask for.
-    pub limits: Limits,
+    pub rate_limiter: Data<RateLimiter>,
     /// Timestamps for readings that bring none.
-    pub given_timestamps: GivenTimestamps,
+    pub given_timestamps: Data<GivenTimestamps>,
     /// Where requests wait for their rows to be committed.
-    pub stored_watch: StoredWatch,
+    pub stored_watch: Data<StoredWatch>,
     /// How many readings of which devices were accepted.
-    pub throughput: Throughput,
-    /// Answers that need not be made again.
-    pub answers: Answers,
-    /// The link to RabbitMQ.
-    pub publisher: Publisher,
-    /// The pipeline's counts at the last look.
-    pub pipeline_samples: PipelineSamples,
+    pub throughput: Data<Throughput>,
+    /// Responses of exports.
+    pub response_cache: Data<ResponseCache>,
+    /// The connection that publishes.
+    pub publisher: Data<Publisher>,
+    /// The pipeline's counts when they were last read.
+    pub pipeline_samples: Data<PipelineSamples>,
+    /// What `/readyz` asks.
+    pub readiness: Data<Readiness>,
     /// What `/metrics` shows.
-    pub metrics: PrometheusHandle,
+    pub metrics: Data<PrometheusHandle>,
+}
+
+impl AppState {
+    /// Hands each part to the handlers of one HTTP thread.
+    pub fn provide(&self, services: &mut ServiceConfig) {
+        services
+            .app_data(self.config.clone())
+            .app_data(self.auth_config.clone())
+            .app_data(self.web_config.clone())
+            .app_data(self.ingest_config.clone())
+            .app_data(Data::new(self.clock))
+            .app_data(self.db.clone())
+            .app_data(self.redis.clone())
+            .app_data(self.auth.clone())
+            .app_data(self.sign_in_limiter.clone())
+            .app_data(self.devices.clone())
+            .app_data(self.limiter.clone())
+            .app_data(self.rate_limiter.clone())
+            .app_data(self.given_timestamps.clone())
+            .app_data(self.stored_watch.clone())
+            .app_data(self.throughput.clone())
+            .app_data(self.response_cache.clone())
+            .app_data(self.publisher.clone())
+            .app_data(self.pipeline_samples.clone())
+            .app_data(self.readiness.clone())
+            .app_data(self.metrics.clone());
+    }
 }

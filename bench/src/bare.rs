@@ -9,7 +9,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, post};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
-use pulso_shared::ids::{CredentialId, DeviceId};
+use pulso_shared::ids::DeviceId;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use crate::config::BareRouteConfig;
 struct Claims {
     sub: DeviceId,
     #[serde(rename = "cid")]
-    _credential: CredentialId,
+    _credential: String,
 }
 
 /// A heartbeat as the load generator writes it.

@@ -3,21 +3,24 @@
 //! An id is a ULID: 128 bits whose first 48 are the creation time. It is shown as 26 characters, stored as a
 //! `uuid` (16 bytes), and read in either form, in any case.
 
-use diesel::deserialize::{self, FromSql, FromSqlRow};
-use diesel::expression::AsExpression;
-use diesel::pg::{Pg, PgValue};
-use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types;
-use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 use uuid::Uuid;
+
+#[doc(hidden)]
+pub use serde;
+#[doc(hidden)]
+pub use ulid;
+#[doc(hidden)]
+pub use uuid;
 
 /// A text that is neither a ULID nor a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a ULID (26 characters) or a UUID (36 characters)")]
 pub struct IdError;
 
-fn parse(text: &str) -> Result<Ulid, IdError> {
+/// Reads a ULID or a hyphenated UUID.
+#[doc(hidden)]
+pub fn parse(text: &str) -> Result<Ulid, IdError> {
     // 26 characters could say 130 bits; beyond '7' the first one would silently lose two of them.
     let fits = matches!(text.as_bytes().first(), Some(b'0'..=b'7'));
     if let (true, Ok(ulid)) = (fits, Ulid::from_string(text)) {
@@ -31,53 +34,52 @@ fn parse(text: &str) -> Result<Ulid, IdError> {
     }
 }
 
+/// Defines the id type of an entity.
+#[macro_export]
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, AsExpression, FromSqlRow)]
-        #[diesel(sql_type = sql_types::Uuid)]
-        #[serde(try_from = "std::borrow::Cow<'_, str>")]
-        pub struct $name(Ulid);
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name($crate::ids::ulid::Ulid);
 
         impl $name {
             /// A new id, made of the present time and 80 random bits.
             #[must_use]
             pub fn generate() -> Self {
-                Self(Ulid::generate())
+                Self($crate::ids::ulid::Ulid::generate())
             }
 
             /// The same 128 bits as a UUID, the form in which the database keeps them.
             #[must_use]
-            pub fn as_uuid(self) -> Uuid {
-                Uuid::from_u128(self.0.0)
+            pub fn as_uuid(self) -> $crate::ids::uuid::Uuid {
+                $crate::ids::uuid::Uuid::from_u128(self.0.0)
             }
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
+                formatter.write_str(self.0.array_to_str(&mut [0; $crate::ids::ulid::ULID_LEN]))
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
+        impl $crate::ids::serde::Serialize for $name {
+            fn serialize<S: $crate::ids::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.0.array_to_str(&mut [0; $crate::ids::ulid::ULID_LEN]))
+            }
+        }
+
+        impl<'de> $crate::ids::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::ids::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+                text.parse().map_err($crate::ids::serde::de::Error::custom)
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = IdError;
+            type Err = $crate::ids::IdError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                parse(text).map(Self)
-            }
-        }
-
-        impl TryFrom<std::borrow::Cow<'_, str>> for $name {
-            type Error = IdError;
-
-            fn try_from(text: std::borrow::Cow<'_, str>) -> Result<Self, Self::Error> {
-                text.parse()
+                $crate::ids::parse(text).map(Self)
             }
         }
 
@@ -87,21 +89,45 @@ macro_rules! id_type {
             }
         }
 
-        impl From<Uuid> for $name {
-            fn from(uuid: Uuid) -> Self {
-                Self(Ulid(uuid.as_u128()))
+        impl From<$crate::ids::uuid::Uuid> for $name {
+            fn from(uuid: $crate::ids::uuid::Uuid) -> Self {
+                Self($crate::ids::ulid::Ulid(uuid.as_u128()))
+            }
+        }
+    };
+}
+
+/// As [`id_type!`], with what the API needs besides: diesel's and OpenAPI's traits.
+#[cfg(feature = "api")]
+#[macro_export]
+macro_rules! api_id_type {
+    ($(#[$meta:meta])* $name:ident) => {
+        $crate::id_type! {
+            $(#[$meta])*
+            #[derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
+            #[diesel(sql_type = diesel::sql_types::Uuid)]
+            $name
+        }
+
+        impl diesel::serialize::ToSql<diesel::sql_types::Uuid, diesel::pg::Pg> for $name {
+            fn to_sql<'b>(
+                &'b self,
+                out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>,
+            ) -> diesel::serialize::Result {
+                diesel::serialize::ToSql::<diesel::sql_types::Uuid, diesel::pg::Pg>::to_sql(
+                    &self.as_uuid(),
+                    &mut out.reborrow(),
+                )
             }
         }
 
-        impl ToSql<sql_types::Uuid, Pg> for $name {
-            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-                ToSql::<sql_types::Uuid, Pg>::to_sql(&self.as_uuid(), &mut out.reborrow())
-            }
-        }
-
-        impl FromSql<sql_types::Uuid, Pg> for $name {
-            fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-                <Uuid as FromSql<sql_types::Uuid, Pg>>::from_sql(value).map(Self::from)
+        impl diesel::deserialize::FromSql<diesel::sql_types::Uuid, diesel::pg::Pg> for $name {
+            fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+                <$crate::ids::uuid::Uuid as diesel::deserialize::FromSql<
+                    diesel::sql_types::Uuid,
+                    diesel::pg::Pg,
+                >>::from_sql(value)
+                .map(Self::from)
             }
         }
 
@@ -119,49 +145,22 @@ macro_rules! id_type {
     };
 }
 
-id_type! {
-    /// A person's account.
-    UserId
-}
-id_type! {
+#[cfg(feature = "api")]
+use api_id_type as shared_id_type;
+#[cfg(not(feature = "api"))]
+use id_type as shared_id_type;
+
+shared_id_type! {
     /// A device (or a server, which is a device).
     DeviceId
 }
-id_type! {
-    /// One secret of a device.
-    CredentialId
-}
-id_type! {
+shared_id_type! {
     /// A message that could not be stored.
     DeadLetterId
 }
-id_type! {
-    /// One sign-in of a user: an access token and the family of refresh tokens that grows from it.
-    SessionId
-}
-id_type! {
+shared_id_type! {
     /// One run of an API replica or of a worker.
     ProcessId
-}
-id_type! {
-    /// Something to be done.
-    TaskId
-}
-id_type! {
-    /// A product of the catalogue.
-    ProductId
-}
-id_type! {
-    /// An order.
-    OrderId
-}
-id_type! {
-    /// An entry of the audit log.
-    AuditId
-}
-id_type! {
-    /// Whatever an entry of the audit log is about.
-    SubjectId
 }
 
 #[cfg(test)]

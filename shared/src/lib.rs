@@ -7,13 +7,13 @@
 pub mod amqp;
 pub mod clock;
 pub mod config;
-pub mod db;
 pub mod ids;
+pub mod locks;
 pub mod logging;
 pub mod metrics;
 pub mod presence;
 pub mod rollup;
-pub mod schema;
 pub mod shutdown;
-pub mod tally;
+pub mod supervisor;
 pub mod telemetry;
+pub mod throughput;

@@ -1,16 +1,16 @@
 //! The audit log over HTTP.
 
+use crate::ids::{AuditId, SubjectId, UserId};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
-use pulso_shared::ids::{AuditId, SubjectId, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, AuditEntry, AuditFilter};
-use crate::error::{ApiError, FieldError, Problem};
-use crate::extract::auth::AuthAdmin;
-use crate::extract::page::PageQuery;
+use crate::auth::caller::AuthAdmin;
+use crate::http::error::{ApiError, FieldError, Problem};
+use crate::http::extract::page::PageQuery;
 use crate::state::AppState;
 
 /// This domain's routes.

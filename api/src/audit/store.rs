@@ -1,11 +1,11 @@
 //! The audit log in PostgreSQL.
 
+use crate::ids::{AuditId, SubjectId, UserId};
+use crate::schema::audit_log;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{AuditId, SubjectId, UserId};
-use pulso_shared::schema::audit_log;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

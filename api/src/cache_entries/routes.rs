@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::types::{CacheKey, CacheSetBody, MAX_KEYS};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::json::Json;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::json::Json;
 use crate::state::AppState;
 
 const NO_ENTRY: ApiError = ApiError::NotFound("cache entry");
@@ -61,7 +61,7 @@ async fn set_entry(
 ) -> Result<HttpResponse, ApiError> {
     let CacheSetBody { key, value, ttl_s } = body.0;
     let ttl_s = ttl_s.as_secs();
-    if !state.cache.set_entry(caller.user_id, key.as_str(), &value, ttl_s, MAX_KEYS).await? {
+    if !state.redis.set_entry(caller.user_id, key.as_str(), &value, ttl_s, MAX_KEYS).await? {
         return Err(TOO_MANY);
     }
     Ok(HttpResponse::Created().json(CacheEntryResponse::new(key, value, ttl_s.into())?))
@@ -78,7 +78,7 @@ async fn set_entry(
 #[get("/cache/get/{key}")]
 async fn get_entry(state: Data<AppState>, caller: AuthUser, key: Path<String>) -> Result<HttpResponse, ApiError> {
     let key = CacheKey::try_from(key.into_inner()).map_err(|_| NO_ENTRY)?;
-    let entry = state.cache.find_entry(caller.user_id, key.as_str()).await?.ok_or(NO_ENTRY)?;
+    let entry = state.redis.find_entry(caller.user_id, key.as_str()).await?.ok_or(NO_ENTRY)?;
     Ok(HttpResponse::Ok().json(CacheEntryResponse::new(key, entry.value, entry.ttl_ms.div_ceil(1_000))?))
 }
 
@@ -93,7 +93,7 @@ async fn get_entry(state: Data<AppState>, caller: AuthUser, key: Path<String>) -
 #[delete("/cache/{key}")]
 async fn delete_entry(state: Data<AppState>, caller: AuthUser, key: Path<String>) -> Result<HttpResponse, ApiError> {
     let key = CacheKey::try_from(key.into_inner()).map_err(|_| NO_ENTRY)?;
-    if !state.cache.delete_entry(caller.user_id, key.as_str()).await? {
+    if !state.redis.delete_entry(caller.user_id, key.as_str()).await? {
         return Err(NO_ENTRY);
     }
     Ok(HttpResponse::NoContent().finish())

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 /// Entries one user may have at a time.
 pub const MAX_KEYS: u32 = 1_000;
@@ -105,8 +105,8 @@ impl FromFields for CacheSetBody {
 #[cfg(test)]
 mod tests {
     use super::{CacheKey, CacheSetBody, Ttl};
-    use crate::error::ApiError;
-    use crate::extract::json::parse;
+    use crate::http::error::ApiError;
+    use crate::http::extract::json::parse;
 
     fn codes(body: &str) -> Vec<(String, &'static str)> {
         let Err(ApiError::Validation(faults)) = parse::<CacheSetBody>(body.as_bytes()) else { panic!("{body}") };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pulso_shared::ids::ProductId;
+use crate::ids::ProductId;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,16 +1,16 @@
 //! What is put into a cart, and taken out of it.
 
+use crate::ids::{ProductId, UserId};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{ProductId, UserId};
 
 use super::answer::CartResponse;
 use super::store;
 use super::types::{MAX_LINES, Quantity};
 use crate::accounts;
+use crate::auth::caller::ACCOUNT_GONE;
 use crate::catalogue::{self, NO_PRODUCT};
-use crate::error::{ApiError, FieldError};
-use crate::extract::auth::ACCOUNT_GONE;
+use crate::http::error::{ApiError, FieldError};
 use crate::state::AppState;
 
 const NOT_IN_CART: ApiError = ApiError::NotFound("product in the cart");

@@ -1,17 +1,17 @@
 //! The cart over HTTP.
 
+use crate::ids::ProductId;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, get, put};
-use pulso_shared::ids::ProductId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::CartResponse;
 use super::contents;
 use super::types::CartItemBody;
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::json::Json;
-use crate::extract::path::PathId;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::json::Json;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 /// Most pieces of one product. With the highest price and [`MAX_LINES`], a total still fits.
 pub const MAX_QUANTITY: i32 = 10_000;
@@ -80,7 +80,7 @@ impl Availability {
 #[cfg(test)]
 mod tests {
     use super::{MAX_LINES, MAX_QUANTITY, Quantity};
-    use crate::money::PriceMinor;
+    use crate::catalogue::money::PriceMinor;
 
     #[test]
     fn a_quantity_is_at_least_one() {

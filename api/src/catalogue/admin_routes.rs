@@ -1,10 +1,10 @@
 //! The catalogue over HTTP, for administrators.
 
+use crate::ids::ProductId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, post, put};
-use pulso_shared::ids::ProductId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::ProductBody;
@@ -13,12 +13,12 @@ use super::import::{self, ImportResponse};
 use super::lifecycle;
 use super::store::Product;
 use super::types::ProductSettings;
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthAdmin;
-use crate::extract::etag::{self, IfMatch};
-use crate::extract::json::Json;
-use crate::extract::path::PathId;
-use crate::routes::API_PREFIX;
+use crate::auth::caller::AuthAdmin;
+use crate::http::API_PREFIX;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag::{self, IfMatch};
+use crate::http::extract::json::Json;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// The routes that change the catalogue.

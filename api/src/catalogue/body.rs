@@ -3,7 +3,7 @@
 use utoipa::ToSchema;
 
 use super::types::ProductSettings;
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 /// A product, as an administrator describes it.
 #[derive(ToSchema)]

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::types::{ImageUrl, ProductSettings, Sku, Stock};
-use crate::error::{ApiError, FieldError};
-use crate::extract::json::{Fields, FromFields, from_object};
-use crate::money::{Currency, PriceMinor};
-use crate::text::{self, text_type};
+use crate::catalogue::money::{Currency, PriceMinor};
+use crate::http::error::{ApiError, FieldError};
+use crate::http::extract::json::{Fields, FromFields, from_object};
+use crate::http::text::{self, text_type};
 
 /// Most items of one feed.
 const MAX_ITEMS: usize = 1_000;

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
+use crate::ids::{ProductId, UserId};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
-use pulso_shared::ids::{ProductId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,7 +14,7 @@ use super::lifecycle::{deed, later, product_error};
 use super::source;
 use super::store::{self, Origin, ProductValues};
 use crate::audit;
-use crate::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError};
 use crate::state::AppState;
 
 /// An item that was not taken over.

@@ -1,16 +1,16 @@
 //! Products made, changed, retired by an administrator; each written into the audit log in the same transaction.
 
+use crate::ids::{ProductId, SubjectId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::AsyncConnection;
-use pulso_shared::ids::{ProductId, SubjectId, UserId};
 
 use super::NO_PRODUCT;
 use super::store::{self, Product, ProductValues};
 use super::types::ProductSettings;
 use crate::audit::{self, Deed};
-use crate::error::{ApiError, violates};
-use crate::extract::etag::IfMatch;
+use crate::http::error::{ApiError, violates};
+use crate::http::extract::etag::IfMatch;
 use crate::state::AppState;
 
 /// Puts a product into the catalogue.

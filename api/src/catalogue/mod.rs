@@ -14,12 +14,13 @@ mod body;
 mod feed;
 mod import;
 mod lifecycle;
+pub mod money;
 pub mod routes;
 mod source;
 mod store;
 mod types;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 pub use store::{LockedProduct, find_product, lock_products, move_stock};
 

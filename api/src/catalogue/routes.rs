@@ -1,10 +1,10 @@
 //! The catalogue over HTTP, for everybody.
 
+use crate::ids::ProductId;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::DateTime;
-use pulso_shared::ids::ProductId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -12,10 +12,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::store::{self, BestSeller, CategoryCount, Product};
 use super::types::{Category, ProductCursor, ProductFilter, SearchText, Sort};
 use super::{NO_PRODUCT, admin_routes};
-use crate::error::{ApiError, FieldError, Problem};
-use crate::extract::etag;
-use crate::extract::page::{MAX_LIMIT, Page, PageQuery};
-use crate::extract::path::PathId;
+use crate::http::error::{ApiError, FieldError, Problem};
+use crate::http::extract::etag;
+use crate::http::extract::page::{MAX_LIMIT, Page, PageQuery};
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes. `/products/{id}` comes last: it would match the others.

@@ -14,8 +14,8 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use super::feed::Feed;
-use crate::error::ApiError;
-use crate::extract::json::parse;
+use crate::http::error::ApiError;
+use crate::http::extract::json::parse;
 
 /// An administrator waits for it.
 const TIMEOUT: Duration = Duration::from_secs(15);

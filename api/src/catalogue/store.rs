@@ -1,5 +1,7 @@
 //! Products in PostgreSQL.
 
+use crate::ids::ProductId;
+use crate::schema::products;
 use chrono::{DateTime, Utc};
 use diesel::dsl::{count_star, sql};
 use diesel::pg::Pg;
@@ -7,14 +9,12 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::ProductId;
-use pulso_shared::schema::products;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::types::{Category, ImageUrl, ProductCursor, ProductDescription, ProductFilter, ProductSettings};
 use super::types::{Sku, Sort, SortKey};
-use crate::text::{escape_like, like_anywhere};
+use crate::http::text::{escape_like, like_anywhere};
 
 diesel::define_sql_function! {
     /// As the index of titles has them.

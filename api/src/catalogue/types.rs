@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use pulso_shared::ids::ProductId;
+use crate::ids::ProductId;
 use serde::Deserialize;
 
-use crate::money::{Currency, PriceMinor};
-use crate::text::{self, text_type};
+use crate::catalogue::money::{Currency, PriceMinor};
+use crate::http::text::{self, text_type};
 
 /// Most pieces an administrator can say there are. With the highest price, their worth still fits.
 const MAX_STOCK: i32 = 1_000_000;
@@ -230,7 +230,7 @@ fn from_hex(digits: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use pulso_shared::ids::ProductId;
+    use crate::ids::ProductId;
 
     use super::{ImageUrl, ProductCursor, Sort, SortKey, Stock};
 

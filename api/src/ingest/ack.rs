@@ -6,7 +6,7 @@ use actix_web::web::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError};
 
 /// How long a caller who asks for the commit waits, ms, unless they say otherwise; and at most.
 const DEFAULT_TIMEOUT_MS: u32 = 5_000;
@@ -81,7 +81,7 @@ mod tests {
     use std::time::Duration;
 
     use super::Ack;
-    use crate::error::ApiError;
+    use crate::http::error::ApiError;
 
     #[test]
     fn the_commit_is_waited_for_only_when_it_is_asked_for() {

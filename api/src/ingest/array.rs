@@ -12,9 +12,9 @@ use super::intake::{Intake, PushItem};
 use super::sent::RejectedItem;
 use super::target::{self, Target, TargetError};
 use super::types::{Item, check};
-use crate::error::{ApiError, FieldError};
-use crate::limits;
-use crate::metrics::count_rejected;
+use crate::http::error::{ApiError, FieldError};
+use crate::http::metrics::count_rejected;
+use crate::http::rate_limit_headers::RateLimitExceeded;
 
 impl Intake<'_> {
     /// Puts the good items into `submission` and returns the bad ones.
@@ -96,7 +96,7 @@ impl Intake<'_> {
         good: BTreeMap<DeviceId, Vec<(usize, Item)>>,
         submission: &mut Submission,
         rejected: &mut Vec<RejectedItem>,
-    ) -> Option<limits::Refusal> {
+    ) -> Option<RateLimitExceeded> {
         let mut reached = None;
         for (device, items) in good {
             let readings = u32::try_from(items.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
@@ -125,7 +125,7 @@ fn at_root(code: &'static str, detail: &str) -> FieldError {
     FieldError { pointer: String::new(), code, detail: detail.to_owned() }
 }
 
-fn limited(refusal: limits::Refusal) -> FieldError {
+fn limited(refusal: RateLimitExceeded) -> FieldError {
     at_root("too_many_requests", &format!("the limit {} is used up", refusal.policy.name))
 }
 

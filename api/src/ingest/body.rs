@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::fields::Bounded;
-use crate::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError};
 
 /// Most items in one request.
 pub const MAX_ITEMS: usize = 1_000;
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_not_json_is_unreadable_as_a_whole() {
         for body in ["", "  ", "{", "[{\"cpu\": NaN}]", "[1,", "nonsense", "{\"cpu\": 1} trailing"] {
-            assert!(matches!(parse(body.as_bytes()), Err(crate::error::ApiError::Unreadable(_))), "{body}");
+            assert!(matches!(parse(body.as_bytes()), Err(crate::http::error::ApiError::Unreadable(_))), "{body}");
         }
     }
 }

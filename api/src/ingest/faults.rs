@@ -7,8 +7,8 @@ use pulso_shared::telemetry::{MAX_METRICS, MetricName, QuantityError, Scalar};
 
 use super::body::{Field, Named, RawMetrics};
 use super::types::TimeRules;
-use crate::error::FieldError;
-use crate::instant;
+use crate::http::error::FieldError;
+use crate::http::timestamp;
 
 /// A device's clock may run ahead of ours by this much.
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
@@ -62,7 +62,7 @@ impl Faults {
             self.add(&field.name, "wrong_type", "must be an RFC 3339 string");
             return None;
         };
-        instant::parse(text).map_err(|error| self.add(&field.name, "invalid", error)).ok()
+        timestamp::parse(text).map_err(|error| self.add(&field.name, "invalid", error)).ok()
     }
 
     pub(super) fn timestamp(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> DateTime<Utc> {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::body::{Field, MAX_ITEMS, Named, RawItem, RawMetrics};
-use crate::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError};
 
 /// The elements of an array, counted to its end but kept only up to [`MAX_ITEMS`]: a huge array costs no memory.
 pub(super) struct Bounded<T> {

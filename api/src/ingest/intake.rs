@@ -10,12 +10,12 @@ use super::body::{Body, RawItem};
 use super::sent::{RejectedItem, Sending, Sent, submit};
 use super::target::{self, Target, TargetError};
 use super::types::{Item, Kind, TimeRules, check};
+use crate::auth::caller::Caller;
+use crate::broker::Lane;
 use crate::devices::DeviceName;
-use crate::error::{ApiError, FieldError};
-use crate::extract::auth::Caller;
-use crate::metrics::count_rejected;
-use crate::publisher::Lane;
-use crate::request::RequestId;
+use crate::http::error::{ApiError, FieldError};
+use crate::http::metrics::count_rejected;
+use crate::http::request_id::RequestId;
 use crate::state::AppState;
 
 /// Everything that decides about an item besides the item.

@@ -13,8 +13,8 @@ use pulso_shared::ids::DeviceId;
 
 use super::body::MAX_ITEMS;
 use super::shared_use::{BudgetKey, BudgetKind, Debts, Use};
-use crate::cache::{Cache, CacheError};
-use crate::limits::{Policy, Refusal};
+use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitPolicy};
+use crate::redis::{RedisClient, RedisError};
 
 /// A backlog may flow at this many times the live rate.
 const BACKLOG_FACTOR: u32 = 10;
@@ -37,7 +37,7 @@ struct Budgets {
 }
 
 struct Budget {
-    policy: Policy,
+    policy: RateLimitPolicy,
     limiter: DefaultKeyedRateLimiter<DeviceId>,
 }
 
@@ -62,7 +62,7 @@ impl IngestLimiter {
     ///
     /// # Errors
     /// When the budget is used up.
-    pub fn take_live(&self, device: DeviceId) -> Result<(), Refusal> {
+    pub fn take_live(&self, device: DeviceId) -> Result<(), RateLimitExceeded> {
         let Some(budgets) = &self.0 else { return Ok(()) };
         budgets.settle((device, BudgetKind::Live));
         let taken = budgets.live.limiter.check_key(&device);
@@ -75,7 +75,7 @@ impl IngestLimiter {
     ///
     /// # Errors
     /// When there is no room for all of them.
-    pub fn take_backlog(&self, device: DeviceId, readings: NonZeroU32) -> Result<(), Refusal> {
+    pub fn take_backlog(&self, device: DeviceId, readings: NonZeroU32) -> Result<(), RateLimitExceeded> {
         let Some(budgets) = &self.0 else { return Ok(()) };
         budgets.settle((device, BudgetKind::Backlog));
         match budgets.backlog.limiter.check_key_n(&device, readings) {
@@ -89,7 +89,7 @@ impl IngestLimiter {
     }
 
     /// Tells what busy devices have used here, and takes off what they used elsewhere, for ever.
-    pub async fn share(&self, cache: &Cache, prefix: &str, now: impl Fn() -> DateTime<Utc>) {
+    pub async fn share(&self, cache: &RedisClient, prefix: &str, now: impl Fn() -> DateTime<Utc>) {
         let Some(budgets) = &self.0 else { return };
         let mut told = Told::default();
         loop {
@@ -132,7 +132,13 @@ impl Budgets {
         self.debts.settle(&budget, |readings| matches!(limiter.check_key_n(&budget.0, readings), Ok(Ok(()))));
     }
 
-    async fn exchange(&self, cache: &Cache, prefix: &str, second: i64, told: &mut Told) -> Result<(), CacheError> {
+    async fn exchange(
+        &self,
+        cache: &RedisClient,
+        prefix: &str,
+        second: i64,
+        told: &mut Told,
+    ) -> Result<(), RedisError> {
         let key = |second: i64, (device, kind): &BudgetKey| format!("{prefix}:use:{second}:{}:{device}", kind.as_str());
         let used = self.used.take(|kind| (self.of(kind).policy.quota.get() / SHARE_FROM).max(1));
         let before: Vec<_> = std::mem::take(&mut told.used).into_iter().collect();
@@ -168,10 +174,10 @@ impl Budget {
     fn new(name: &'static str, rate: NonZeroU32, burst: NonZeroU32) -> Self {
         let window = Duration::from_secs_f64(f64::from(burst.get()) / f64::from(rate.get()));
         let limiter = RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst));
-        Self { policy: Policy { name, quota: burst, window }, limiter }
+        Self { policy: RateLimitPolicy { name, quota: burst, window }, limiter }
     }
 
-    fn refusal(&self, retry_after: Duration) -> Refusal {
-        Refusal { policy: self.policy, retry_after }
+    fn refusal(&self, retry_after: Duration) -> RateLimitExceeded {
+        RateLimitExceeded { policy: self.policy, retry_after }
     }
 }

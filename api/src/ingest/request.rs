@@ -12,12 +12,12 @@ use super::body::{Body, RawItem, parse};
 use super::intake::Intake;
 use super::sent::{Sending, Taken};
 use super::types::Kind;
-use crate::error::ApiError;
-use crate::extract::auth::Caller;
-use crate::extract::body::{MAX_BODY_BYTES, read_body};
-use crate::extract::json::check_content_type;
-use crate::publisher::Lane;
-use crate::request::RequestId;
+use crate::auth::caller::Caller;
+use crate::broker::Lane;
+use crate::http::error::ApiError;
+use crate::http::extract::body::{MAX_BODY_BYTES, read_body};
+use crate::http::extract::json::check_content_type;
+use crate::http::request_id::RequestId;
 use crate::state::AppState;
 
 /// What every ingest handler needs of its request.

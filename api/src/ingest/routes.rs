@@ -11,8 +11,8 @@ use super::documented::{DataResponse, HeartbeatBody, ReadingBody, TelemetryRespo
 use super::request::IngestRequest;
 use super::sent::IngestResponse;
 use super::types::Kind;
-use crate::error::{ApiError, Problem};
-use crate::extract::path::PathId;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::path::PathId;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {

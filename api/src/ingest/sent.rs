@@ -6,10 +6,10 @@ use pulso_shared::ids::DeviceId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::{ApiError, FieldError};
-use crate::fleet::Throughput;
-use crate::metrics::count_rejected;
-use crate::publisher::{Lane, Receipt, Refusal};
+use crate::broker::{Lane, Receipt, Refusal};
+use crate::http::error::{ApiError, FieldError};
+use crate::http::metrics::count_rejected;
+use crate::throughput::Throughput;
 
 /// An item that was not taken.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use pulso_shared::ids::DeviceId;
 
 use super::body::{Field, Named};
+use crate::auth::caller::Caller;
 use crate::devices::{DeviceFacts, DeviceName};
-use crate::error::{ApiError, FieldError};
-use crate::extract::auth::Caller;
+use crate::http::error::{ApiError, FieldError};
 use crate::state::AppState;
 
 /// Why an item has no device.
@@ -66,7 +66,7 @@ pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) ->
 /// When it may not.
 pub fn decide(state: &AppState, caller: Caller, device: Option<DeviceFacts>) -> Result<DeviceId, TargetError> {
     // Deleted a moment ago, and still remembered.
-    let device = device.filter(|device| !state.revocations.contains(device.id.as_uuid()));
+    let device = device.filter(|device| !state.auth.revocations.contains(device.id.as_uuid()));
     match (caller, device) {
         (Caller::Device(own), Some(device)) if device.id == own => Ok(own),
         (Caller::Device(_), _) => Err(TargetError::NotItself),

@@ -8,7 +8,7 @@ use pulso_shared::telemetry::{Heartbeat, Reading};
 
 use super::body::{RawItem, RawMetrics};
 use super::faults::Faults;
-use crate::error::FieldError;
+use crate::http::error::FieldError;
 
 /// What the clock has to say about timestamps.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use actix_web::http::Method;
 use utoipa::openapi::path::PathItem;
 
 use super::{document, pages};
-use crate::health;
-use crate::routes::API_PREFIX;
+use crate::http::API_PREFIX;
+use crate::http::health;
 
 /// An address, and what it takes.
 struct Address {

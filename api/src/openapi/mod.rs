@@ -9,7 +9,8 @@
 mod addresses;
 mod asset;
 #[cfg(test)]
-mod completeness;
+mod completeness_tests;
+mod fallback;
 mod pages;
 
 use actix_web::App;
@@ -19,11 +20,12 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 
-pub use addresses::allowed_methods;
+pub use fallback::unmatched;
 pub use pages::serve;
 
-use crate::error::Problem;
-use crate::routes::{self, API_PREFIX};
+use crate::http::API_PREFIX;
+use crate::http::error::Problem;
+use crate::routes;
 
 /// What the document says besides the routes.
 #[derive(OpenApi)]

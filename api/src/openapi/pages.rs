@@ -9,7 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::asset::{Asset, Freshness};
 use super::document;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// Where the document is.
 const DOCUMENT_PATH: &str = "/api-docs/openapi.json";

@@ -6,7 +6,7 @@ use pulso_shared::amqp::dead_letters::Choice;
 use pulso_shared::ids::DeadLetterId;
 use utoipa::ToSchema;
 
-use crate::extract::json::{Fields, FromFields};
+use crate::http::extract::json::{Fields, FromFields};
 
 /// Most ids in one request: as many as a list can show.
 const MAX_IDS: usize = 1_000;

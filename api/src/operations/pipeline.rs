@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 use super::answer::{PipelineResponse, QueueResponse};
 use super::store;
-use crate::error::ApiError;
-use crate::publisher::{QueueState, QueueStates};
+use crate::broker::{QueueState, QueueStates};
+use crate::http::error::ApiError;
 use crate::state::AppState;
 
 /// Below, the counts are too coarse to be divided by the time.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// A rate over more than this says nothing about now.
 const LONGEST: Duration = Duration::from_secs(600);
-/// The counter of [`crate::metrics::INGEST`], as it is rendered.
+/// The counter of [`crate::http::metrics::INGEST`], as it is rendered.
 const ACCEPTED: &str = "pulso_ingest_accepted_total ";
 
 /// The counts at the last look, from which the next one makes rates.

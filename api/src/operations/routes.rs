@@ -8,11 +8,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::answer::{DeadLetterResponse, PipelineResponse, ReplayResponse};
 use super::body::ReplayBody;
 use super::{dead_letters, pipeline};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthAdmin;
-use crate::extract::json::Json;
-use crate::extract::page::LimitQuery;
-use crate::extract::path::PathId;
+use crate::auth::caller::AuthAdmin;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::json::Json;
+use crate::http::extract::page::LimitQuery;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes.

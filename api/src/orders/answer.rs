@@ -1,7 +1,7 @@
 //! What goes out.
 
+use crate::ids::{OrderId, ProductId, UserId};
 use chrono::{DateTime, Utc};
-use pulso_shared::ids::{OrderId, ProductId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 

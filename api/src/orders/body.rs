@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::types::{IdempotencyKey, OrderStatus};
-use crate::error::ApiError;
-use crate::extract::body::{MAX_BODY_BYTES, read_body};
-use crate::extract::json::{self, Fields, FromFields};
+use crate::http::error::ApiError;
+use crate::http::extract::body::{MAX_BODY_BYTES, read_body};
+use crate::http::extract::json::{self, Fields, FromFields};
 
 /// The header by which a client may send the same request again.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

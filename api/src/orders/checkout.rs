@@ -7,19 +7,19 @@
 
 use std::collections::HashMap;
 
+use crate::ids::{OrderId, ProductId, UserId};
 use chrono::{DateTime, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{OrderId, ProductId, UserId};
 
 use super::body::{KeyedRequest, OrderBody, OrderRequest};
 use super::store::{self, ItemRow};
 use super::types::{OrderStatus, Role};
 use super::{key_store, views};
 use crate::audit::{self, Deed};
+use crate::auth::caller::ACCOUNT_GONE;
 use crate::catalogue::{self, LockedProduct};
-use crate::error::{ApiError, FieldError, violates};
-use crate::extract::auth::ACCOUNT_GONE;
+use crate::http::error::{ApiError, FieldError, violates};
 use crate::state::AppState;
 use crate::{accounts, cart};
 

@@ -1,11 +1,11 @@
 //! The keys of orders, and the answers they got, in PostgreSQL.
 
+use crate::ids::{OrderId, UserId};
+use crate::schema::order_keys;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{OrderId, UserId};
-use pulso_shared::schema::order_keys;
 
 use super::body::KeyedRequest;
 

@@ -1,8 +1,8 @@
 //! An order's next step, in one transaction with all that comes of it.
 
+use crate::ids::{OrderId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use pulso_shared::ids::{OrderId, UserId};
 use serde_json::json;
 
 use super::answer::OrderResponse;
@@ -10,9 +10,9 @@ use super::store::{self, OrderRow};
 use super::types::{OrderStatus, Role};
 use super::{NO_ORDER, views};
 use crate::audit::{self, Deed};
-use crate::error::ApiError;
-use crate::extract::auth::AuthUser;
-use crate::extract::etag::IfMatch;
+use crate::auth::caller::AuthUser;
+use crate::http::error::ApiError;
+use crate::http::extract::etag::IfMatch;
 use crate::state::AppState;
 use crate::{accounts, catalogue, devices};
 

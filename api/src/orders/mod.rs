@@ -19,7 +19,7 @@ mod store;
 mod types;
 mod views;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// For an order that is not there, and for somebody else's.
 const NO_ORDER: ApiError = ApiError::NotFound("order");

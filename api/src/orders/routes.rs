@@ -1,10 +1,10 @@
 //! Orders over HTTP.
 
+use crate::ids::OrderId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, patch, post};
-use pulso_shared::ids::OrderId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::IntoParams;
@@ -15,13 +15,13 @@ use super::body::{OrderBody, OrderRequest, OrderStatusBody};
 use super::store::{self, OrderFilter};
 use super::types::OrderStatus;
 use super::{NO_ORDER, checkout, lifecycle, views};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::{AuthAdmin, AuthUser};
-use crate::extract::etag::{self, IfMatch};
-use crate::extract::json::Json;
-use crate::extract::page::PageQuery;
-use crate::extract::path::PathId;
-use crate::routes::API_PREFIX;
+use crate::auth::caller::{AuthAdmin, AuthUser};
+use crate::http::API_PREFIX;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag::{self, IfMatch};
+use crate::http::extract::json::Json;
+use crate::http::extract::page::PageQuery;
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// Tells an answer that was given before.

@@ -1,13 +1,13 @@
 //! Orders in PostgreSQL.
 
+use crate::ids::{OrderId, ProductId, UserId};
+use crate::schema::{order_items, order_status_changes, orders};
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, Queryable};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{OrderId, ProductId, UserId};
-use pulso_shared::schema::{order_items, order_status_changes, orders};
 
 use super::types::{OrderStatus, Role};
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::ids::OrderId;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
-use pulso_shared::ids::OrderId;
 
 use super::answer::OrderResponse;
 use super::store::{self, OrderRow};

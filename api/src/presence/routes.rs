@@ -3,15 +3,15 @@
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, PresenceRow};
 use super::timeline_routes;
 use super::types::{HealthResponse, PresenceStatus};
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::path::PathId;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::path::PathId;
 use crate::state::AppState;
 
 /// This domain's routes. `all` comes first: an id takes its place otherwise.
@@ -54,7 +54,7 @@ async fn get_health(
     Ok(Json(respond(row, &hearing)))
 }
 
-fn respond(row: PresenceRow, hearing: &Hearing) -> HealthResponse {
+fn respond(row: PresenceRow, hearing: &IngestAvailability) -> HealthResponse {
     HealthResponse {
         server_ulid: row.id,
         server_name: row.name,

@@ -8,11 +8,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::timeline_store;
 use super::timeline_types::{TimelineQuery, TimelineResponse};
 use super::types::PresenceStatus;
-use crate::error::{ApiError, Problem};
-use crate::extract::auth::AuthUser;
-use crate::extract::page::{PageQuery, link_next};
-use crate::extract::path::PathId;
-use crate::history::Cursor;
+use crate::auth::caller::AuthUser;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::page::{PageQuery, TimeCursor as Cursor, link_next};
+use crate::http::extract::path::PathId;
 use crate::presence::store::find_hearing;
 use crate::state::AppState;
 

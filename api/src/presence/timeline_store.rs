@@ -1,12 +1,13 @@
 //! The timeline's queries.
 
+use crate::ids::UserId;
+use crate::schema::{device_state, device_status_changes, devices};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Double, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::ids::{DeviceId, UserId};
-use pulso_shared::schema::{device_state, device_status_changes, devices};
+use pulso_shared::ids::DeviceId;
 
 use super::timeline_types::{ChangeReason, Range, StatusChange, Uptime};
 use super::types::PresenceStatus;

@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
+use crate::db::DbPool;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::db::DbPool;
 use pulso_shared::ids::DeviceId;
 
 use super::Waiter;
 use super::keys::Key;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// Rows asked for in one statement.
 const CHUNK: usize = 10_000;

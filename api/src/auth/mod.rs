@@ -1,0 +1,15 @@
+//! Authentication: access tokens, revocations, secrets, passwords, and the callers that handlers ask for.
+//!
+//! ```text
+//!  request ─▶ caller (Authorization or cookie) ─▶ tokens (signature, expiry) ─▶ revocations (memory; Redis for people)
+//! ```
+
+pub mod caller;
+pub mod cookie;
+mod parts;
+pub mod password;
+pub mod revocations;
+pub mod secret;
+pub mod tokens;
+
+pub use parts::Auth;

@@ -1,0 +1,211 @@
+//! Access tokens (JWT, HS256): what they say, how they are made and read. Whether one still counts is
+//! [`crate::auth::revocations`]' question.
+//!
+//! HS256, because verifying it costs 2 µs where EdDSA costs 40. A device shows the same token for a day, so each thread
+//! remembers the ones it has verified: a tenth of that.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::ids::{CredentialId, SessionId, UserId};
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use pulso_shared::ids::DeviceId;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::config::TokenLives;
+use crate::http::error::ApiError;
+
+/// Who a token speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Subject {
+    /// A person, signed in.
+    User {
+        /// Who.
+        #[serde(rename = "sub")]
+        user_id: UserId,
+        /// By which sign-in.
+        #[serde(rename = "sid")]
+        session_id: SessionId,
+        /// Whether they were an administrator then.
+        #[serde(rename = "adm")]
+        is_admin: bool,
+    },
+    /// A device.
+    Device {
+        /// Which.
+        #[serde(rename = "sub")]
+        device_id: DeviceId,
+        /// By which of its secrets.
+        #[serde(rename = "cid")]
+        credential_id: CredentialId,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    #[serde(flatten)]
+    subject: Subject,
+    iat: i64,
+    exp: i64,
+}
+
+/// Replicas' clocks may differ by this much, s.
+const LEEWAY_S: i64 = 5;
+
+/// Verified tokens a thread remembers: some 300 bytes each. When there are more it begins anew.
+const MOST_REMEMBERED: usize = 8_192;
+
+/// Makes and reads access tokens.
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    header: Header,
+    validation: Validation,
+    lives: TokenLives,
+}
+
+/// A token that was verified.
+#[derive(Debug, Clone, Copy)]
+struct Verified {
+    subject: Subject,
+    /// The last second in which it counts, since 1970.
+    until: i64,
+}
+
+thread_local! {
+    /// By the whole token: what merely resembles one of them is verified like any other.
+    static VERIFIED: RefCell<HashMap<Box<str>, Verified>> = RefCell::default();
+}
+
+impl Tokens {
+    /// Tokens signed with `secret`.
+    #[must_use]
+    pub fn new(secret: &SecretString, lives: TokenLives) -> Self {
+        let bytes = secret.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Compared below, with our own clock, since a remembered token runs out too.
+        validation.validate_exp = false;
+        Self {
+            encoding: EncodingKey::from_secret(bytes),
+            decoding: DecodingKey::from_secret(bytes),
+            header: Header::new(Algorithm::HS256),
+            validation,
+            lives,
+        }
+    }
+
+    /// A token for `subject`, good from `now` for `ttl`.
+    ///
+    /// # Errors
+    /// When it cannot be signed, which would be our own fault.
+    pub fn issue(&self, subject: Subject, now: DateTime<Utc>, ttl: Duration) -> Result<String, ApiError> {
+        let iat = now.timestamp();
+        let exp = iat.saturating_add_unsigned(ttl.as_secs());
+        encode(&self.header, &Claims { subject, iat, exp }, &self.encoding)
+            .map_err(|error| ApiError::Internal(Box::new(error)))
+    }
+
+    /// What a page has to send along with a cookie of this session (a signature of the session's id): another page,
+    /// whose requests the browser adds the cookie to, cannot know it.
+    ///
+    /// # Errors
+    /// When it cannot be made, which would be our own fault.
+    pub fn csrf_token(&self, session: SessionId) -> Result<String, ApiError> {
+        // No JWT's signature: what a JWT signs has a dot and no colon.
+        let message = format!("csrf:{session}");
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, Algorithm::HS256);
+        signature.map_err(|error| ApiError::Internal(Box::new(error)))
+    }
+
+    /// Who a token speaks for, if its signature is ours and its time has not run out.
+    #[must_use]
+    pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Subject> {
+        let remembered = VERIFIED.with_borrow(|verified| verified.get(token).copied());
+        let verified = match remembered {
+            Some(verified) => verified,
+            None => {
+                let verified = self.verify(token)?;
+                remember(token, verified);
+                verified
+            }
+        };
+        (now.timestamp() <= verified.until).then_some(verified.subject)
+    }
+
+    /// A token lives as long as it says, but no longer than tokens of its kind live now: revocations are kept for that
+    /// long, so one made when they lived longer must not outlive its revocation.
+    fn verify(&self, token: &str) -> Option<Verified> {
+        let claims = decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        let life = match claims.subject {
+            Subject::User { .. } => self.lives.user_s,
+            Subject::Device { .. } => self.lives.device_s,
+        };
+        let until = claims.exp.min(claims.iat.saturating_add(i64::from(life))).saturating_add(LEEWAY_S);
+        Some(Verified { subject: claims.subject, until })
+    }
+}
+
+fn remember(token: &str, verified: Verified) {
+    VERIFIED.with_borrow_mut(|all| {
+        if all.len() >= MOST_REMEMBERED {
+            all.clear();
+        }
+        all.insert(token.into(), verified);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::ids::CredentialId;
+    use chrono::{DateTime, TimeDelta};
+    use pulso_shared::ids::DeviceId;
+
+    use super::{Subject, TokenLives, Tokens};
+
+    fn tokens(device_s: u32) -> Tokens {
+        Tokens::new(&"x".repeat(32).into(), TokenLives { user_s: 900, device_s })
+    }
+
+    fn subject() -> Subject {
+        Subject::Device { device_id: DeviceId::generate(), credential_id: CredentialId::generate() }
+    }
+
+    #[test]
+    fn a_token_counts_until_its_time_has_run_out_also_when_it_is_remembered() {
+        let (tokens, subject, now) = (tokens(3_600), subject(), DateTime::UNIX_EPOCH);
+        let token = tokens.issue(subject, now, Duration::from_secs(60)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(tokens.read(&token, now + TimeDelta::seconds(65)), Some(subject));
+            assert_eq!(tokens.read(&token, now + TimeDelta::seconds(66)), None);
+        }
+    }
+
+    #[test]
+    fn a_token_made_when_they_lived_longer_lives_no_longer_than_they_do_now() {
+        let (subject, now) = (subject(), DateTime::UNIX_EPOCH);
+        let token = tokens(86_400).issue(subject, now, Duration::from_secs(86_400)).unwrap();
+        assert_eq!(tokens(3_600).read(&token, now + TimeDelta::seconds(3_606)), None);
+    }
+
+    #[test]
+    fn a_token_that_was_tampered_with_counts_for_nobody() {
+        let (tokens, subject, now) = (tokens(3_600), subject(), DateTime::UNIX_EPOCH);
+        let token = tokens.issue(subject, now, Duration::from_secs(60)).unwrap();
+        assert_eq!(tokens.read(&token, now), Some(subject));
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        let (header, claims) = head.split_once('.').unwrap();
+        let other = tokens.issue(self::subject(), now, Duration::from_secs(60)).unwrap();
+        let other_claims = other.split('.').nth(1).unwrap();
+        for forged in
+            [format!("{header}.{other_claims}.{signature}"), format!("{header}.{claims}."), token.to_lowercase()]
+        {
+            assert_eq!(tokens.read(&forged, now), None, "{forged}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A body that is JSON or a form (`application/x-www-form-urlencoded`), by its own word.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::future::LocalBoxFuture;
+
+use super::body::{MAX_BODY_BYTES, read_body};
+use super::json::{FromFields, check_content_type, from_object, parse};
+use crate::http::error::ApiError;
+
+/// A body of type `T`, in either form.
+pub struct JsonOrForm<T>(pub T);
+
+impl<T: FromFields + 'static> FromRequest for JsonOrForm<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let checked = if is_form { Ok(()) } else { check_content_type(request) };
+        let bytes = read_body(request, payload, MAX_BODY_BYTES);
+        Box::pin(async move {
+            checked?;
+            let bytes = bytes.await?;
+            if is_form { parse_form(&bytes) } else { parse(&bytes) }.map(Self)
+        })
+    }
+}
+
+fn parse_form<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
+    let not_a_form = || ApiError::Unreadable("The body is not a form.".into());
+    let text = std::str::from_utf8(bytes).map_err(|_| not_a_form())?;
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(text).map_err(|_| not_a_form())?;
+    from_object(pairs.into_inner().into_iter().map(|(name, value)| (name, value.into())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_form;
+    use crate::http::extract::json::{Fields, FromFields};
+
+    struct Pair(String, Option<String>);
+
+    impl FromFields for Pair {
+        fn from_fields(fields: &mut Fields) -> Option<Self> {
+            let (first, second) = (fields.required("a"), fields.optional("b"));
+            Some(Self(first?, second))
+        }
+    }
+
+    #[test]
+    fn a_form_is_decoded() {
+        let pair: Pair = parse_form(b"a=x%40y+z&c=ignored").unwrap();
+        assert_eq!((pair.0.as_str(), pair.1), ("x@y z", None));
+        assert!(parse_form::<Pair>(b"b=only").is_err());
+        assert!(parse_form::<Pair>(b"a=\xff").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! A JSON body, read and checked: all of its faults are told at once.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde_json::Value;
+
+use super::body::{MAX_BODY_BYTES, read_body};
+pub use super::fields::{Fields, FromFields, from_object};
+use crate::http::error::ApiError;
+
+/// A body of type `T`.
+pub struct Json<T>(pub T);
+
+impl<T: FromFields + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let checked = check_content_type(request);
+        let bytes = read_body(request, payload, MAX_BODY_BYTES);
+        Box::pin(async move {
+            checked?;
+            let bytes = bytes.await?;
+            if T::MAY_BE_EMPTY && bytes.is_empty() {
+                return from_object(serde_json::Map::new()).map(Self);
+            }
+            parse(&bytes).map(Self)
+        })
+    }
+}
+
+/// Reads a `T` from a JSON text.
+///
+/// # Errors
+/// 400 for what is not a JSON object, 422 with everything that is wrong in it.
+pub fn parse<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
+    let value = serde_json::from_slice(bytes)
+        .map_err(|error| ApiError::Unreadable(format!("The body is not valid JSON: {error}.")))?;
+    let Value::Object(object) = value else {
+        return Err(ApiError::Unreadable("The body must be a JSON object.".into()));
+    };
+    from_object(object)
+}
+
+/// Refuses a body that says it is something other than JSON.
+///
+/// # Errors
+/// 415. A body that does not say what it is passes: many small devices do not.
+pub fn check_content_type(request: &HttpRequest) -> Result<(), ApiError> {
+    use actix_web::HttpMessage;
+    let content_type = request.content_type();
+    let essence_is_json = content_type.eq_ignore_ascii_case("application/json") || content_type.ends_with("+json");
+    if content_type.is_empty() || essence_is_json {
+        Ok(())
+    } else {
+        Err(ApiError::UnsupportedMediaType("Send application/json."))
+    }
+}

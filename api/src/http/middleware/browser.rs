@@ -1,0 +1,26 @@
+//! Responses to everything but ingest: headers that keep browsers safe, and compression.
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+
+use super::errors::call;
+use super::{compression, security_headers};
+use crate::config::WebConfig;
+use crate::http::client_address::is_tls;
+use crate::http::request_id::RequestId;
+
+/// Calls the handler and completes its response.
+pub async fn protect<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    id: &RequestId,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let encoding = compression::wanted(&request);
+    let is_tls = request.app_data::<Data<WebConfig>>().is_some_and(|web| is_tls(request.head(), web));
+    let mut response = call(request, next, id).await?;
+    security_headers::insert(response.headers_mut(), is_tls);
+    Ok(compression::compress(response, encoding))
+}

@@ -1,0 +1,148 @@
+//! Tests only: that the document says all there is to say of each operation, and that the router has no route which the
+//! document lacks. (That the document has none which the router lacks is tested with the routes.)
+
+use std::collections::BTreeSet;
+
+use actix_web::dev::ResourceDef;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, HttpRequest, HttpResponse, web};
+use serde_json::Value;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::document;
+use crate::http::API_PREFIX;
+use crate::routes::configure;
+
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// Every operation of the document: method, path without the prefix, and what is said of it.
+fn operations() -> Vec<(Method, String, Value)> {
+    let document = serde_json::to_value(document()).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in METHODS {
+            if let Some(operation) = item.get(method.as_str().to_lowercase()) {
+                operations.push((method, path.strip_prefix(API_PREFIX).unwrap().to_owned(), operation.clone()));
+            }
+        }
+    }
+    operations
+}
+
+/// The patterns of all resources that the router has, as its own description lists them.
+fn patterns_in(description: &str) -> BTreeSet<String> {
+    let after = |marker| description.split(marker).skip(1);
+    let single = after("patterns: Single(\"").filter_map(|rest| rest.split('"').next());
+    let lists = after("patterns: List([").filter_map(|rest| rest.split(']').next());
+    let listed = lists.flat_map(|list| list.split('"').skip(1).step_by(2));
+    single.chain(listed).filter(|pattern| !pattern.is_empty()).map(str::to_owned).collect()
+}
+
+#[actix_web::test]
+async fn the_router_and_the_document_have_the_same_routes() {
+    let describe = |request: HttpRequest| async move {
+        HttpResponse::build(StatusCode::IM_A_TEAPOT).body(format!("{:?}", request.resource_map()))
+    };
+    let routes = |services: &mut web::ServiceConfig| configure(&mut ServiceConfig::new(services));
+    let app = init_service(App::new().configure(routes).default_service(web::to(describe))).await;
+    let nowhere = call_service(&app, TestRequest::with_uri("/no/such/address/at/all").to_request()).await;
+    assert_eq!(nowhere.status(), StatusCode::IM_A_TEAPOT);
+    let patterns = patterns_in(std::str::from_utf8(&read_body(nowhere).await).unwrap());
+    let documented: Vec<_> = operations().into_iter().map(|(method, path, _)| (method, path)).collect();
+    assert!(documented.len() > 30, "the document was not read");
+    assert_eq!(patterns, documented.iter().map(|(_, path)| path.clone()).collect());
+    for pattern in &patterns {
+        let address = pattern.replace('{', "01JD3ZK8M4T0Q2V6X9Y7B5C1RA").replace('}', "");
+        for method in METHODS {
+            // `/devices/export` is also a `/devices/{id}`: any of both may answer it.
+            let is_documented = documented
+                .iter()
+                .any(|(known, path)| *known == method && ResourceDef::new(path.as_str()).is_match(&address));
+            let asked = TestRequest::with_uri(&address).method(method.clone()).to_request();
+            let status = call_service(&app, asked).await.status();
+            let is_answered = ![StatusCode::IM_A_TEAPOT, StatusCode::METHOD_NOT_ALLOWED].contains(&status);
+            assert_eq!(is_answered, is_documented, "{method} {pattern}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_says_what_it_does_takes_and_answers() {
+    let mut missing = Vec::new();
+    for (method, path, operation) in operations() {
+        let mut need = |there: bool, what: &str| {
+            if !there {
+                missing.push(format!("{method} {path}: {what}"));
+            }
+        };
+        need(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "a summary");
+        need(operation["tags"].as_array().is_some_and(|tags| tags.len() == 1), "one tag");
+        let responses = operation["responses"].as_object().unwrap();
+        need(responses.contains_key("default"), "its errors' shape");
+        let successes: Vec<_> = responses.iter().filter(|(status, _)| status.starts_with('2')).collect();
+        need(!successes.is_empty(), "a 2xx");
+        for (status, response) in successes {
+            let content = response["content"].as_object();
+            let has_schema = content.is_some_and(|content| content.values().all(|body| body.get("schema").is_some()));
+            need(has_schema || status == "204", "a body's schema in every 2xx but 204");
+        }
+        let is_listed = |status: &str| responses.contains_key(status) || responses.contains_key("4XX");
+        let takes_a_token = operation.get("security").is_some_and(|security| security != &Value::Array(Vec::new()));
+        need(!takes_a_token || is_listed("401"), "401");
+        need(!path.contains("{id}") || is_listed("404"), "404");
+        need(operation.get("requestBody").is_none() || is_listed("422"), "422");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let described = parameter["description"].as_str().is_some_and(|text| !text.is_empty());
+            need(described, &format!("a description of {}", parameter["name"]));
+        }
+        for placeholder in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let is_named =
+                parameters.clone().any(|parameter| parameter["in"] == "path" && parameter["name"] == placeholder);
+            need(is_named, &format!("the path's {placeholder}"));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Whether a schema, or what it refers to, shows an example: of the whole, or of a property at least.
+fn has_example(schema: &Value, schemas: &Value) -> bool {
+    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+        return has_example(&schemas[name], schemas);
+    }
+    let on_its_own = ["example", "examples", "default", "enum", "const"].iter().any(|key| schema.get(key).is_some());
+    let of_parts = ["allOf", "oneOf", "anyOf"].iter().filter_map(|key| schema[key].as_array());
+    let mut of_parts = of_parts.flatten().filter(|part| part["type"] != "null").peekable();
+    let by_parts = of_parts.peek().is_some() && of_parts.all(|part| has_example(part, schemas));
+    let by_properties = schema["properties"]
+        .as_object()
+        .is_some_and(|properties| properties.values().any(|property| has_example(property, schemas)));
+    on_its_own || by_parts || by_properties || (schema["type"] == "array" && has_example(&schema["items"], schemas))
+}
+
+#[test]
+fn every_body_has_an_example() {
+    let document = serde_json::to_value(document()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    let mut missing = BTreeSet::new();
+    for (method, path, operation) in operations() {
+        let answers = operation["responses"].as_object().unwrap().iter();
+        let answers = answers.filter(|(status, _)| status.starts_with('2')).map(|(_, response)| &response["content"]);
+        for content in answers.chain([&operation["requestBody"]["content"]]) {
+            for body in content.as_object().into_iter().flatten().map(|(_, body)| body) {
+                let shown = body.get("example").is_some() || body.get("examples").is_some();
+                if !shown && !has_example(&body["schema"], schemas) {
+                    missing.insert(format!("{method} {path}: {}", body["schema"]));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn the_routers_own_description_is_read() {
+    let description = r#"ResourceDef { patterns: Single("/a/{id}"), x }, ResourceDef { patterns: List(["/b", "/c"]) }"#;
+    assert_eq!(patterns_in(description), BTreeSet::from(["/a/{id}", "/b", "/c"].map(str::to_owned)));
+}

@@ -1,0 +1,28 @@
+//! What devices use of their budgets, summed over all replicas.
+
+use std::time::Duration;
+
+use deadpool_redis::redis;
+
+use super::{RedisClient, RedisError, within_time};
+
+/// Sums are read a second after they were written.
+const KEPT_FOR: Duration = Duration::from_secs(10);
+
+impl RedisClient {
+    /// Adds to sums, and reads others, which may have no value yet; all in one round trip.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn exchange_use(&self, add: &[(String, u32)], read: &[String]) -> Result<Vec<Option<u32>>, RedisError> {
+        let mut commands = redis::pipe();
+        for (key, readings) in add {
+            commands.incr(key, *readings).ignore();
+            commands.expire(key, i64::try_from(KEPT_FOR.as_secs()).unwrap_or(i64::MAX)).ignore();
+        }
+        for key in read {
+            commands.get(key);
+        }
+        within_time(async { Ok(commands.query_async(&mut self.pool.get().await?).await?) }).await
+    }
+}
