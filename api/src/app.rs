@@ -61,7 +61,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> {
     let clock = Clock::system();
-    let db = db::connect(&config.database)?;
+    let db = db::connect(&config.database, config.database_pool_size)?;
     let redis = RedisClient::new(&config.redis_url)?;
     let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
     let auth = Auth {
@@ -145,7 +145,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
     let workers = state.config.http_threads();
     let server = HttpServer::new(move || {
         let limits = PublishLimits {
-            timeout: state.config.ingest.publish_timeout(),
+            timeout: state.config.ingest.publish_timeout,
             buffer_bytes: state.config.ingest.publish_buffer_bytes,
         };
         App::new()

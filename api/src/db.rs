@@ -28,13 +28,13 @@ const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30s";
 ///
 /// # Errors
 /// When the pool's configuration is inconsistent.
-pub fn connect(config: &DatabaseConfig) -> Result<DbPool, BuildError> {
+pub fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildError> {
     let mut setup = ManagerConfig::default();
     setup.custom_setup = Box::new(|url| Box::pin(establish(url)));
     let url = config.database_url.expose_secret();
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, setup);
     Pool::builder(manager)
-        .max_size(config.database_pool_size)
+        .max_size(pool_size)
         .wait_timeout(Some(ACQUIRE_TIMEOUT))
         .create_timeout(Some(ACQUIRE_TIMEOUT))
         .recycle_timeout(Some(ACQUIRE_TIMEOUT))

@@ -20,6 +20,7 @@ mod database;
 mod process;
 mod proxy;
 mod pulso;
+pub mod settings;
 mod wait;
 
 pub use broker::{Broker, DeadLetter};
