@@ -15,7 +15,7 @@ use pulso_shared::shutdown::Shutdown;
 use crate::auth::Auth;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
-use crate::broker::{Lane, PublishLimits, Publisher};
+use crate::broker::{BatchingPublisher, BrokerAdmin, PublishLimits, Publisher};
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
@@ -23,11 +23,11 @@ use crate::history::Answers;
 use crate::http::error::ApiError;
 use crate::http::health::{self, Readiness};
 use crate::http::middleware::{cors, observe};
-use crate::ingest::{IngestLimiter, StoredWatch};
+use crate::ingest::{IngestParts, IngestThread, StoredWatch};
 use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
 use crate::state::AppState;
-use crate::{accounts, openapi, presence, routes};
+use crate::{accounts, openapi, presence, routes, throughput};
 
 /// A failure to start, told to the operator.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -61,32 +61,35 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
     let clock = Clock;
     let db = db::connect(&config.database)?;
     let redis = RedisClient::new(&config.redis_url)?;
-    let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
+    let topology = Topology::new(&config.broker);
+    let (publisher, connect) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
+    tokio::spawn(connect);
+    let (stored_watch, watch) = StoredWatch::new(db.clone(), shutdown);
+    tokio::spawn(watch);
     let auth = Auth {
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         redis: redis.clone(),
         clock,
     };
+    let (auth, devices) = (Data::new(auth), Data::new(DeviceRegistry::new(db.clone())));
+    let ingest = IngestParts::new(&config, clock, auth.clone(), devices.clone(), stored_watch);
     Ok(AppState {
         clock,
         rate_limiter: Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix)),
         readiness: Data::new(readiness(&db, &redis, &publisher)),
         redis: Data::new(redis),
-        auth: Data::new(auth),
-        devices: Data::new(DeviceRegistry::new(db.clone())),
-        limiter: Data::new(IngestLimiter::new(config.ingest.ingest_max_hz)),
-        given_timestamps: Data::default(),
-        stored_watch: Data::new(StoredWatch::start(db.clone(), shutdown)),
-        throughput: Data::default(),
+        auth,
+        devices,
+        ingest: Data::new(ingest),
         answers: Data::new(Answers::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
+        broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
         pipeline_samples: Data::default(),
         metrics: Data::new(metrics::install()?),
         db: Data::new(db),
         auth_config: Data::new(config.auth.clone()),
         web_config: Data::new(config.web.clone()),
-        ingest_config: Data::new(config.ingest.clone()),
         config: Data::new(config),
     })
 }
@@ -123,15 +126,15 @@ async fn load_revocations(state: &AppState) {
 
 fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
     tokio::spawn(state.auth.revocations.clone().keep_fresh(DbPool::clone(&state.db), state.clock));
-    let limits = state.clone();
+    let limits = state.ingest.clone();
     tokio::spawn(async move { limits.limiter.sweep().await });
-    let shared = state.clone();
+    let parts = state.clone();
     tokio::spawn(async move {
-        shared.limiter.share(&shared.redis, &shared.config.broker.queue_prefix, || shared.clock.now()).await;
+        parts.ingest.limiter.reconcile(&parts.redis, &parts.config.broker.queue_prefix, parts.clock).await;
     });
     tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
-    let counts = state.clone();
-    tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
+    let parts = state.clone();
+    tokio::spawn(async move { throughput::keep_written(parts.publisher.accepted(), &parts.db, parts.clock).await });
 }
 
 async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {
@@ -144,7 +147,10 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
         App::new()
             .app_data(state.clone())
             .configure(|services| state.provide(services))
-            .app_data(Lane::open(Publisher::clone(&state.publisher), limits))
+            .app_data(IngestThread::new(
+                state.ingest.clone(),
+                BatchingPublisher::start(Publisher::clone(&state.publisher), limits),
+            ))
             .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
             .wrap(from_fn(rate_limit::admit))
             .wrap(from_fn(observe))

@@ -9,6 +9,7 @@ pub mod middleware;
 pub mod rate_limit_headers;
 pub mod request_id;
 pub mod text;
+pub mod thread_counts;
 pub mod timestamp;
 
 /// Where the documented form of every route lives; older clients use the root.

@@ -48,7 +48,7 @@ async fn beat(state: &AppState, claim: Option<Beat>) -> bool {
     let Ok(mut connection) = state.db.get().await else { return false };
     let answers = sql_query("SELECT 1").execute(&mut connection).await.is_ok();
     drop(connection);
-    answers && state.publisher.publish_beat(claim).await
+    answers && state.publisher.publish_probe(claim).await
 }
 
 /// A time without interruption.

@@ -14,7 +14,7 @@ impl RedisClient {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn exchange_use(&self, add: &[(String, u32)], read: &[String]) -> Result<Vec<Option<u32>>, RedisError> {
+    pub async fn exchange_usage(&self, add: &[(String, u32)], read: &[String]) -> Result<Vec<Option<u32>>, RedisError> {
         let mut commands = redis::pipe();
         for (key, readings) in add {
             commands.incr(key, *readings).ignore();

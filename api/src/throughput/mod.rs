@@ -6,9 +6,9 @@
 //!                                                                  └◀ the broker: how much waits
 //! ```
 
+mod recorder;
 pub mod routes;
 mod store;
-mod tally;
 mod types;
 
-pub use tally::Throughput;
+pub use recorder::keep_written;
