@@ -10,6 +10,7 @@ use crate::config::{ApiConfig, AuthConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
 use crate::history::Answers;
+use crate::http::extract::body::LargeBodies;
 use crate::http::health::Readiness;
 use crate::ingest::IngestParts;
 use crate::operations::PipelineSamples;
@@ -45,8 +46,10 @@ pub struct AppState {
     pub publisher: Data<Publisher>,
     /// Queue depths and dead letters.
     pub broker: Data<BrokerAdmin>,
-    /// The pipeline's counts when they were last read.
+    /// The pipeline's counts at the last request for its rates.
     pub pipeline_samples: Data<PipelineSamples>,
+    /// Permits for large bodies that arrive slowly.
+    pub large_bodies: LargeBodies,
     /// What `/readyz` asks.
     pub readiness: Data<Readiness>,
     /// What `/metrics` shows.
@@ -71,6 +74,7 @@ impl AppState {
             .app_data(self.publisher.clone())
             .app_data(self.broker.clone())
             .app_data(self.pipeline_samples.clone())
+            .app_data(self.large_bodies.clone())
             .app_data(self.readiness.clone())
             .app_data(self.metrics.clone());
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ids::UserId;
 use actix_web::web::Data;
+use pulso_shared::supervisor::Supervisor;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::login_names::LoginNames;
@@ -33,14 +34,14 @@ struct Administrator {
 ///
 /// # Errors
 /// When the configured name or password breaks the rules for accounts.
-pub async fn ensure_administrator(state: &Data<AppState>) -> Result<(), String> {
+pub async fn ensure_administrator(state: &Data<AppState>, supervisor: &mut Supervisor) -> Result<(), String> {
     let Some(administrator) = configured(state)? else {
         return Ok(());
     };
     if tokio::time::timeout(PATIENCE, keep_trying(state, &administrator, RETRY_SOON)).await.is_err() {
         tracing::warn!("starting without the database; the administrator is made as soon as it is there");
         let state = state.clone();
-        tokio::spawn(async move { keep_trying(&state, &administrator, RETRY_LATER).await });
+        supervisor.spawn_once("administrator", async move { keep_trying(&state, &administrator, RETRY_LATER).await });
     }
     Ok(())
 }

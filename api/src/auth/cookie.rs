@@ -19,7 +19,6 @@ pub const CSRF_MISSING: ApiError =
     ApiError::Forbidden("Signed in by cookie, this needs the header X-CSRF-Token with the token from the sign-in.");
 
 /// A cookie's value.
-#[must_use]
 pub fn named<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     let mut pairs = cookies.filter_map(|pair| pair.trim().split_once('='));
@@ -27,13 +26,11 @@ pub fn named<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Whether the request has any of our cookies that sign in.
-#[must_use]
 pub fn has_session(headers: &HeaderMap) -> bool {
     named(headers, ACCESS).is_some() || named(headers, REFRESH).is_some()
 }
 
 /// Whether the header shows `token`.
-#[must_use]
 pub fn shows_csrf_token(headers: &HeaderMap, token: &str) -> bool {
     let shown = headers.get(X_CSRF_TOKEN).is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(token.as_bytes())));
     shown && !token.is_empty()

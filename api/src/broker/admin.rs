@@ -9,8 +9,8 @@ use std::time::Duration;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection};
-use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
-use pulso_shared::amqp::dead_letters::{Choice, Desk, DeskError, Listing, Replayed};
+use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
+use pulso_shared::amqp::dead_letters::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::ids::DeadLetterId;
 use secrecy::SecretString;
@@ -48,7 +48,7 @@ impl BrokerAdmin {
     }
 
     pub async fn queue_depths(&self) -> Result<QueueDepths, ApiError> {
-        let connection = connection::open(&self.url, "pulso-api queues").await.map_err(unavailable)?;
+        let connection = connect::open(&self.url, "pulso-api queues").await.map_err(unavailable)?;
         let depths = self.queue_depths_on(&connection).await.map_err(unavailable);
         // Whether it is closed well or not, its end is the same.
         let _ = within_time(connection.close(200, "done".into())).await;
@@ -91,8 +91,8 @@ impl BrokerAdmin {
         if deleted == 0 { Err(ApiError::NotFound("dead letter")) } else { Ok(()) }
     }
 
-    async fn browse(&self) -> Result<Desk, DeskError> {
-        Desk::open(&self.url, self.topology.clone()).await
+    async fn browse(&self) -> Result<DeadLetterBrowser, BrowseError> {
+        DeadLetterBrowser::open(&self.url, self.topology.clone()).await
     }
 }
 
@@ -102,8 +102,8 @@ async fn depth(channel: &Channel, queue: ShortString) -> Result<QueueDepth, Conn
     Ok(QueueDepth { messages: queue.message_count(), consumers: queue.consumer_count() })
 }
 
-impl From<DeskError> for ApiError {
-    fn from(error: DeskError) -> Self {
+impl From<BrowseError> for ApiError {
+    fn from(error: BrowseError) -> Self {
         unavailable(error)
     }
 }

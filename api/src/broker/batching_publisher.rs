@@ -35,6 +35,27 @@ pub struct PublishLimits {
     pub buffer_bytes: usize,
 }
 
+/// Notices when the loop of a thread's publisher ends: its requests would wait in vain.
+#[derive(Clone)]
+pub struct BatchingWatch(Arc<Notify>);
+
+impl BatchingWatch {
+    /// A watch, and a task that ends when a loop does.
+    pub fn new() -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let ended = Arc::new(Notify::new());
+        (Self(Arc::clone(&ended)), async move { ended.notified().await })
+    }
+}
+
+/// Held by a loop; dropped with it, also when it panics.
+struct Running(BatchingWatch);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.notify_one();
+    }
+}
+
 /// Publishes the submissions of one HTTP thread. Not `Send`: everything that waits on it runs on that thread.
 #[derive(Clone)]
 pub struct BatchingPublisher(Rc<Inner>);
@@ -61,7 +82,7 @@ struct Queue {
 
 impl BatchingPublisher {
     /// Starts in the current thread; it runs as long as the thread's event loop.
-    pub fn start(publisher: Publisher, limits: PublishLimits) -> Self {
+    pub fn start(publisher: Publisher, limits: PublishLimits, watch: BatchingWatch) -> Self {
         let inner = Rc::new(Inner {
             queue: RefCell::default(),
             submitted: Notify::new(),
@@ -70,7 +91,7 @@ impl BatchingPublisher {
             limits,
             accepted: publisher.accepted_counter(),
         });
-        actix_web::rt::spawn(run(Rc::clone(&inner), publisher));
+        actix_web::rt::spawn(run(Rc::clone(&inner), publisher, Running(watch)));
         Self(inner)
     }
 
@@ -188,7 +209,7 @@ impl Inner {
     }
 }
 
-async fn run(inner: Rc<Inner>, publisher: Publisher) {
+async fn run(inner: Rc<Inner>, publisher: Publisher, _running: Running) {
     let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
     loop {
         // Never closed, so there is always a permit.

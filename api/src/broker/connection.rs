@@ -8,10 +8,10 @@ use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
-use pulso_shared::amqp::beat::{self, Beat};
-use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
+use pulso_shared::amqp::watermark::{self, WatermarkProbe};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ pub struct PublishConnection {
     idle_channels: Mutex<Vec<Channel>>,
     exchange: ShortString,
     routing_key: ShortString,
-    beat_key: ShortString,
+    probe_key: ShortString,
     store_queue: ShortString,
     properties: BasicProperties,
     /// Notified when something happened that a new connection (which declares the topology again) may mend.
@@ -48,7 +48,7 @@ pub struct PublishConnection {
 
 impl PublishConnection {
     pub async fn open(url: &SecretString, topology: &Topology) -> Result<Self, ConnectionError> {
-        let connection = connection::open(url, "pulso-api publisher").await?;
+        let connection = connect::open(url, "pulso-api publisher").await?;
         topology.declare(&connection).await?;
         let properties = BasicProperties::default()
             .with_type(MESSAGE_TYPE.into())
@@ -59,7 +59,7 @@ impl PublishConnection {
             idle_channels: Mutex::default(),
             exchange: topology.telemetry_exchange(),
             routing_key: topology.telemetry_key(),
-            beat_key: topology.beat_key(),
+            probe_key: topology.watermark_key(),
             store_queue: topology.store_queue(),
             properties,
             doubted: Notify::new(),
@@ -81,12 +81,12 @@ impl PublishConnection {
     }
 
     /// Publishes a watermark probe; without a claim the message only shows that one could be published.
-    pub async fn publish_probe(&self, claim: Option<Beat>) -> Option<Outcome> {
+    pub async fn publish_probe(&self, claim: Option<WatermarkProbe>) -> Option<Outcome> {
         let properties = match claim {
             Some(claim) => self.properties.clone().with_headers(claim.to_headers()),
             None => self.properties.clone(),
         };
-        self.publish(beat::BODY, self.beat_key.clone(), properties).await
+        self.publish(watermark::BODY, self.probe_key.clone(), properties).await
     }
 
     /// One attempt; `None` when the connection broke under it.

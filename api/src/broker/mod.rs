@@ -23,6 +23,6 @@ mod publisher;
 pub use accepted::AcceptedCounts;
 pub use admin::{BrokerAdmin, QueueDepth};
 pub use batch::Receipt;
-pub use batching_publisher::{BatchingPublisher, PublishLimits};
+pub use batching_publisher::{BatchingPublisher, BatchingWatch, PublishLimits};
 pub use outcome::PublishError;
 pub use publisher::Publisher;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulso_shared::amqp::beat::Beat;
 use pulso_shared::amqp::topology::Topology;
+use pulso_shared::amqp::watermark::WatermarkProbe;
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -57,7 +57,7 @@ impl Publisher {
 
     /// Publishes a watermark probe behind the data, once: `true` when it was confirmed. Without a claim the message only
     /// shows that one could be published.
-    pub async fn publish_probe(&self, claim: Option<Beat>) -> bool {
+    pub async fn publish_probe(&self, claim: Option<WatermarkProbe>) -> bool {
         let Some(connection) = self.connection.borrow().clone() else { return false };
         connection.publish_probe(claim).await == Some(Outcome::Confirmed)
     }

@@ -18,10 +18,10 @@ use crate::state::AppState;
 /// 404.
 pub async fn find(state: &AppState, owner: UserId, id: DeviceId) -> Result<DeviceResponse, ApiError> {
     let mut connection = state.db.get().await?;
-    let hearing = presence::hearing(&mut connection, state.clock.now()).await?;
+    let availability = presence::availability(&mut connection, state.clock.now()).await?;
     let device = store::find_device(&mut connection, owner, id).await?.ok_or(NO_DEVICE)?;
     let latest = history::list_latest(&mut connection, &[id]).await?.remove(&id);
-    Ok(DeviceResponse::new(device, latest, &hearing))
+    Ok(DeviceResponse::new(device, latest, &availability))
 }
 
 /// A page of devices as they are now.
@@ -35,13 +35,14 @@ pub async fn list(
     page: &Page<DeviceId>,
 ) -> Result<Vec<DeviceResponse>, ApiError> {
     let mut connection = state.db.get().await?;
-    let hearing = presence::hearing(&mut connection, state.clock.now()).await?;
-    let rows = store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), &hearing).await?;
+    let availability = presence::availability(&mut connection, state.clock.now()).await?;
+    let rows =
+        store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), &availability).await?;
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let mut latest = history::list_latest(&mut connection, &ids).await?;
     let mut answer = |row: DeviceRow| {
         let latest = latest.remove(&row.id);
-        DeviceResponse::new(row, latest, &hearing)
+        DeviceResponse::new(row, latest, &availability)
     };
     Ok(rows.into_iter().map(&mut answer).collect())
 }

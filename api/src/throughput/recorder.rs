@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use pulso_shared::clock::Clock;
-use pulso_shared::tally::{FLUSH_EVERY, slot_of};
+use pulso_shared::throughput::{FLUSH_EVERY, slot_of};
 use ulid::Ulid;
 use uuid::Uuid;
 

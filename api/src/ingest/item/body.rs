@@ -25,9 +25,6 @@ pub enum Body<'a> {
 }
 
 /// Reads a body that is one item or an array of items.
-///
-/// # Errors
-/// 400 for what is not JSON, or neither an object nor an array; 422 for more than [`MAX_ITEMS`].
 pub fn parse(bytes: &[u8]) -> Result<Body<'_>, ApiError> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => parse_single(bytes).map(Body::Single),
