@@ -3,27 +3,7 @@
 use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
-use metrics::{Counter, Histogram, counter, histogram};
-
-/// What happens to readings on their way to the broker.
-pub struct IngestMetrics {
-    /// Readings confirmed by the broker.
-    pub accepted: Counter,
-    /// Messages published and confirmed.
-    pub messages: Counter,
-    /// Time from the first reading in a message to its confirm, s.
-    pub publish_latency: Histogram,
-    /// Readings in a message.
-    pub message_size: Histogram,
-}
-
-/// The ingest path's handles.
-pub static INGEST: LazyLock<IngestMetrics> = LazyLock::new(|| IngestMetrics {
-    accepted: counter!("pulso_ingest_accepted_total"),
-    messages: counter!("pulso_ingest_messages_total"),
-    publish_latency: histogram!("pulso_publish_latency_seconds"),
-    message_size: histogram!("pulso_publish_batch_size"),
-});
+use metrics::{Counter, counter};
 
 /// What happens to questions about history.
 pub struct ReadingMetrics {
@@ -45,9 +25,4 @@ pub fn count_response(status: StatusCode) {
     if let Some(counter) = ANSWERS.get(class) {
         counter.increment(1);
     }
-}
-
-/// Counts readings that were not taken, by the reason's code.
-pub fn count_rejected(code: &'static str, readings: u64) {
-    counter!("pulso_ingest_rejected_total", "reason" => code).increment(readings);
 }
