@@ -6,7 +6,7 @@ use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use uuid::Uuid;
 
 use super::credentials::commands as credentials;
@@ -53,7 +53,7 @@ pub async fn register(
     });
     let credential = registered.await.map_err(device_error)?;
     let device = store::find_device(&mut connection, owner, id).await?.ok_or(NO_DEVICE)?;
-    Ok((queries::to_response(device, None, &Hearing::as_of(now, Vec::new())), credential))
+    Ok((queries::to_response(device, None, &IngestAvailability::as_of(now, Vec::new())), credential))
 }
 
 /// Writes a device of `kind`, in the caller's transaction.

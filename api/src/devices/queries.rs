@@ -2,7 +2,7 @@
 
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 
 use super::kind::IngestAuth;
 use super::store::{self, DeviceFilter, DeviceRow};
@@ -44,7 +44,7 @@ pub async fn list(
 }
 
 /// A device as it is shown, its status judged by what could be received.
-pub fn to_response(row: DeviceRow, latest: Option<Latest>, hearing: &Hearing) -> DeviceResponse {
+pub fn to_response(row: DeviceRow, latest: Option<Latest>, hearing: &IngestAvailability) -> DeviceResponse {
     DeviceResponse {
         id: row.id,
         uuid: row.id.as_uuid(),

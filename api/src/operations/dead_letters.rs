@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pulso_shared::amqp::dead_letters::{Choice, Desk, DeskError, Listing, Replayed};
+use pulso_shared::amqp::dead_letters::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::ids::DeadLetterId;
 use tokio::time::Instant;
@@ -42,13 +42,13 @@ pub async fn delete(state: &AppState, id: DeadLetterId) -> Result<(), ApiError> 
     if deleted == 0 { Err(ApiError::NotFound("dead letter")) } else { Ok(()) }
 }
 
-async fn open(state: &AppState) -> Result<Desk, DeskError> {
+async fn open(state: &AppState) -> Result<DeadLetterBrowser, BrowseError> {
     let broker = &state.config.broker;
-    Desk::open(&broker.amqp_url, Topology::new(broker)).await
+    DeadLetterBrowser::open(&broker.amqp_url, Topology::new(broker)).await
 }
 
-impl From<DeskError> for ApiError {
-    fn from(error: DeskError) -> Self {
+impl From<BrowseError> for ApiError {
+    fn from(error: BrowseError) -> Self {
         unavailable(error)
     }
 }

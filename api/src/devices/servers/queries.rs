@@ -2,7 +2,7 @@
 
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 
 use super::super::store::{self, DeviceFilter, DeviceRow};
 use super::super::types::NO_DEVICE;
@@ -27,7 +27,7 @@ pub async fn list(
 ) -> Result<Vec<ServerResponse>, ApiError> {
     let filter = DeviceFilter { only_servers: true, ..DeviceFilter::default() };
     // The filter asks for no status, so what could be received does not matter.
-    let hearing = Hearing::as_of(clock.now(), Vec::new());
+    let hearing = IngestAvailability::as_of(clock.now(), Vec::new());
     let mut connection = db.get().await?;
     let rows = store::list_devices(&mut connection, owner, &filter, page.after, page.fetch_limit(), &hearing).await?;
     Ok(rows.into_iter().map(ServerResponse::from).collect())

@@ -14,12 +14,12 @@ use super::etag;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::time_range::TimeRange;
 
-/// Rows on a page where the client does not say.
+/// Rows on a page by default.
 pub const DEFAULT_LIMIT: u16 = 100;
 /// Most rows on a page.
 pub const MAX_LIMIT: u16 = 1_000;
 
-/// How much is wanted, of what has no pages.
+/// The `limit` of a list without pages.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LimitQuery {
@@ -29,10 +29,6 @@ pub struct LimitQuery {
 }
 
 impl LimitQuery {
-    /// Checks it.
-    ///
-    /// # Errors
-    /// 422 for a limit out of range.
     pub fn parse(&self) -> Result<u16, ApiError> {
         checked_limit(self.limit)
     }
@@ -45,7 +41,7 @@ fn checked_limit(limit: Option<u16>) -> Result<u16, ApiError> {
         .ok_or_else(|| ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
 }
 
-/// Which page is wanted.
+/// Which page of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
@@ -67,15 +63,11 @@ pub struct Page<K> {
 
 impl PageQuery {
     /// Whether the page is to start at a cursor.
-    #[must_use]
     pub fn has_cursor(&self) -> bool {
         self.cursor.is_some()
     }
 
-    /// Checks it; `K` is read from the cursor.
-    ///
-    /// # Errors
-    /// 422 for a limit out of range or a cursor that is none of ours.
+    /// `K` is read from the cursor; 422 for a limit out of range or a cursor that is none of this list.
     pub fn parse<K: FromStr>(&self) -> Result<Page<K>, ApiError> {
         let limit = checked_limit(self.limit)?;
         let after = self.cursor.as_deref().map(K::from_str).transpose();
@@ -83,10 +75,7 @@ impl PageQuery {
         Ok(Page { limit, after })
     }
 
-    /// As [`Self::parse`], beside the rest of a query: the faults of both are told at once.
-    ///
-    /// # Errors
-    /// 422 for the faults of either.
+    /// As [`Self::parse`], beside the rest of a query: one response names the faults of both.
     pub fn parse_beside<T, K: FromStr>(&self, rest: Result<T, Vec<FieldError>>) -> Result<(T, Page<K>), ApiError> {
         let page = self.parse();
         let mut faults = match rest {
@@ -102,35 +91,36 @@ impl PageQuery {
 
 impl<K: ToString> Page<K> {
     /// How many rows to ask the database for: one more than the page tells whether there is a next one.
-    #[must_use]
     pub fn fetch_limit(&self) -> i64 {
         i64::from(self.limit).saturating_add(1)
     }
 
-    /// Answers with the page's rows, and with a link to the next page where `rows` holds one too many.
-    pub fn respond<T: Serialize>(&self, request: &HttpRequest, rows: Vec<T>, key: impl Fn(&T) -> K) -> HttpResponse {
-        self.respond_with(request, rows, key, |mut response, rows| response.json(rows))
-    }
-
-    /// The same, with the rows written in another form.
-    pub fn respond_with<T>(
+    /// Responds with the page's rows, and with a link to the next page where `rows` holds one too many.
+    pub fn respond<T: Serialize>(
         &self,
         request: &HttpRequest,
         mut rows: Vec<T>,
         key: impl Fn(&T) -> K,
-        write: impl FnOnce(HttpResponseBuilder, Vec<T>) -> HttpResponse,
     ) -> HttpResponse {
         let mut response = HttpResponse::Ok();
-        if let Some(next) = self.cut(&mut rows, key) {
-            link_next(&mut response, request, &next);
-        }
-        write(response, rows)
+        self.finish(&mut response, request, &mut rows, key);
+        response.json(rows)
     }
 
-    /// As [`Self::respond`], with an ETag: a reader who has this page already is told so.
-    ///
-    /// # Errors
-    /// When the page cannot be written, which would be our own fault.
+    /// Cuts the one row too many off, and links to the page that it begins.
+    pub fn finish<T>(
+        &self,
+        response: &mut HttpResponseBuilder,
+        request: &HttpRequest,
+        rows: &mut Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) {
+        if let Some(next) = self.cut(rows, key) {
+            link_next(response, request, &next);
+        }
+    }
+
+    /// As [`Self::respond`], with an ETag: 304 where the client has this page already.
     pub fn respond_tagged<T: Serialize>(
         &self,
         request: &HttpRequest,
@@ -146,7 +136,7 @@ impl<K: ToString> Page<K> {
         Ok(response)
     }
 
-    /// Cuts the one row too many off, and tells the cursor of the page that it begins.
+    /// Cuts the one row too many off; returns the cursor of the page that it begins.
     fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> K) -> Option<String> {
         let limit = usize::from(self.limit);
         let has_next = rows.len() > limit;

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
@@ -79,7 +78,7 @@ pub fn parse_range(
 }
 
 /// An instant in a query, if it can be stored.
-fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = timestamp::parse(text).or_else(|_| timestamp::parse(&restore_plus(text))).ok()?;
     Some(instant).filter(|instant| TimeRange::ALL.contains(*instant))
 }
