@@ -16,13 +16,14 @@ use pulso_shared::shutdown::Shutdown;
 use pulso_shared::supervisor::Supervisor;
 
 use crate::auth::Auth;
+use crate::auth::password::PasswordHasher;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
 use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits, Publisher};
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::extract::body::LargeBodies;
 use crate::http::health::{self, Readiness};
@@ -30,6 +31,7 @@ use crate::http::middleware::{cors, observe};
 use crate::ingest::{IngestParts, IngestThread, StoredWatch};
 use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
+use crate::sessions::SignInLimiter;
 use crate::state::AppState;
 use crate::{accounts, openapi, presence, routes, throughput};
 
@@ -53,7 +55,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let mut supervisor = Supervisor::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
     let state = build(config, &mut supervisor)?;
-    accounts::ensure_administrator(&state, &mut supervisor).await?;
+    accounts::ensure_administrator(&state.db, state.auth.clone().into_inner(), &mut supervisor).await?;
     load_revocations(&state.auth, &state.db, state.clock).await;
     start_tasks(&state, &mut supervisor);
     run(listener, state, supervisor).await?;
@@ -72,6 +74,8 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
     let (stored_watch, watch) = StoredWatch::new(db.clone(), supervisor.shutdown());
     supervisor.spawn("stored watch", watch);
     let auth = Auth {
+        config: config.auth.clone(),
+        passwords: PasswordHasher::new(config.auth.bcrypt_cost),
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         redis: redis.clone(),
@@ -79,15 +83,17 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
     };
     let (auth, devices) = (Data::new(auth), Data::new(DeviceRegistry::new(db.clone())));
     let ingest = IngestParts::new(&config, clock, auth.clone(), devices.clone(), stored_watch);
+    let rate_limiter = Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix));
     Ok(Data::new(AppState {
         clock,
-        rate_limiter: Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix)),
+        sign_in_limiter: Data::new(SignInLimiter::new(&config.limits, rate_limiter.clone())),
+        rate_limiter,
         readiness: Data::new(readiness(&db, &redis, &publisher)),
         redis: Data::new(redis),
         auth,
         devices,
         ingest: Data::new(ingest),
-        answers: Data::new(Answers::new(config.answer_cache_bytes)),
+        response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
         broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
         pipeline_samples: Data::default(),

@@ -9,13 +9,14 @@ use crate::broker::{BrokerAdmin, Publisher};
 use crate::config::{ApiConfig, AuthConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
 use crate::http::extract::body::LargeBodies;
 use crate::http::health::Readiness;
 use crate::ingest::IngestParts;
 use crate::operations::PipelineSamples;
 use crate::rate_limit::RateLimiter;
 use crate::redis::RedisClient;
+use crate::sessions::SignInLimiter;
 
 /// All of them. A handler asks for the parts it uses (`Data<DbPool>`), never for this.
 #[derive(Clone)]
@@ -34,14 +35,16 @@ pub struct AppState {
     pub redis: Data<RedisClient>,
     /// Access tokens and revocations.
     pub auth: Data<Auth>,
+    /// How often a sign-in may be tried.
+    pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
     pub devices: Data<DeviceRegistry>,
     /// What ingest uses.
     pub ingest: Data<IngestParts>,
     /// How much anybody else may ask for.
     pub rate_limiter: Data<RateLimiter>,
-    /// Responses that need not be made again.
-    pub answers: Data<Answers>,
+    /// Responses of exports.
+    pub response_cache: Data<ResponseCache>,
     /// The connection that publishes.
     pub publisher: Data<Publisher>,
     /// Queue depths and dead letters.
@@ -67,10 +70,11 @@ impl AppState {
             .app_data(self.db.clone())
             .app_data(self.redis.clone())
             .app_data(self.auth.clone())
+            .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
             .app_data(self.ingest.clone())
             .app_data(self.rate_limiter.clone())
-            .app_data(self.answers.clone())
+            .app_data(self.response_cache.clone())
             .app_data(self.publisher.clone())
             .app_data(self.broker.clone())
             .app_data(self.pipeline_samples.clone())

@@ -10,9 +10,8 @@ use pulso_shared::presence::IngestAvailability;
 use super::store::{self, PresenceRow};
 use super::types::{Asked, HealthResponse, PresenceStatus, TimelineResponse};
 use crate::db::DbPool;
-use crate::history::Cursor;
 use crate::http::error::ApiError;
-use crate::http::extract::page::Page;
+use crate::http::extract::page::{Page, TimeCursor};
 use crate::ids::UserId;
 
 /// What decides who is online at `now`; to be read before the devices are.
@@ -50,19 +49,19 @@ pub async fn find_timeline(
     owner: UserId,
     id: DeviceId,
     asked: Asked,
-    page: Page<Cursor>,
-) -> Result<(TimelineResponse, Option<Cursor>), ApiError> {
+    page: Page<TimeCursor>,
+) -> Result<(TimelineResponse, Option<TimeCursor>), ApiError> {
     let mut connection = db.get().await?;
     let (available, now) = (store::find_availability(&mut connection).await?, clock.now());
     let device = store::find_timeline_device(&mut connection, owner, id).await?;
     let device = device.ok_or(ApiError::NotFound("device"))?;
     let range = asked.within(device.created_at, available.stored_through.map_or(now, |through| through.min(now)));
-    let before = page.after.map(|Cursor(at)| at);
+    let before = page.after.map(|TimeCursor(at)| at);
     let mut changes = store::list_changes(&mut connection, id, range, before, page.fetch_limit()).await?;
     let uptime = store::sum_uptime(&mut connection, id, range).await?;
     let has_more = changes.len() > usize::from(page.limit);
     changes.truncate(page.limit.into());
-    let next = if has_more { changes.last().map(|last| Cursor(last.at)) } else { None };
+    let next = if has_more { changes.last().map(|last| TimeCursor(last.at)) } else { None };
     let status = PresenceStatus::of(&available.at(now), device.last_seen_at, device.offline_after_s);
     let (start, end) = (range.start, range.end);
     Ok((TimelineResponse { device_id: id, status, start, end, uptime, changes }, next))

@@ -10,9 +10,8 @@ use super::queries;
 use super::types::{HealthResponse, TimelineQuery, TimelineResponse};
 use crate::auth::caller::AuthUser;
 use crate::db::DbPool;
-use crate::history::Cursor;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::page::{PageQuery, link_next};
+use crate::http::extract::page::{PageQuery, TimeCursor, link_next};
 use crate::http::extract::path::PathId;
 
 /// `all` comes before an id.
@@ -78,7 +77,7 @@ async fn get_timeline(
     clock: Data<Clock>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (asked, page) = page.parse_beside::<_, Cursor>(query.parse())?;
+    let (asked, page) = page.parse_beside::<_, TimeCursor>(query.parse())?;
     let (timeline, next) = queries::find_timeline(&db, **clock, user.user_id, id.0, asked, page).await?;
     let mut response = HttpResponse::Ok();
     if let Some(next) = next {
