@@ -81,9 +81,9 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         redis: redis.clone(),
         clock,
     };
-    let rate_limiter = Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix));
     let (auth, devices) = (Data::new(auth), Data::new(DeviceRegistry::new(db.clone())));
     let ingest = IngestParts::new(&config, clock, auth.clone(), devices.clone(), stored_watch);
+    let rate_limiter = Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix));
     Ok(Data::new(AppState {
         clock,
         sign_in_limiter: Data::new(SignInLimiter::new(&config.limits, rate_limiter.clone())),

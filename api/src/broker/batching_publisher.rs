@@ -226,3 +226,24 @@ async fn run(inner: Rc<Inner>, publisher: Publisher, _running: Running) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{BatchingWatch, Running};
+
+    #[tokio::test]
+    async fn a_loop_that_panics_on_one_thread_is_noticed() {
+        let (watch, ended) = BatchingWatch::new();
+        let other = Running(watch.clone());
+        let running = Running(watch);
+        let panicked = tokio::spawn(async move {
+            let _running = running;
+            panic!("a loop that fails");
+        });
+        assert!(panicked.await.is_err());
+        tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap();
+        drop(other);
+    }
+}

@@ -33,7 +33,8 @@ pub async fn list(
 ) -> Result<Vec<DeviceResponse>, ApiError> {
     let mut connection = db.get().await?;
     let availability = presence::availability(&mut connection, clock.now()).await?;
-    let rows = store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), &availability).await?;
+    let rows =
+        store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), &availability).await?;
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let mut latest = history::list_latest(&mut connection, &ids).await?;
     let mut respond = |row: DeviceRow| {

@@ -15,14 +15,14 @@ pub struct ReadingMetrics {
 pub static READING: LazyLock<ReadingMetrics> =
     LazyLock::new(|| ReadingMetrics { reused: counter!("pulso_answers_reused_total") });
 
-static ANSWERS: LazyLock<[Counter; 5]> = LazyLock::new(|| {
-    ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| counter!("pulso_http_answers_total", "class" => class))
+static RESPONSES: LazyLock<[Counter; 5]> = LazyLock::new(|| {
+    ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| counter!("pulso_http_responses_total", "class" => class))
 });
 
 /// Counts a response by the class of its status.
 pub fn count_response(status: StatusCode) {
     let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-    if let Some(counter) = ANSWERS.get(class) {
+    if let Some(counter) = RESPONSES.get(class) {
         counter.increment(1);
     }
 }

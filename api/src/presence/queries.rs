@@ -10,9 +10,8 @@ use pulso_shared::presence::IngestAvailability;
 use super::store::{self, PresenceRow};
 use super::types::{Asked, HealthResponse, PresenceStatus, TimelineResponse};
 use crate::db::DbPool;
-use crate::http::extract::page::TimeCursor;
 use crate::http::error::ApiError;
-use crate::http::extract::page::Page;
+use crate::http::extract::page::{Page, TimeCursor};
 use crate::ids::UserId;
 
 /// What decides who is online at `now`; to be read before the devices are.

@@ -10,9 +10,8 @@ use super::queries;
 use super::types::{HealthResponse, TimelineQuery, TimelineResponse};
 use crate::auth::caller::AuthUser;
 use crate::db::DbPool;
-use crate::http::extract::page::TimeCursor;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::page::{PageQuery, link_next};
+use crate::http::extract::page::{PageQuery, TimeCursor, link_next};
 use crate::http::extract::path::PathId;
 
 /// `all` comes before an id.

@@ -6,8 +6,8 @@ use pulso_shared::presence::IngestAvailability;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::extract::query::parse_instant;
 use crate::http::error::FieldError;
+use crate::http::extract::query::parse_range;
 
 /// Whether a device is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -75,17 +75,7 @@ impl TimelineQuery {
     /// Checks it.
     pub fn parse(&self) -> Result<Asked, Vec<FieldError>> {
         let mut faults = Vec::new();
-        let mut checked = |name, text: &Option<String>| {
-            let instant = text.as_deref().map(|text| parse_instant(text).ok_or(name)).transpose();
-            instant.unwrap_or_else(|name| {
-                faults.push(FieldError::new(name, "invalid", "must be an RFC 3339 date and time"));
-                None
-            })
-        };
-        let (start, end) = (checked("start", &self.start), checked("end", &self.end));
-        if start.zip(end).is_some_and(|(start, end)| start > end) {
-            faults.push(FieldError::new("start", "after_end", "Start time cannot be after end time"));
-        }
+        let (start, end) = parse_range(&mut faults, ("start", self.start.as_deref()), ("end", self.end.as_deref()));
         if faults.is_empty() { Ok(Asked { start, end }) } else { Err(faults) }
     }
 }
