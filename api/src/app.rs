@@ -16,6 +16,7 @@ use crate::auth::Auth;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
 use crate::broker::{Lane, PublishLimits, Publisher};
+use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
@@ -27,7 +28,7 @@ use crate::ingest::{IngestLimiter, StoredWatch};
 use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
 use crate::state::AppState;
-use crate::{accounts, openapi, presence, routes};
+use crate::{accounts, http_client, openapi, presence, routes};
 
 /// A failure to start, told to the operator.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -81,6 +82,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
         throughput: Data::default(),
         answers: Data::new(Answers::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
+        feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
         metrics: Data::new(metrics::install()?),
         db: Data::new(db),

@@ -17,6 +17,7 @@ mod devices;
 mod healthcheck;
 mod history;
 mod http;
+mod http_client;
 mod ids;
 mod ingest;
 mod migrate;

@@ -6,6 +6,7 @@ use pulso_shared::clock::Clock;
 
 use crate::auth::Auth;
 use crate::broker::Publisher;
+use crate::catalogue::FeedSource;
 use crate::config::{ApiConfig, AuthConfig, IngestConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
@@ -52,6 +53,8 @@ pub struct AppState {
     pub answers: Data<Answers>,
     /// The connection that publishes.
     pub publisher: Data<Publisher>,
+    /// Where products are imported from.
+    pub feed_source: Data<FeedSource>,
     /// The pipeline's counts when they were last read.
     pub pipeline_samples: Data<PipelineSamples>,
     /// What `/readyz` asks.
@@ -80,6 +83,7 @@ impl AppState {
             .app_data(self.throughput.clone())
             .app_data(self.answers.clone())
             .app_data(self.publisher.clone())
+            .app_data(self.feed_source.clone())
             .app_data(self.pipeline_samples.clone())
             .app_data(self.readiness.clone())
             .app_data(self.metrics.clone());

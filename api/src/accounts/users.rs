@@ -209,7 +209,7 @@ pub async fn delete(state: &AppState, id: UserId) -> Result<(), ApiError> {
     let (subjects, devices) = deleted.await?;
     sessions::announce(state, &subjects).await;
     devices::announce_deleted(state, &devices).await;
-    cache_entries::forget_all_of(state, id).await;
+    cache_entries::delete_all_of(&state.redis, id).await;
     Ok(())
 }
 

@@ -1,9 +1,14 @@
-//! The rules of cache entries.
+//! What a key, a value and a life may be.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::http::error::ApiError;
 use crate::http::extract::json::{Fields, FromFields};
+
+/// For a key that holds nothing, and for what cannot be a key.
+pub const NO_ENTRY: ApiError = ApiError::NotFound("cache entry");
 
 /// Entries one user may have at a time.
 pub const MAX_KEYS: u32 = 1_000;
@@ -99,6 +104,27 @@ impl FromFields for CacheSetBody {
             fields.fault("value", "too_large", format!("must be at most {MAX_VALUE_BYTES} bytes of JSON"));
         }
         Some(Self { key: key?, value, ttl_s })
+    }
+}
+
+/// A cache entry.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"key": "weather/lisbon", "value": {"celsius": 21.5}, "ttl_s": 593}))]
+pub struct CacheEntryResponse {
+    /// What it is found by.
+    key: String,
+    /// What was kept.
+    #[schema(value_type = serde_json::Value)]
+    value: Box<RawValue>,
+    /// What is left of its life, s, rounded up.
+    ttl_s: u64,
+}
+
+impl CacheEntryResponse {
+    /// An entry whose value is the JSON text `value`.
+    pub fn new(key: CacheKey, value: String, ttl_s: u64) -> Result<Self, ApiError> {
+        let value = RawValue::from_string(value).map_err(|error| ApiError::Internal(Box::new(error)))?;
+        Ok(Self { key: key.as_str().to_owned(), value, ttl_s })
     }
 }
 

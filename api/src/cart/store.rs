@@ -1,11 +1,12 @@
 //! Carts in PostgreSQL.
 
-use crate::ids::{ProductId, UserId};
-use crate::schema::{cart_items, carts, products};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::ids::{ProductId, UserId};
+use crate::schema::{cart_items, carts, products};
 
 /// A line of a cart, and the product as it is now.
 #[derive(Debug, Clone, Queryable, Selectable)]

@@ -1,9 +1,12 @@
-//! The rules of carts.
+//! What may be in a cart, and how it is shown.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::extract::json::{Fields, FromFields};
+use crate::ids::ProductId;
 
 /// Most pieces of one product. With the highest price and [`MAX_LINES`], a total still fits.
 pub const MAX_QUANTITY: i32 = 10_000;
@@ -77,10 +80,70 @@ impl Availability {
     }
 }
 
+/// A line of the cart.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CartLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// What it is called.
+    pub title: String,
+    /// How many are wanted.
+    pub quantity: i32,
+    /// What one costs now, in minor units (cents) of the currency.
+    pub unit_price_minor: i64,
+    /// In which currency (ISO 4217).
+    pub currency: String,
+    /// What they cost together now.
+    pub line_total_minor: i64,
+    /// How many there are.
+    pub stock: i32,
+    /// Whether they can be had.
+    pub availability: Availability,
+    /// Whether each one shipped is registered as a device.
+    pub is_device: bool,
+    /// Where its picture is.
+    pub image_url: Option<String>,
+}
+
+/// What the cart costs in one currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CartTotal {
+    /// Which.
+    currency: String,
+    /// How much, in its minor units. Retired products are not in it.
+    total_minor: i64,
+}
+
+/// A user's cart.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CartResponse {
+    /// What is in it.
+    items: Vec<CartLine>,
+    /// What it costs, in each currency.
+    totals: Vec<CartTotal>,
+    /// Whether it can be ordered as it is: not empty, everything available, in one currency.
+    can_be_ordered: bool,
+}
+
+impl CartResponse {
+    /// The cart with these lines.
+    pub fn new(items: Vec<CartLine>) -> Self {
+        let mut totals = BTreeMap::<String, i64>::new();
+        for line in items.iter().filter(|line| line.availability != Availability::Retired) {
+            let total = totals.entry(line.currency.clone()).or_default();
+            *total = total.saturating_add(line.line_total_minor);
+        }
+        let all_there = items.iter().all(|line| line.availability == Availability::Available);
+        let can_be_ordered = all_there && totals.len() == 1;
+        let totals = totals.into_iter().map(|(currency, total_minor)| CartTotal { currency, total_minor }).collect();
+        Self { items, totals, can_be_ordered }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{MAX_LINES, MAX_QUANTITY, Quantity};
-    use crate::catalogue::money::PriceMinor;
+    use crate::catalogue::PriceMinor;
 
     #[test]
     fn a_quantity_is_at_least_one() {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::money::{Currency, PriceMinor};
 use super::types::{ImageUrl, ProductSettings, Sku, Stock};
-use crate::catalogue::money::{Currency, PriceMinor};
 use crate::http::error::{ApiError, FieldError};
 use crate::http::extract::json::{Fields, FromFields, from_object};
 use crate::http::text::{self, text_type};

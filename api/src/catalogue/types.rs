@@ -1,12 +1,15 @@
-//! The rules of products, and the orders in which they are listed.
+//! Products as administrators describe them.
 
-use std::str::FromStr;
-
-use crate::ids::ProductId;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-use crate::catalogue::money::{Currency, PriceMinor};
+use super::money::{Currency, PriceMinor};
+use crate::http::error::ApiError;
+use crate::http::extract::json::{Fields, FromFields};
 use crate::http::text::{self, text_type};
+
+/// For a product that is not there, and for a retired one.
+pub const NO_PRODUCT: ApiError = ApiError::NotFound("product");
 
 /// Most pieces an administrator can say there are. With the highest price, their worth still fits.
 const MAX_STOCK: i32 = 1_000_000;
@@ -28,10 +31,6 @@ text_type! {
 text_type! {
     /// The seller's own number for it.
     Sku, text::line, 64
-}
-text_type! {
-    /// A piece of text to look for.
-    SearchText, text::line, 200
 }
 
 /// A number of pieces that cannot be; the words are what the client reads.
@@ -114,152 +113,56 @@ pub struct ProductSettings {
     pub sku: Option<Sku>,
 }
 
-/// Which products are wanted; `None` wants all.
-#[derive(Debug, Clone, Default)]
-pub struct ProductFilter {
-    /// Those with this in their title, description or SKU, whatever its case.
-    pub text: Option<SearchText>,
-    /// Those of this category, whatever its case.
-    pub category: Option<Category>,
+/// A product, as an administrator describes it.
+#[derive(ToSchema)]
+#[schema(example = json!({"title": "LoRa gateway", "category": "gateways", "price_minor": 12990, "currency": "EUR",
+    "stock": 25, "is_device": true}))]
+#[expect(dead_code, reason = "documents the body; ProductSettings reads it")]
+pub struct ProductBody {
+    /// What it is called.
+    #[schema(min_length = 1, max_length = 150)]
+    title: String,
+    /// What it is.
+    #[schema(max_length = 5000)]
+    description: Option<String>,
+    /// What it belongs to.
+    #[schema(max_length = 100)]
+    category: Option<String>,
+    /// What it costs, in minor units (cents) of the currency.
+    #[schema(minimum = 0, maximum = 10_000_000_000_i64)]
+    price_minor: i64,
+    /// In which currency (ISO 4217).
+    #[schema(pattern = "^[A-Z]{3}$")]
+    currency: String,
+    /// How many there are.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    stock: i32,
+    /// Whether each one shipped is registered as a device of the buyer's.
+    #[schema(default = false)]
+    is_device: Option<bool>,
+    /// Where its picture is.
+    #[schema(max_length = 2000, format = "uri")]
+    image_url: Option<String>,
+    /// The seller's own number for it, unique in the catalogue.
+    #[schema(max_length = 64)]
+    sku: Option<String>,
 }
 
-/// The order of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// The cheapest first.
-    Price,
-    /// The dearest first.
-    PriceDescending,
-    /// By title.
-    Name,
-    /// The newest first.
-    #[default]
-    Newest,
-}
-
-impl Sort {
-    /// The order of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "price" => Some(Self::Price),
-            "-price" => Some(Self::PriceDescending),
-            "name" => Some(Self::Name),
-            "newest" => Some(Self::Newest),
-            _ => None,
-        }
+impl FromFields for ProductSettings {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let (title, description) = (fields.required("title"), fields.optional_text("description"));
+        let (category, sku) = (fields.optional_text("category"), fields.optional_text("sku"));
+        let (price_minor, currency) = (fields.required("price_minor"), fields.required("currency"));
+        let (stock, is_device) = (fields.required("stock"), fields.optional("is_device").unwrap_or_default());
+        let image_url = fields.optional_text("image_url");
+        let (title, price_minor, currency, stock) = (title?, price_minor?, currency?, stock?);
+        Some(Self { title, description, category, price_minor, currency, stock, is_device, image_url, sku })
     }
-}
-
-/// By what a page's last product stands where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SortKey {
-    /// Its price.
-    Price(i64),
-    /// Its title.
-    Title(String),
-    /// Its id alone.
-    Id,
-}
-
-/// Where a page ends: the last product on it, as it was then. So the next page begins in the right place even when
-/// that product's price has changed meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductCursor {
-    /// By what it stood there.
-    pub key: SortKey,
-    /// Which it was.
-    pub id: ProductId,
-}
-
-impl ProductCursor {
-    /// Whether it is of a list in this order.
-    #[must_use]
-    pub fn fits(&self, sort: Sort) -> bool {
-        match sort {
-            Sort::Price | Sort::PriceDescending => matches!(self.key, SortKey::Price(_)),
-            Sort::Name => matches!(self.key, SortKey::Title(_)),
-            Sort::Newest => self.key == SortKey::Id,
-        }
-    }
-}
-
-impl std::fmt::Display for ProductCursor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.id)?;
-        match &self.key {
-            SortKey::Price(minor) => write!(formatter, "p{minor}"),
-            SortKey::Title(title) => {
-                formatter.write_str("t")?;
-                title.bytes().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-            }
-            SortKey::Id => Ok(()),
-        }
-    }
-}
-
-/// A text that is no cursor of the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a cursor of this list")]
-pub struct CursorError;
-
-impl FromStr for ProductCursor {
-    type Err = CursorError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (id, key) = text.split_at_checked(ulid::ULID_LEN).ok_or(CursorError)?;
-        let id = id.parse().map_err(|_| CursorError)?;
-        let key = match key.split_at_checked(1) {
-            None => SortKey::Id,
-            Some(("p", minor)) => SortKey::Price(minor.parse().map_err(|_| CursorError)?),
-            Some(("t", digits)) => SortKey::Title(from_hex(digits).ok_or(CursorError)?),
-            Some(_) => return Err(CursorError),
-        };
-        Ok(Self { key, id })
-    }
-}
-
-fn from_hex(digits: &str) -> Option<String> {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| match pair {
-        [_, _] => u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok(),
-        _ => None,
-    });
-    let text = String::from_utf8(pairs.collect::<Option<_>>()?).ok()?;
-    Title::try_from(text).ok().map(|title| title.as_str().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::ids::ProductId;
-
-    use super::{ImageUrl, ProductCursor, Sort, SortKey, Stock};
-
-    #[test]
-    fn a_cursor_is_read_back_and_fits_its_own_order_only() {
-        let id = ProductId::generate();
-        for (key, sort) in [
-            (SortKey::Price(999), Sort::Price),
-            (SortKey::Title("Lâmpada 7".to_owned()), Sort::Name),
-            (SortKey::Id, Sort::Newest),
-        ] {
-            let cursor = ProductCursor { key, id };
-            assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
-            assert!(cursor.to_string().bytes().all(|byte| byte.is_ascii_alphanumeric()), "goes into a URL as it is");
-            let fitting = [Sort::Price, Sort::Name, Sort::Newest].into_iter().filter(|other| cursor.fits(*other));
-            assert_eq!(fitting.collect::<Vec<_>>(), [sort]);
-        }
-    }
-
-    #[test]
-    fn what_is_no_cursor_is_refused() {
-        let id = ProductId::generate();
-        for end in ["x", "p", "pp", "p9999999999999999999", "t", "t0", "tzz", "t00", "tff", "tñ", "t+1"] {
-            assert!(format!("{id}{end}").parse::<ProductCursor>().is_err(), "{end}");
-        }
-        for text in ["", "x", "ñ01JD3ZK8M4T0Q2V6X9Y7B5C1R"] {
-            assert!(text.parse::<ProductCursor>().is_err(), "{text}");
-        }
-    }
+    use super::{ImageUrl, Stock};
 
     #[test]
     fn a_picture_is_where_a_page_can_show_it() {

@@ -1,50 +1,14 @@
-//! The dead letters, one request after the other.
+//! The dead-letter queue, opened for one request on a connection of its own.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use pulso_shared::amqp::dead_letters::{Choice, Desk, DeskError, Listing, Replayed};
+use pulso_shared::amqp::dead_letters::{Desk, DeskError};
 use pulso_shared::amqp::topology::Topology;
-use pulso_shared::ids::DeadLetterId;
-use tokio::time::Instant;
+use pulso_shared::config::BrokerConfig;
 
 use crate::http::error::ApiError;
-use crate::state::AppState;
 
-/// How long a replay may go on; whoever asked still waits for the answer then.
-const REPLAY_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The oldest, at most so many.
-pub async fn list(state: &AppState, limit: u16) -> Result<Listing, ApiError> {
-    let desk = open(state).await?;
-    let listing = desk.list(usize::from(limit)).await;
-    desk.close().await;
-    Ok(listing?)
-}
-
-/// Puts back what is chosen.
-pub async fn replay(state: &AppState, choice: &Choice) -> Result<Replayed, ApiError> {
-    let desk = open(state).await?;
-    let replayed = desk.replay(choice, Instant::now() + REPLAY_TIMEOUT).await;
-    desk.close().await;
-    match replayed? {
-        Replayed { replayed: 0, stopped: Some(stop), .. } => Err(unavailable(stop)),
-        replayed => Ok(replayed),
-    }
-}
-
-/// Throws one away.
-pub async fn delete(state: &AppState, id: DeadLetterId) -> Result<(), ApiError> {
-    let desk = open(state).await?;
-    let deleted = desk.delete(&Choice::Only(BTreeSet::from([id]))).await;
-    desk.close().await;
-    let (deleted, _) = deleted?;
-    if deleted == 0 { Err(ApiError::NotFound("dead letter")) } else { Ok(()) }
-}
-
-async fn open(state: &AppState) -> Result<Desk, DeskError> {
-    let broker = &state.config.broker;
-    Desk::open(&broker.amqp_url, Topology::new(broker)).await
+/// Opens it; the caller closes it.
+pub async fn open(config: &BrokerConfig) -> Result<Desk, DeskError> {
+    Desk::open(&config.amqp_url, Topology::new(config)).await
 }
 
 impl From<DeskError> for ApiError {
@@ -53,6 +17,7 @@ impl From<DeskError> for ApiError {
     }
 }
 
-fn unavailable(cause: impl ToString) -> ApiError {
+/// For a broker that refuses, or does not answer.
+pub fn unavailable(cause: impl ToString) -> ApiError {
     ApiError::Unavailable { what: "The message broker", cause: cause.to_string() }
 }

@@ -1,19 +1,22 @@
 //! Operations over HTTP.
 
-use actix_web::web::{Data, Json as JsonAnswer, Query};
+use actix_web::web::{Data, Json as JsonResponse, Query};
 use actix_web::{HttpResponse, delete, get, post};
+use metrics_exporter_prometheus::PrometheusHandle;
+use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::answer::{DeadLetterResponse, PipelineResponse, ReplayResponse};
-use super::body::ReplayBody;
-use super::{dead_letters, pipeline};
+use super::rates::PipelineSamples;
+use super::types::{DeadLetterResponse, PipelineResponse, ReplayBody, ReplayResponse};
+use super::{commands, queries};
 use crate::auth::caller::AuthAdmin;
+use crate::config::ApiConfig;
+use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::json::Json;
 use crate::http::extract::page::LimitQuery;
 use crate::http::extract::path::PathId;
-use crate::state::AppState;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -27,8 +30,15 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 403, body = Problem, description = "Not an administrator"),
     (status = 503, body = Problem, description = "The broker or the database is away")))]
 #[get("/admin/pipeline")]
-async fn get_pipeline(_caller: AuthAdmin, state: Data<AppState>) -> Result<JsonAnswer<PipelineResponse>, ApiError> {
-    Ok(JsonAnswer(pipeline::look(&state).await?))
+async fn get_pipeline(
+    _caller: AuthAdmin,
+    config: Data<ApiConfig>,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
+    metrics: Data<PrometheusHandle>,
+    samples: Data<PipelineSamples>,
+) -> Result<JsonResponse<PipelineResponse>, ApiError> {
+    Ok(JsonResponse(queries::look(&config.broker, &db, &clock, &metrics, &samples).await?))
 }
 
 /// The oldest dead letters: what could not be stored, and why. They stay where they are. For administrators.
@@ -42,10 +52,10 @@ async fn get_pipeline(_caller: AuthAdmin, state: Data<AppState>) -> Result<JsonA
 #[get("/admin/dead-letters")]
 async fn list_dead_letters(
     _caller: AuthAdmin,
-    state: Data<AppState>,
+    config: Data<ApiConfig>,
     query: Query<LimitQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let listing = dead_letters::list(&state, query.parse()?).await?;
+    let listing = queries::list_dead_letters(&config.broker, query.parse()?).await?;
     let letters: Vec<_> = listing.letters.into_iter().map(DeadLetterResponse::from).collect();
     Ok(HttpResponse::Ok().insert_header(("X-Total-Count", listing.total.to_string())).json(letters))
 }
@@ -61,12 +71,12 @@ async fn list_dead_letters(
 #[post("/admin/dead-letters/replay")]
 async fn replay_dead_letters(
     caller: AuthAdmin,
-    state: Data<AppState>,
+    config: Data<ApiConfig>,
     body: Json<ReplayBody>,
-) -> Result<JsonAnswer<ReplayResponse>, ApiError> {
-    let replayed = dead_letters::replay(&state, &body.0.choice()).await?;
+) -> Result<JsonResponse<ReplayResponse>, ApiError> {
+    let replayed = commands::replay(&config.broker, &body.0.choice()).await?;
     tracing::info!(administrator = %caller.0.user_id, replayed = replayed.replayed, "dead letters replayed");
-    Ok(JsonAnswer(ReplayResponse::from(replayed)))
+    Ok(JsonResponse(ReplayResponse::from(replayed)))
 }
 
 /// Throws a dead letter away, for good. For administrators.
@@ -80,10 +90,10 @@ async fn replay_dead_letters(
 #[delete("/admin/dead-letters/{id}")]
 async fn delete_dead_letter(
     caller: AuthAdmin,
-    state: Data<AppState>,
+    config: Data<ApiConfig>,
     id: PathId<DeadLetterId>,
 ) -> Result<HttpResponse, ApiError> {
-    dead_letters::delete(&state, id.0).await?;
+    commands::delete(&config.broker, id.0).await?;
     tracing::info!(administrator = %caller.0.user_id, dead_letter = %id.0, "dead letter deleted");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,30 +1,30 @@
 //! Orders over HTTP.
 
-use crate::ids::OrderId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, patch, post};
+use pulso_shared::clock::Clock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::answer::OrderResponse;
-use super::body::{OrderBody, OrderRequest, OrderStatusBody};
-use super::store::{self, OrderFilter};
-use super::types::OrderStatus;
-use super::{NO_ORDER, checkout, lifecycle, views};
+use super::idempotency::OrderRequest;
+use super::store::OrderFilter;
+use super::types::{OrderBody, OrderResponse, OrderStatus, OrderStatusBody};
+use super::{checkout, commands, queries};
 use crate::auth::caller::{AuthAdmin, AuthUser};
+use crate::db::DbPool;
 use crate::http::API_PREFIX;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
 use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
-use crate::state::AppState;
+use crate::ids::OrderId;
 
-/// Tells an answer that was given before.
+/// Marks a response that was given before.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// This domain's routes.
@@ -78,11 +78,12 @@ impl OrderQuery {
 #[post("/orders")]
 async fn create_order(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     caller: AuthUser,
     order: OrderRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let ordered = checkout::order(&state, caller.user_id, &order).await?;
+    let ordered = checkout::order(&db, &clock, caller.user_id, &order).await?;
     let answer = RawValue::from_string(ordered.answer).map_err(|error| ApiError::Internal(Box::new(error)))?;
     let mut response = etag::respond(&request, StatusCode::CREATED, &answer, ordered.created_at)?;
     if let Ok(location) = HeaderValue::from_str(&format!("{API_PREFIX}/orders/{}", ordered.order_id)) {
@@ -104,15 +105,13 @@ async fn create_order(
 #[get("/orders")]
 async fn list_orders(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
     caller: AuthUser,
     query: Query<OrderQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let (page, filter) = (page.parse::<OrderId>()?, query.into_inner().into_filter(caller)?);
-    let mut connection = state.db.get().await?;
-    let rows = store::list_orders(&mut connection, filter, page.after, page.fetch_limit()).await?;
-    let orders = views::show(&mut connection, rows).await?;
+    let orders = queries::list(&db, filter, &page).await?;
     Ok(page.respond(&request, orders, |order| order.id))
 }
 
@@ -126,14 +125,11 @@ async fn list_orders(
 #[get("/orders/{id}")]
 async fn get_order(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
     caller: AuthUser,
     id: PathId<OrderId>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut connection = state.db.get().await?;
-    let order = store::find_order(&mut connection, id.0).await?;
-    let visible = order.filter(|order| caller.is_admin || order.buyer_id == Some(caller.user_id)).ok_or(NO_ORDER)?;
-    answer(&request, &views::show_one(&mut connection, visible).await?)
+    respond(&request, &queries::find(&db, caller, id.0).await?)
 }
 
 /// Calls an order off, as long as it has not been shipped; its stock is given back. For its buyer, and for
@@ -150,13 +146,14 @@ async fn get_order(
 #[post("/orders/{id}/cancel")]
 async fn cancel_order(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     caller: AuthUser,
     id: PathId<OrderId>,
     if_match: IfMatch,
 ) -> Result<HttpResponse, ApiError> {
     let next = OrderStatus::Cancelled;
-    answer(&request, &lifecycle::change_status(&state, caller, id.0, next, &if_match).await?)
+    respond(&request, &commands::change_status(&db, &clock, caller, id.0, next, &if_match).await?)
 }
 
 /// Brings an order to its next status: pending, paid, shipped, delivered; or cancels it. For administrators.
@@ -176,15 +173,16 @@ async fn cancel_order(
 #[patch("/orders/{id}")]
 async fn update_order(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     caller: AuthAdmin,
     id: PathId<OrderId>,
     if_match: IfMatch,
     body: Json<OrderStatusBody>,
 ) -> Result<HttpResponse, ApiError> {
-    answer(&request, &lifecycle::change_status(&state, caller.0, id.0, body.0.status, &if_match).await?)
+    respond(&request, &commands::change_status(&db, &clock, caller.0, id.0, body.0.status, &if_match).await?)
 }
 
-fn answer(request: &HttpRequest, order: &OrderResponse) -> Result<HttpResponse, ApiError> {
+fn respond(request: &HttpRequest, order: &OrderResponse) -> Result<HttpResponse, ApiError> {
     etag::respond(request, StatusCode::OK, order, order.updated_at)
 }

@@ -1,7 +1,7 @@
 //! Orders in PostgreSQL.
 
-use crate::ids::{OrderId, ProductId, UserId};
-use crate::schema::{order_items, order_status_changes, orders};
+pub mod idempotency_keys;
+
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, Queryable};
 use diesel::pg::Pg;
@@ -10,6 +10,8 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::types::{OrderStatus, Role};
+use crate::ids::{OrderId, ProductId, UserId};
+use crate::schema::{order_items, order_status_changes, orders};
 
 /// An order.
 #[derive(Debug, Clone, Queryable, Selectable)]

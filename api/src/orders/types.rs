@@ -1,10 +1,15 @@
-//! The rules of orders.
+//! What an order is: its statuses, what is sent, what is shown.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Longest key of a request that may be sent again, bytes.
-const MAX_KEY_BYTES: usize = 255;
+use crate::http::error::ApiError;
+use crate::http::extract::json::{Fields, FromFields};
+use crate::ids::{OrderId, ProductId, UserId};
+
+/// For an order that is not there, and for somebody else's.
+pub const NO_ORDER: ApiError = ApiError::NotFound("order");
 
 /// How far an order has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -84,37 +89,91 @@ impl Role {
     }
 }
 
-/// A text that cannot be a key; the words are what the client reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_KEY_BYTES} printable ASCII characters")]
-pub struct KeyError;
+/// An order of what is in the cart. Needs no body.
+#[derive(Debug, Default, ToSchema)]
+pub struct OrderBody {
+    /// What the buyer was shown as the total: where the cart comes to something else by now, nothing is ordered.
+    #[schema(minimum = 0, example = 25980)]
+    pub total_minor: Option<i64>,
+}
 
-/// What a client calls a request by that it may send again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl FromFields for OrderBody {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { total_minor: fields.optional("total_minor") })
     }
 }
 
-impl TryFrom<&[u8]> for IdempotencyKey {
-    type Error = KeyError;
+/// The next step of an order.
+#[derive(ToSchema)]
+pub struct OrderStatusBody {
+    /// The status it is to have.
+    pub status: OrderStatus,
+}
 
-    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
-        let bytes = bytes.trim_ascii();
-        let is_one = (1..=MAX_KEY_BYTES).contains(&bytes.len()) && bytes.iter().all(|b| matches!(b, b' '..=b'~'));
-        let text = std::str::from_utf8(bytes).map_err(|_| KeyError)?;
-        if is_one { Ok(Self(text.to_owned())) } else { Err(KeyError) }
+impl FromFields for OrderStatusBody {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { status: fields.required("status")? })
     }
+}
+
+/// A line of an order, as it was sold.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// What it was called.
+    pub title: String,
+    /// The seller's own number for it.
+    pub sku: Option<String>,
+    /// Whether each one is registered as a device of the buyer's when it is shipped.
+    pub is_device: bool,
+    /// How many.
+    pub quantity: i32,
+    /// What one cost, in minor units (cents) of the order's currency.
+    pub unit_price_minor: i64,
+    /// What they cost together.
+    pub line_total_minor: i64,
+}
+
+/// A step of an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusChange {
+    /// The status it got.
+    pub status: OrderStatus,
+    /// Who gave it.
+    pub changed_by: Role,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// An order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderResponse {
+    /// Its id.
+    pub id: OrderId,
+    /// Who bought; `null` when the account has been deleted since.
+    pub buyer_id: Option<UserId>,
+    /// How far it has come.
+    pub status: OrderStatus,
+    /// In which currency (ISO 4217).
+    #[schema(example = "EUR")]
+    pub currency: String,
+    /// What it costs, in minor units (cents) of the currency.
+    #[schema(example = 25980)]
+    pub total_minor: i64,
+    /// What was bought.
+    pub items: Vec<OrderLine>,
+    /// Its steps so far, the first one first.
+    pub history: Vec<StatusChange>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{IdempotencyKey, OrderStatus};
+    use super::OrderStatus;
 
     #[test]
     fn an_order_takes_one_step_at_a_time_and_none_back() {
@@ -125,14 +184,5 @@ mod tests {
             .collect();
         let expected = ["pending paid", "pending cancelled", "paid shipped", "paid cancelled", "shipped delivered"];
         assert_eq!(allowed, expected);
-    }
-
-    #[test]
-    fn a_key_is_short_and_printable() {
-        assert_eq!(IdempotencyKey::try_from(b" a-1 ".as_slice()).unwrap().as_str(), "a-1");
-        let long = [b'x'; 256];
-        for bad in [b"".as_slice(), b"  ", b"a\tb", b"a\0b", "ã".as_bytes(), &[0xff], &long] {
-            assert!(IdempotencyKey::try_from(bad).is_err(), "{bad:?}");
-        }
     }
 }

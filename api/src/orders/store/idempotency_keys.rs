@@ -1,13 +1,13 @@
-//! The keys of orders, and the answers they got, in PostgreSQL.
+//! Idempotency keys, and what they were answered.
 
-use crate::ids::{OrderId, UserId};
-use crate::schema::order_keys;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::body::KeyedRequest;
+use super::super::idempotency::KeyedRequest;
+use crate::ids::{OrderId, UserId};
+use crate::schema::order_keys;
 
 /// How long a key is known at least: twice the day that is promised, so that no clock that differs a little breaks it.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(48);
