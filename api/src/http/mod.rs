@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod rate_limit_headers;
 pub mod request_id;
+pub mod responses;
 pub mod text;
 pub mod timestamp;
 

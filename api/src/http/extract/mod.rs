@@ -3,7 +3,9 @@
 pub mod accept;
 pub mod body;
 pub mod etag;
+pub mod fields;
 pub mod form;
 pub mod json;
 pub mod page;
 pub mod path;
+pub mod value;
