@@ -11,6 +11,7 @@ use crate::auth::caller::AuthAdmin;
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::page::PageQuery;
+use crate::http::responses::{AdminErrors, Unavailable};
 use crate::ids::AuditId;
 
 /// This domain's routes.
@@ -20,10 +21,9 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 
 /// What was done, by whom, and how it was before and after; the newest first. For administrators.
 #[utoipa::path(tag = "operations", security(("bearer" = [])), params(AuditQuery, PageQuery), responses(
+    AdminErrors, Unavailable,
     (status = 200, body = [AuditEntry], description = "A page of the audit log",
         headers(("Link" = String, description = "The next page, while there is one"))),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 422, body = Problem, description = "A bad filter, limit or cursor")))]
 #[get("/admin/audit")]
 async fn list_audit(

@@ -16,20 +16,20 @@ use crate::schema::audit_log;
 #[derive(Debug, Queryable, Selectable, Serialize, ToSchema)]
 #[diesel(table_name = audit_log, check_for_backend(Pg))]
 pub struct AuditEntry {
-    /// Its id; later entries have greater ones.
+    /// Id; later entries have greater ones.
     pub id: AuditId,
-    /// When it was done.
+    /// When it happened.
     pub at: DateTime<Utc>,
-    /// Who did it. The account may be gone by now.
+    /// Account that did it; it may have been deleted since.
     pub actor_id: UserId,
-    /// What was done.
+    /// `<thing>.<what happened>`.
     #[schema(example = "order.status_changed")]
     pub action: String,
-    /// To what: the id of a product, an order, …
+    /// Id of what was changed: a product, an order, …
     pub subject_id: SubjectId,
-    /// How it was; `null` for what is new.
+    /// State before; `null` for what was created.
     pub before: Option<Value>,
-    /// How it is since; `null` for what is gone.
+    /// State after; `null` for what was deleted.
     pub after: Option<Value>,
 }
 

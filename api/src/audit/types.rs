@@ -31,9 +31,9 @@ pub struct AuditFilter<'a> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Only what this account did.
+    /// Only events of this account.
     actor_id: Option<String>,
-    /// Only what was done to this thing.
+    /// Only events about this thing.
     subject_id: Option<String>,
     /// Only this kind of event, for example `order.status_changed`.
     action: Option<String>,

@@ -9,6 +9,7 @@ use super::{commands, queries};
 use crate::auth::caller::AuthUser;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::json::Json;
+use crate::http::responses::{BodyErrors, Unavailable, UserErrors};
 use crate::redis::RedisClient;
 
 /// This domain's routes.
@@ -20,13 +21,10 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 ///
 /// A user has up to 1,000 keys, which nobody else sees. It is a cache: a value may be gone before its time.
 #[utoipa::path(tag = "cache", security(("bearer" = [])), request_body(content = CacheSetBody), responses(
+    UserErrors, BodyErrors, Unavailable,
     (status = 201, body = CacheEntryResponse, description = "Kept"),
-    (status = 400, body = Problem, description = "Not JSON"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "A device's token"),
     (status = 409, body = Problem, description = "One key more than 1,000"),
-    (status = 422, body = Problem, description = "A key over 256 bytes, a value over 64 KiB, a life over a day, …"),
-    (status = 503, body = Problem, description = "The cache is away: try again")))]
+    (status = 422, body = Problem, description = "A key over 256 bytes, a value over 64 KiB, a life over a day, …")))]
 #[post("/cache/set")]
 async fn set_entry(
     redis: Data<RedisClient>,
@@ -39,11 +37,9 @@ async fn set_entry(
 /// The value under a key. A `/` in the key is written `%2F`.
 #[utoipa::path(tag = "cache", security(("bearer" = [])),
     params(("key" = String, Path, description = "The key", example = "weather%2Flisbon")), responses(
+    UserErrors, Unavailable,
     (status = 200, body = CacheEntryResponse, description = "It, and how long it will still be there"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "A device's token"),
-    (status = 404, body = Problem, description = "Nothing there, or no more"),
-    (status = 503, body = Problem, description = "The cache is away: try again")))]
+    (status = 404, body = Problem, description = "Nothing there, or no more")))]
 #[get("/cache/get/{key}")]
 async fn get_entry(redis: Data<RedisClient>, caller: AuthUser, key: Path<String>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(queries::find(&redis, caller.user_id, key.into_inner()).await?))
@@ -52,11 +48,9 @@ async fn get_entry(redis: Data<RedisClient>, caller: AuthUser, key: Path<String>
 /// Forgets the value under a key. A `/` in the key is written `%2F`.
 #[utoipa::path(tag = "cache", security(("bearer" = [])),
     params(("key" = String, Path, description = "The key", example = "weather%2Flisbon")), responses(
+    UserErrors, Unavailable,
     (status = 204, description = "Forgotten"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "A device's token"),
-    (status = 404, body = Problem, description = "Nothing there"),
-    (status = 503, body = Problem, description = "The cache is away: try again")))]
+    (status = 404, body = Problem, description = "Nothing there")))]
 #[delete("/cache/{key}")]
 async fn delete_entry(redis: Data<RedisClient>, caller: AuthUser, key: Path<String>) -> Result<HttpResponse, ApiError> {
     commands::delete(&redis, caller.user_id, key.into_inner()).await?;

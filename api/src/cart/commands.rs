@@ -17,9 +17,6 @@ const NOT_IN_CART: ApiError = ApiError::NotFound("product in the cart");
 const FULL: ApiError = ApiError::Conflict("The cart is full: at most 100 products fit in.");
 
 /// Says how many of a product are wanted.
-///
-/// # Errors
-/// 404 for a product that cannot be had, 409 for more than there are and for a full cart.
 pub async fn put(
     db: &DbPool,
     clock: &Clock,
@@ -46,9 +43,6 @@ pub async fn put(
 }
 
 /// Takes a product out.
-///
-/// # Errors
-/// 404 when it is not in the cart.
 pub async fn remove(db: &DbPool, clock: &Clock, user: UserId, product: ProductId) -> Result<(), ApiError> {
     let now = clock.now();
     let mut connection = db.get().await?;
@@ -60,9 +54,6 @@ pub async fn remove(db: &DbPool, clock: &Clock, user: UserId, product: ProductId
 }
 
 /// Takes everything out.
-///
-/// # Errors
-/// The database's.
 pub async fn clear(db: &DbPool, clock: &Clock, user: UserId) -> Result<(), ApiError> {
     let now = clock.now();
     let mut connection = db.get().await?;
@@ -73,7 +64,7 @@ pub async fn clear(db: &DbPool, clock: &Clock, user: UserId) -> Result<(), ApiEr
     cleared.await
 }
 
-/// The account first, then its cart: whoever deletes the account takes them in the same order.
+/// Locks the account, then its cart: deleting an account locks in the same order.
 async fn lock(connection: &mut AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
     if !accounts::keep(connection, user).await? {
         return Err(ACCOUNT_GONE);

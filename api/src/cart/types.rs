@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::extract::json::{Fields, FromFields};
+use crate::http::extract::fields::{body, required};
 use crate::ids::ProductId;
 
 /// Most pieces of one product. With the highest price and [`MAX_LINES`], a total still fits.
@@ -24,8 +24,6 @@ pub struct QuantityError;
 pub struct Quantity(i32);
 
 impl Quantity {
-    /// The number.
-    #[must_use]
     pub fn get(self) -> i32 {
         self.0
     }
@@ -40,21 +38,16 @@ impl TryFrom<i64> for Quantity {
     }
 }
 
-/// How many of a product are wanted.
-#[derive(ToSchema)]
-pub struct CartItemBody {
-    /// All together, not in addition to those already in the cart; no more than there are.
-    #[schema(value_type = i32, minimum = 1, maximum = 10_000, example = 2)]
-    pub quantity: Quantity,
-}
-
-impl FromFields for CartItemBody {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { quantity: fields.required("quantity")? })
+body! {
+    /// How many of a product are wanted.
+    pub struct CartItemBody {
+        /// All together, not in addition to those already in the cart; no more than there are.
+        #[schema(value_type = i32, minimum = 1, maximum = 10_000, example = 2)]
+        pub quantity: Quantity = required,
     }
 }
 
-/// Whether what is wanted can be had.
+/// Whether a line of the cart can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
@@ -68,7 +61,6 @@ pub enum Availability {
 
 impl Availability {
     /// Of so many pieces of a product with so many in stock.
-    #[must_use]
     pub fn of(quantity: i32, stock: i32, is_retired: bool) -> Self {
         if is_retired {
             Self::Retired
@@ -85,41 +77,41 @@ impl Availability {
 pub struct CartLine {
     /// The product.
     pub product_id: ProductId,
-    /// What it is called.
+    /// Title, one line.
     pub title: String,
-    /// How many are wanted.
+    /// Pieces wanted.
     pub quantity: i32,
-    /// What one costs now, in minor units (cents) of the currency.
+    /// Today's price of one piece, in minor units (cents) of the currency.
     pub unit_price_minor: i64,
-    /// In which currency (ISO 4217).
+    /// Currency (ISO 4217).
     pub currency: String,
-    /// What they cost together now.
+    /// `quantity` times `unit_price_minor`.
     pub line_total_minor: i64,
-    /// How many there are.
+    /// Pieces in stock.
     pub stock: i32,
-    /// Whether they can be had.
+    /// Whether that many can be ordered now.
     pub availability: Availability,
     /// Whether each one shipped is registered as a device.
     pub is_device: bool,
-    /// Where its picture is.
+    /// Address of a picture, http or https.
     pub image_url: Option<String>,
 }
 
 /// What the cart costs in one currency.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CartTotal {
-    /// Which.
+    /// Currency (ISO 4217).
     currency: String,
-    /// How much, in its minor units. Retired products are not in it.
+    /// Total in minor units (cents) of the currency, without retired products.
     total_minor: i64,
 }
 
 /// A user's cart.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CartResponse {
-    /// What is in it.
+    /// Lines, in the order in which they were put in.
     items: Vec<CartLine>,
-    /// What it costs, in each currency.
+    /// Totals, one for each currency.
     totals: Vec<CartTotal>,
     /// Whether it can be ordered as it is: not empty, everything available, in one currency.
     can_be_ordered: bool,

@@ -13,10 +13,7 @@ use crate::http::error::{ApiError, violates};
 use crate::http::extract::etag::IfMatch;
 use crate::ids::{ProductId, SubjectId, UserId};
 
-/// Puts a product into the catalogue.
-///
-/// # Errors
-/// 409 when its SKU is taken.
+/// Creates a product.
 pub async fn create(
     db: &DbPool,
     clock: &Clock,
@@ -34,10 +31,7 @@ pub async fn create(
     created.await
 }
 
-/// Describes a product anew.
-///
-/// # Errors
-/// 404, 409 when its SKU is taken, 412 for another version.
+/// Replaces what an administrator decides of a product.
 pub async fn replace(
     db: &DbPool,
     clock: &Clock,
@@ -59,10 +53,7 @@ pub async fn replace(
     replaced.await
 }
 
-/// Retires a product: nobody sees it any more; the orders it is in keep it.
-///
-/// # Errors
-/// 404, also for one that is retired already; 412 for another version.
+/// Retires a product: it leaves the catalogue; orders keep it.
 pub async fn retire(
     db: &DbPool,
     clock: &Clock,
@@ -82,7 +73,7 @@ pub async fn retire(
     retired.await
 }
 
-/// The instant of a product's next version: each has its own, also on a clock that was set back.
+/// The instant of a product's next version, greater than the last one even on a clock that was set back.
 pub fn later(now: DateTime<Utc>, before: &Product) -> DateTime<Utc> {
     now.max(before.updated_at + TimeDelta::microseconds(1))
 }

@@ -57,7 +57,7 @@ impl ProductQuery {
     }
 }
 
-/// A parameter that says something.
+/// A blank parameter is as good as absent.
 fn given(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.trim().is_empty())
 }
@@ -99,20 +99,14 @@ pub struct ProductFilter {
 /// The order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
-    /// The cheapest first.
     Price,
-    /// The dearest first.
     PriceDescending,
-    /// By title.
     Name,
-    /// The newest first.
     #[default]
     Newest,
 }
 
 impl Sort {
-    /// The order of that name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "price" => Some(Self::Price),
@@ -124,30 +118,24 @@ impl Sort {
     }
 }
 
-/// By what a page's last product stands where it stands.
+/// The sort key of a page's last product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortKey {
-    /// Its price.
     Price(i64),
-    /// Its title.
     Title(String),
-    /// Its id alone.
     Id,
 }
 
-/// Where a page ends: the last product on it, as it was then. So the next page begins in the right place even when
-/// that product's price has changed meanwhile.
+/// The last product of a page, as it was then: the next page begins in the right place even when that product's price
+/// has changed meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductCursor {
-    /// By what it stood there.
     pub key: SortKey,
-    /// Which it was.
     pub id: ProductId,
 }
 
 impl ProductCursor {
     /// Whether it is of a list in this order.
-    #[must_use]
     pub fn fits(&self, sort: Sort) -> bool {
         match sort {
             Sort::Price | Sort::PriceDescending => matches!(self.key, SortKey::Price(_)),

@@ -8,12 +8,12 @@ use chrono::DateTime;
 use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::feed::{Feed, FeedBody};
+use super::import::feed::Feed;
+use super::import::source::FeedSource;
 use super::import::{self, ImportResponse};
 use super::listing::{BestSellerQuery, ProductQuery};
-use super::source::FeedSource;
 use super::store::{BestSeller, CategoryCount, Product};
-use super::types::{ProductBody, ProductSettings};
+use super::types::ProductSettings;
 use super::{commands, queries};
 use crate::auth::caller::AuthAdmin;
 use crate::db::DbPool;
@@ -23,6 +23,7 @@ use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
 use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
+use crate::http::responses::{AdminErrors, BodyErrors, Unavailable, VersionErrors};
 use crate::ids::ProductId;
 
 /// This domain's routes. `/products/{id}` comes last: it would match the others.
@@ -41,6 +42,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 
 /// The products that can be had.
 #[utoipa::path(tag = "catalogue", params(ProductQuery, PageQuery), responses(
+    Unavailable,
     (status = 200, body = [Product], description = "A page of products", headers(
         ("Link" = String, description = "The next page, while there is one"), ("ETag" = String, description = "Of this page"))),
     (status = 304, description = "As in If-None-Match"),
@@ -57,8 +59,9 @@ async fn list_products(
 
 /// The older name of `/products`.
 #[utoipa::path(tag = "catalogue", params(ProductQuery, PageQuery), responses(
+    Unavailable,
     (status = 200, body = [Product], description = "As of /products"),
-    (status = "4XX", body = Problem, description = "As of /products")))]
+    (status = 422, body = Problem, description = "As of /products")))]
 #[get("/data/products")]
 async fn list_data_products(
     request: HttpRequest,
@@ -82,6 +85,7 @@ async fn respond_list(
 
 /// The categories, by name, with the number of products in each.
 #[utoipa::path(tag = "catalogue", responses(
+    Unavailable,
     (status = 200, body = [CategoryCount], description = "All of them", headers(("ETag" = String, description = "Of the list"))),
     (status = 304, description = "As in If-None-Match")))]
 #[get("/products/categories")]
@@ -92,6 +96,7 @@ async fn list_categories(request: HttpRequest, db: Data<DbPool>) -> Result<HttpR
 
 /// The products that were ordered most, by units; what was cancelled does not count.
 #[utoipa::path(tag = "catalogue", params(BestSellerQuery), responses(
+    Unavailable,
     (status = 200, body = [BestSeller], description = "The most ordered first", headers(("ETag" = String, description = "Of the list"))),
     (status = 304, description = "As in If-None-Match"),
     (status = 422, body = Problem, description = "A bad limit")))]
@@ -107,6 +112,7 @@ async fn list_best_sellers(
 
 /// A product that can be had.
 #[utoipa::path(tag = "catalogue", params(("id" = String, Path, description = "The product's ULID or UUID")), responses(
+    Unavailable,
     (status = 200, body = Product, description = "The product", headers(("ETag" = String, description = "Its version"))),
     (status = 304, description = "As in If-None-Match"),
     (status = 404, body = Problem, description = "Unknown, or retired")))]
@@ -117,14 +123,11 @@ async fn get_product(request: HttpRequest, db: Data<DbPool>, id: PathId<ProductI
 }
 
 /// Puts a product into the catalogue. For administrators.
-#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductBody), responses(
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductSettings), responses(
+    AdminErrors, BodyErrors, Unavailable,
     (status = 201, body = Product, description = "Made", headers(
         ("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version"))),
-    (status = 400, body = Problem, description = "Not JSON"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
-    (status = 409, body = Problem, description = "Another product has this SKU"),
-    (status = 422, body = Problem, description = "Something in it is not valid")))]
+    (status = 409, body = Problem, description = "Another product has this SKU")))]
 #[post("/products")]
 async fn create_product(
     request: HttpRequest,
@@ -146,11 +149,9 @@ async fn create_product(
 /// Without a body the feed is fetched from `CATALOGUE_URL`. A product is known again by its id in the feed: what the
 /// feed says as before stays as it is here, whatever was sold or edited meanwhile; what the feed says anew is taken
 /// over. Items that are not valid are named by their place; the others are imported.
-#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = FeedBody), responses(
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = Feed), responses(
+    AdminErrors, BodyErrors,
     (status = 200, body = ImportResponse, description = "What became of the items"),
-    (status = 400, body = Problem, description = "Not JSON"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 422, body = Problem, description = "No item is valid, or too many; or no body, and no CATALOGUE_URL"),
     (status = 503, body = Problem, description = "The feed cannot be fetched")))]
 #[post("/products/import")]
@@ -167,16 +168,13 @@ async fn import_products(
 
 /// Describes a product anew: what is left out is cleared. For administrators. Orders change a product's version as
 /// well, since they take from its stock: with If-Match, nothing that was sold meanwhile is written over.
-#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductBody),
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductSettings),
     params(("id" = String, Path, description = "The product's ULID or UUID"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
+    AdminErrors, VersionErrors, BodyErrors, Unavailable,
     (status = 200, body = Product, description = "Changed"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 404, body = Problem, description = "Unknown, or retired"),
-    (status = 409, body = Problem, description = "Another product has this SKU"),
-    (status = 412, body = Problem, description = "Changed since the version in If-Match"),
-    (status = 422, body = Problem, description = "Something in it is not valid")))]
+    (status = 409, body = Problem, description = "Another product has this SKU")))]
 #[put("/products/{id}")]
 async fn replace_product(
     request: HttpRequest,
@@ -195,11 +193,9 @@ async fn replace_product(
 #[utoipa::path(tag = "catalogue", security(("bearer" = [])),
     params(("id" = String, Path, description = "The product's ULID or UUID"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to retire")), responses(
+    AdminErrors, VersionErrors, Unavailable,
     (status = 204, description = "Retired"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
-    (status = 404, body = Problem, description = "Unknown, or retired already"),
-    (status = 412, body = Problem, description = "Changed since the version in If-Match")))]
+    (status = 404, body = Problem, description = "Unknown, or retired already")))]
 #[delete("/products/{id}")]
 async fn retire_product(
     db: Data<DbPool>,

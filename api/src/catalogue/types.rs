@@ -1,11 +1,10 @@
 //! Products as administrators describe them.
 
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::money::{Currency, PriceMinor};
 use crate::http::error::ApiError;
-use crate::http::extract::json::{Fields, FromFields};
+use crate::http::extract::fields::{body, optional_text, or_default, required};
 use crate::http::text::{self, text_type};
 
 /// For a product that is not there, and for a retired one.
@@ -25,11 +24,9 @@ text_type! {
     ProductDescription, text::paragraph, 5_000
 }
 text_type! {
-    /// What it belongs to.
     Category, text::line, 100
 }
 text_type! {
-    /// The seller's own number for it.
     Sku, text::line, 64
 }
 
@@ -44,8 +41,6 @@ pub struct StockError;
 pub struct Stock(i32);
 
 impl Stock {
-    /// The number.
-    #[must_use]
     pub fn get(self) -> i32 {
         self.0
     }
@@ -71,8 +66,6 @@ pub struct ImageUrlError;
 pub struct ImageUrl(String);
 
 impl ImageUrl {
-    /// The address.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -90,73 +83,39 @@ impl TryFrom<String> for ImageUrl {
     }
 }
 
-/// Everything of a product that an administrator decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductSettings {
-    /// What it is called.
-    pub title: Title,
-    /// What it is.
-    pub description: Option<ProductDescription>,
-    /// What it belongs to.
-    pub category: Option<Category>,
-    /// What it costs.
-    pub price_minor: PriceMinor,
-    /// In which currency.
-    pub currency: Currency,
-    /// How many there are.
-    pub stock: Stock,
-    /// Whether each one shipped becomes a device of the buyer's.
-    pub is_device: bool,
-    /// Its picture.
-    pub image_url: Option<ImageUrl>,
-    /// The seller's own number for it.
-    pub sku: Option<Sku>,
-}
-
-/// A product, as an administrator describes it.
-#[derive(ToSchema)]
-#[schema(example = json!({"title": "LoRa gateway", "category": "gateways", "price_minor": 12990, "currency": "EUR",
-    "stock": 25, "is_device": true}))]
-#[expect(dead_code, reason = "documents the body; ProductSettings reads it")]
-pub struct ProductBody {
-    /// What it is called.
-    #[schema(min_length = 1, max_length = 150)]
-    title: String,
-    /// What it is.
-    #[schema(max_length = 5000)]
-    description: Option<String>,
-    /// What it belongs to.
-    #[schema(max_length = 100)]
-    category: Option<String>,
-    /// What it costs, in minor units (cents) of the currency.
-    #[schema(minimum = 0, maximum = 10_000_000_000_i64)]
-    price_minor: i64,
-    /// In which currency (ISO 4217).
-    #[schema(pattern = "^[A-Z]{3}$")]
-    currency: String,
-    /// How many there are.
-    #[schema(minimum = 0, maximum = 1_000_000)]
-    stock: i32,
-    /// Whether each one shipped is registered as a device of the buyer's.
-    #[schema(default = false)]
-    is_device: Option<bool>,
-    /// Where its picture is.
-    #[schema(max_length = 2000, format = "uri")]
-    image_url: Option<String>,
-    /// The seller's own number for it, unique in the catalogue.
-    #[schema(max_length = 64)]
-    sku: Option<String>,
-}
-
-impl FromFields for ProductSettings {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let (title, description) = (fields.required("title"), fields.optional_text("description"));
-        let (category, sku) = (fields.optional_text("category"), fields.optional_text("sku"));
-        let (price_minor, currency) = (fields.required("price_minor"), fields.required("currency"));
-        let (stock, is_device) = (fields.required("stock"), fields.optional("is_device").unwrap_or_default());
-        let image_url = fields.optional_text("image_url");
-        let (title, price_minor, currency, stock) = (title?, price_minor?, currency?, stock?);
-        Some(Self { title, description, category, price_minor, currency, stock, is_device, image_url, sku })
+body! {
+    /// A product, as an administrator describes it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[schema(as = ProductBody, example = json!({"title": "LoRa gateway", "category": "gateways", "price_minor": 12990,
+        "currency": "EUR", "stock": 25, "is_device": true}))]
+    pub struct ProductSettings {
+        /// Title, one line.
+        #[schema(value_type = String, min_length = 1, max_length = 150)]
+        pub title: Title = required,
+        /// Description; may have several lines.
+        #[schema(value_type = Option<String>, max_length = 5000)]
+        pub description: Option<ProductDescription> = optional_text,
+        /// Category; matched whatever its case.
+        #[schema(value_type = Option<String>, max_length = 100)]
+        pub category: Option<Category> = optional_text,
+        /// Price in minor units (cents) of the currency.
+        #[schema(value_type = i64, minimum = 0, maximum = 10_000_000_000_i64)]
+        pub price_minor: PriceMinor = required,
+        /// Currency (ISO 4217).
+        #[schema(value_type = String, pattern = "^[A-Z]{3}$")]
+        pub currency: Currency = required,
+        /// Pieces in stock.
+        #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
+        pub stock: Stock = required,
+        /// Whether each one shipped is registered as a device of the buyer's.
+        #[schema(value_type = Option<bool>, default = false)]
+        pub is_device: bool = or_default,
+        /// Address of a picture, http or https.
+        #[schema(value_type = Option<String>, max_length = 2000, format = "uri")]
+        pub image_url: Option<ImageUrl> = optional_text,
+        /// The seller's own number (SKU), unique in the catalogue.
+        #[schema(value_type = Option<String>, max_length = 64)]
+        pub sku: Option<Sku> = optional_text,
     }
 }
 

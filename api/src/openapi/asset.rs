@@ -1,5 +1,4 @@
-//! A file that stays the same for as long as the process lives: served from memory, compressed once, and not sent again
-//! to who has it.
+//! A static file: served from memory, compressed once, and answered with 304 to a client that has it.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -10,6 +9,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
+use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -20,16 +20,15 @@ use crate::http::error::ApiError;
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-/// How long a client may use a file without asking.
+/// How long a client may use a file without revalidating it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Not at all: the next release changes it.
     Ask,
-    /// For ever: pages name it together with its digest.
+    /// For good: pages name it together with its digest.
     Forever,
 }
 
-/// A file.
 pub struct Asset {
     path: &'static str,
     content_type: &'static str,
@@ -49,26 +48,21 @@ impl Asset {
     ) -> Self {
         let plain = content.into();
         // 64 bits tell two versions of one file apart.
-        let digest = Sha256::digest(&plain).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = HEXLOWER.encode(&Sha256::digest(&plain));
+        digest.truncate(16);
         Self { path, content_type, freshness, digest, plain, gzipped: OnceLock::new() }
     }
 
-    /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &'static str {
         self.path
     }
 
-    /// What tells its content from any other.
-    #[must_use]
+    /// Digest of the content.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
     /// Answers with it, compressed where the client takes that, or with 304 where the client has it.
-    ///
-    /// # Errors
-    /// When it cannot be compressed, which would be our own fault.
     pub async fn respond(&'static self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
         // Weak: the same tag stands for the compressed and the plain form.
         let tag = EntityTag::new_weak(self.digest.clone());

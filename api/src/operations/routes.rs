@@ -17,6 +17,7 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::extract::json::Json;
 use crate::http::extract::page::LimitQuery;
 use crate::http::extract::path::PathId;
+use crate::http::responses::{AdminErrors, BodyErrors};
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -25,9 +26,8 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 
 /// How the way from the API into the database is doing. For administrators.
 #[utoipa::path(tag = "operations", security(("bearer" = [])), responses(
+    AdminErrors,
     (status = 200, body = PipelineResponse, description = "Its state at this moment"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 503, body = Problem, description = "The broker or the database is away")))]
 #[get("/admin/pipeline")]
 async fn get_pipeline(
@@ -43,10 +43,9 @@ async fn get_pipeline(
 
 /// The oldest dead letters: what could not be stored, and why. They stay where they are. For administrators.
 #[utoipa::path(tag = "operations", security(("bearer" = [])), params(LimitQuery), responses(
+    AdminErrors,
     (status = 200, body = [DeadLetterResponse], description = "Oldest first",
         headers(("X-Total-Count" = u32, description = "How many there are in all"))),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 422, body = Problem, description = "A bad limit"),
     (status = 503, body = Problem, description = "The broker is away, or somebody else is busy with them")))]
 #[get("/admin/dead-letters")]
@@ -63,10 +62,8 @@ async fn list_dead_letters(
 /// Puts dead letters back into the store queue: those named, or all that are there now. What still cannot be stored
 /// comes back under a new id. For administrators.
 #[utoipa::path(tag = "operations", security(("bearer" = [])), request_body(content = ReplayBody), responses(
+    AdminErrors, BodyErrors,
     (status = 200, body = ReplayResponse, description = "What was put back"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
-    (status = 422, body = Problem, description = "Something in it is not valid"),
     (status = 503, body = Problem, description = "Nothing was put back: the broker is away, or takes nothing now")))]
 #[post("/admin/dead-letters/replay")]
 async fn replay_dead_letters(
@@ -82,9 +79,8 @@ async fn replay_dead_letters(
 /// Throws a dead letter away, for good. For administrators.
 #[utoipa::path(tag = "operations", security(("bearer" = [])),
     params(("id" = String, Path, description = "The dead letter's id")), responses(
+    AdminErrors,
     (status = 204, description = "It is gone"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 404, body = Problem, description = "There is no such dead letter"),
     (status = 503, body = Problem, description = "The broker is away, or somebody else is busy with them")))]
 #[delete("/admin/dead-letters/{id}")]

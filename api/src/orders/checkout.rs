@@ -1,8 +1,8 @@
 //! An order made of a cart, in one transaction.
 //!
 //! ```text
-//!  account kept ─▶ cart locked ─▶ key known? ─▶ products locked, by id ─▶ can all be had, in one currency, at the total?
-//!       ─▶ stock taken, order and lines written with today's prices, cart emptied, answer kept under the key
+//!  account kept ─▶ cart locked ─▶ key known? ─▶ products locked, by id ─▶ all in stock, in one currency, at the total?
+//!       ─▶ stock taken, order and lines written with today's prices, cart emptied, response stored under the key
 //! ```
 
 use std::collections::HashMap;
@@ -31,23 +31,16 @@ const CART_EMPTY: ApiError = ApiError::Conflict("The cart is empty.");
 const CURRENCIES_MIXED: ApiError = ApiError::Conflict("An order has one currency; what is in the cart has several.");
 const TOO_MANY_DEVICES: ApiError = ApiError::Conflict("An order brings at most 10,000 devices.");
 
-/// An order that was made, now or by an earlier request of the same key.
+/// An order, placed now or by an earlier request of the same key.
 pub struct Checkout {
-    /// Which.
     pub order_id: OrderId,
-    /// The answer, the same each time.
+    /// The response body, the same each time.
     pub answer: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Whether an earlier request made it.
     pub is_replay: bool,
 }
 
 /// Orders what is in a user's cart.
-///
-/// # Errors
-/// 409 for a cart that cannot be ordered as it is, with all that stands in the way; 422 for a key that came with
-/// another body.
 pub async fn order(db: &DbPool, clock: &Clock, buyer: UserId, request: &OrderRequest) -> Result<Checkout, ApiError> {
     let mut connection = db.get().await?;
     let ordered = connection.transaction(async |connection| {

@@ -1,4 +1,4 @@
-//! An order's next step, in one transaction with all that comes of it.
+//! Status changes of an order, each in one transaction with its effects.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -23,9 +23,6 @@ const BUYER_GONE: ApiError =
     ApiError::Conflict("The buyer's account has been deleted: there is nobody to register the devices for.");
 
 /// Brings an order to its next status, for its buyer or for an administrator.
-///
-/// # Errors
-/// 404 for somebody else's, 409 for a wrong step, 412 for another version.
 pub async fn change_status(
     db: &DbPool,
     clock: &Clock,
@@ -56,8 +53,8 @@ pub async fn change_status(
     changed.await
 }
 
-/// Locks the order, and before it keeps its buyer's account, to which devices may have to be added: whoever deletes the
-/// account takes them in the same order.
+/// Locks the buyer's account, to which devices may have to be added, and then the order: deleting an account locks in the
+/// same order.
 async fn lock(connection: &mut AsyncPgConnection, id: OrderId) -> Result<OrderRow, ApiError> {
     let order = store::find_order(connection, id).await?.ok_or(NO_ORDER)?;
     if let Some(buyer) = order.buyer_id {
@@ -75,7 +72,7 @@ fn role_of(caller: AuthUser, order: &OrderRow) -> Option<Role> {
     }
 }
 
-/// Each version has its own instant, also on a clock that was set back.
+/// The instant of the next version, greater than the last one even on a clock that was set back.
 fn later(now: DateTime<Utc>, before: &OrderRow) -> DateTime<Utc> {
     now.max(before.updated_at + TimeDelta::microseconds(1))
 }

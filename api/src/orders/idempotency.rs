@@ -20,13 +20,11 @@ const MAX_KEY_BYTES: usize = 255;
 #[error("must be 1 to {MAX_KEY_BYTES} printable ASCII characters")]
 pub struct KeyError;
 
-/// What a client calls a request by that it may send again.
+/// The client's name for a request that it may send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,7 +43,6 @@ impl TryFrom<&[u8]> for IdempotencyKey {
 
 /// A key, and what it was sent with.
 pub struct KeyedRequest {
-    /// The key.
     pub key: IdempotencyKey,
     /// SHA-256 of the body.
     pub body_digest: Vec<u8>,
@@ -53,9 +50,7 @@ pub struct KeyedRequest {
 
 /// An order, and by which key it may be sent again.
 pub struct OrderRequest {
-    /// What it says.
     pub body: OrderBody,
-    /// Its key, where it has one.
     pub keyed: Option<KeyedRequest>,
 }
 

@@ -1,4 +1,4 @@
-//! Orders with their lines and their steps.
+//! Orders with their lines and their status changes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -30,9 +30,6 @@ pub async fn find(db: &DbPool, caller: AuthUser, id: OrderId) -> Result<OrderRes
 }
 
 /// Orders as they are shown, in three queries however many they are.
-///
-/// # Errors
-/// The database's.
 async fn show(connection: &mut AsyncPgConnection, rows: Vec<OrderRow>) -> QueryResult<Vec<OrderResponse>> {
     let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
     let mut items = grouped(store::list_items(connection, &ids).await?, |item| item.order_id);
@@ -45,9 +42,6 @@ async fn show(connection: &mut AsyncPgConnection, rows: Vec<OrderRow>) -> QueryR
 }
 
 /// One order as it is shown.
-///
-/// # Errors
-/// The database's.
 pub async fn show_one(connection: &mut AsyncPgConnection, row: OrderRow) -> QueryResult<OrderResponse> {
     show(connection, vec![row]).await?.pop().ok_or(diesel::NotFound)
 }

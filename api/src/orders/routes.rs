@@ -22,6 +22,7 @@ use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
 use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
+use crate::http::responses::{AdminErrors, BodyErrors, NotFound, Unavailable, UserErrors, VersionErrors};
 use crate::ids::OrderId;
 
 /// Marks a response that was given before.
@@ -67,12 +68,10 @@ impl OrderQuery {
 /// the first time. A key is known for 48 hours; a request that failed leaves none.
 #[utoipa::path(tag = "orders", security(("bearer" = [])), request_body(content = OrderBody),
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, the caller's own")), responses(
+    UserErrors, BodyErrors, Unavailable,
     (status = 201, body = OrderResponse, description = "Ordered", headers(
         ("Location" = String, description = "Its address"), ("ETag" = String, description = "Its first version"),
         ("Idempotency-Replayed" = String, description = "`true` where an earlier request of this key made it"))),
-    (status = 400, body = Problem, description = "Not JSON"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "A device's token"),
     (status = 409, body = Problem, description = "The cart is empty or has several currencies, something in it cannot be had, or the total is another"),
     (status = 422, body = Problem, description = "Something in it is not valid, or the key came with another body before")))]
 #[post("/orders")]
@@ -97,9 +96,9 @@ async fn create_order(
 
 /// One's own orders, the newest first; for administrators, with `all=true`, everybody's.
 #[utoipa::path(tag = "orders", security(("bearer" = [])), params(OrderQuery, PageQuery), responses(
+    UserErrors, Unavailable,
     (status = 200, body = [OrderResponse], description = "A page of orders",
         headers(("Link" = String, description = "The next page, while there is one"))),
-    (status = 401, body = Problem, description = "No or bad access token"),
     (status = 403, body = Problem, description = "A device's token; or `all`, and not an administrator"),
     (status = 422, body = Problem, description = "A bad filter, limit or cursor")))]
 #[get("/orders")]
@@ -117,11 +116,9 @@ async fn list_orders(
 
 /// An order of one's own; for administrators, any.
 #[utoipa::path(tag = "orders", security(("bearer" = [])), params(("id" = String, Path, description = "The order's ULID or UUID")), responses(
+    UserErrors, NotFound, Unavailable,
     (status = 200, body = OrderResponse, description = "The order", headers(("ETag" = String, description = "Its version"))),
-    (status = 304, description = "As in If-None-Match"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "A device's token"),
-    (status = 404, body = Problem, description = "Unknown, or somebody else's")))]
+    (status = 304, description = "As in If-None-Match")))]
 #[get("/orders/{id}")]
 async fn get_order(
     request: HttpRequest,
@@ -137,12 +134,9 @@ async fn get_order(
 #[utoipa::path(tag = "orders", security(("bearer" = [])),
     params(("id" = String, Path, description = "The order's ULID or UUID"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
+    UserErrors, NotFound, VersionErrors, Unavailable,
     (status = 200, body = OrderResponse, description = "Cancelled"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "A device's token"),
-    (status = 404, body = Problem, description = "Unknown, or somebody else's"),
-    (status = 409, body = Problem, description = "Shipped, delivered or cancelled already"),
-    (status = 412, body = Problem, description = "Changed since the version in If-Match")))]
+    (status = 409, body = Problem, description = "Shipped, delivered or cancelled already")))]
 #[post("/orders/{id}/cancel")]
 async fn cancel_order(
     request: HttpRequest,
@@ -163,12 +157,10 @@ async fn cancel_order(
 #[utoipa::path(tag = "orders", security(("bearer" = [])), request_body(content = OrderStatusBody),
     params(("id" = String, Path, description = "The order's ULID or UUID"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
+    AdminErrors, VersionErrors, BodyErrors, Unavailable,
     (status = 200, body = OrderResponse, description = "Changed"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "Not an administrator"),
     (status = 404, body = Problem, description = "Unknown"),
     (status = 409, body = Problem, description = "Not the next step; or devices to be shipped to an account that is gone"),
-    (status = 412, body = Problem, description = "Changed since the version in If-Match"),
     (status = 422, body = Problem, description = "Not a status")))]
 #[patch("/orders/{id}")]
 async fn update_order(

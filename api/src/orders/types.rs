@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::error::ApiError;
-use crate::http::extract::json::{Fields, FromFields};
+use crate::http::extract::fields::{body, optional, required};
 use crate::ids::{OrderId, ProductId, UserId};
 
 /// For an order that is not there, and for somebody else's.
@@ -31,8 +31,6 @@ impl OrderStatus {
     /// Every status.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Paid, Self::Shipped, Self::Delivered, Self::Cancelled];
 
-    /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -44,13 +42,11 @@ impl OrderStatus {
     }
 
     /// The status of that word.
-    #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
     /// Whether an order goes from this status to that one.
-    #[must_use]
     pub fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -73,8 +69,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Buyer => "buyer",
@@ -83,36 +77,26 @@ impl Role {
     }
 
     /// The role of that word.
-    #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         [Self::Buyer, Self::Administrator].into_iter().find(|role| role.as_str() == word)
     }
 }
 
-/// An order of what is in the cart. Needs no body.
-#[derive(Debug, Default, ToSchema)]
-pub struct OrderBody {
-    /// What the buyer was shown as the total: where the cart comes to something else by now, nothing is ordered.
-    #[schema(minimum = 0, example = 25980)]
-    pub total_minor: Option<i64>,
-}
-
-impl FromFields for OrderBody {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { total_minor: fields.optional("total_minor") })
+body! {
+    /// An order of what is in the cart. Needs no body.
+    #[derive(Debug)]
+    pub struct OrderBody {
+        /// What the buyer was shown as the total: where the cart comes to something else by now, nothing is ordered.
+        #[schema(minimum = 0, example = 25980)]
+        pub total_minor: Option<i64> = optional,
     }
 }
 
-/// The next step of an order.
-#[derive(ToSchema)]
-pub struct OrderStatusBody {
-    /// The status it is to have.
-    pub status: OrderStatus,
-}
-
-impl FromFields for OrderStatusBody {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { status: fields.required("status")? })
+body! {
+    /// The next step of an order.
+    pub struct OrderStatusBody {
+        /// The new status.
+        pub status: OrderStatus = required,
     }
 }
 
@@ -121,53 +105,52 @@ impl FromFields for OrderStatusBody {
 pub struct OrderLine {
     /// The product.
     pub product_id: ProductId,
-    /// What it was called.
+    /// Title at the time of the order.
     pub title: String,
-    /// The seller's own number for it.
+    /// The seller's own number (SKU).
     pub sku: Option<String>,
     /// Whether each one is registered as a device of the buyer's when it is shipped.
     pub is_device: bool,
-    /// How many.
+    /// Pieces ordered.
     pub quantity: i32,
-    /// What one cost, in minor units (cents) of the order's currency.
+    /// Price of one piece at the time of the order, in minor units (cents) of its currency.
     pub unit_price_minor: i64,
-    /// What they cost together.
+    /// `quantity` times `unit_price_minor`.
     pub line_total_minor: i64,
 }
 
 /// A step of an order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StatusChange {
-    /// The status it got.
+    /// The new status.
     pub status: OrderStatus,
-    /// Who gave it.
+    /// Role of who changed it.
     pub changed_by: Role,
-    /// When.
+    /// When it changed.
     pub changed_at: DateTime<Utc>,
 }
 
-/// An order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrderResponse {
     /// Its id.
     pub id: OrderId,
     /// Who bought; `null` when the account has been deleted since.
     pub buyer_id: Option<UserId>,
-    /// How far it has come.
+    /// Current status.
     pub status: OrderStatus,
-    /// In which currency (ISO 4217).
+    /// Currency (ISO 4217).
     #[schema(example = "EUR")]
     pub currency: String,
-    /// What it costs, in minor units (cents) of the currency.
+    /// Price in minor units (cents) of the currency.
     #[schema(example = 25980)]
     pub total_minor: i64,
-    /// What was bought.
+    /// Lines, as they were sold.
     pub items: Vec<OrderLine>,
-    /// Its steps so far, the first one first.
+    /// Status changes so far, the oldest first.
     pub history: Vec<StatusChange>,
-    /// When it was made.
+    /// When the order was placed.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the order last changed.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -8,8 +8,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::listing::{ProductCursor, ProductFilter, Sort, SortKey};
 use super::products::Product;
+use crate::catalogue::listing::{ProductCursor, ProductFilter, Sort, SortKey};
 use crate::http::text::{escape_like, like_anywhere};
 use crate::schema::products;
 
@@ -42,7 +42,7 @@ pub struct CategoryCount {
     pub products: i64,
 }
 
-/// A page of the products that can be had.
+/// A page of the products that are not retired.
 pub async fn list_products(
     connection: &mut AsyncPgConnection,
     filter: &ProductFilter,
@@ -69,7 +69,7 @@ pub async fn list_products(
     let Some(ProductCursor { key, id }) = after else {
         return query.load(connection).await;
     };
-    // The first condition is the index's; the second one leaves out those of the same key that came before.
+    // The first condition is for the index; the second leaves out products of the same key on earlier pages.
     let query = match (key, sort) {
         (SortKey::Price(minor), Sort::PriceDescending) => query
             .filter(products::price_minor.le(*minor))
@@ -92,7 +92,7 @@ pub async fn list_categories(connection: &mut AsyncPgConnection) -> QueryResult<
     query.order(products::category).load(connection).await
 }
 
-/// Of the products that can be had, those that were ordered most.
+/// Of the products that are not retired, those that were ordered most.
 pub async fn list_best_sellers(connection: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<BestSeller>> {
     sql_query(include_str!("most_ordered.sql")).bind::<BigInt, _>(limit).load(connection).await
 }

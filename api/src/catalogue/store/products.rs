@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::types::{Category, ImageUrl, ProductDescription, ProductSettings, Sku};
+use crate::catalogue::types::{Category, ImageUrl, ProductDescription, ProductSettings, Sku};
 use crate::ids::ProductId;
 use crate::schema::products;
 
@@ -19,58 +19,51 @@ use crate::schema::products;
 pub struct Product {
     /// Its id.
     pub id: ProductId,
-    /// What it is called.
+    /// Title, one line.
     #[schema(example = "LoRa gateway")]
     pub title: String,
-    /// What it is.
+    /// Description; may have several lines.
     pub description: Option<String>,
-    /// What it belongs to.
+    /// Category; matched whatever its case.
     #[schema(example = "gateways")]
     pub category: Option<String>,
-    /// What it costs, in minor units (cents) of the currency.
+    /// Price in minor units (cents) of the currency.
     #[schema(example = 12990)]
     pub price_minor: i64,
-    /// In which currency (ISO 4217).
+    /// Currency (ISO 4217).
     #[schema(example = "EUR")]
     pub currency: String,
-    /// How many there are.
+    /// Pieces in stock.
     #[schema(example = 25)]
     pub stock: i32,
     /// Whether each one shipped is registered as a device of the buyer's.
     pub is_device: bool,
-    /// Where its picture is.
+    /// Address of a picture, http or https.
     pub image_url: Option<String>,
-    /// The seller's own number for it.
+    /// The seller's own number (SKU).
     pub sku: Option<String>,
-    /// When it came into the catalogue.
+    /// When the product was created.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed, by an administrator or by an order.
+    /// When the product last changed, by an administrator or by an order.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A product that was locked, as whoever sells it needs to know it.
+/// A locked product, as a sale needs it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = products, check_for_backend(Pg))]
 pub struct LockedProduct {
-    /// Its id.
     pub id: ProductId,
-    /// What it is called.
     pub title: String,
-    /// The seller's own number for it.
     pub sku: Option<String>,
-    /// What it costs.
     pub price_minor: i64,
-    /// In which currency.
     pub currency: String,
-    /// How many there are.
     pub stock: i32,
     /// Whether each one becomes a device.
     pub is_device: bool,
-    /// Since when it can no longer be had.
     pub retired_at: Option<DateTime<Utc>>,
 }
 
-/// What an administrator decides of a product, to be written. What is left out is cleared.
+/// Columns that an administrator decides; `None` clears.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = products, treat_none_as_null = true)]
 pub struct ProductValues<'a> {
@@ -87,8 +80,6 @@ pub struct ProductValues<'a> {
 }
 
 impl<'a> ProductValues<'a> {
-    /// The row that says what `settings` say.
-    #[must_use]
     pub fn new(settings: &'a ProductSettings, updated_at: DateTime<Utc>) -> Self {
         Self {
             title: settings.title.as_str(),
@@ -105,15 +96,13 @@ impl<'a> ProductValues<'a> {
     }
 }
 
-/// Where an imported product comes from, and what it looked like there.
+/// The feed that a product was imported from.
 #[derive(Clone, Copy, Insertable, AsChangeset)]
 #[diesel(table_name = products)]
 pub struct Origin<'a> {
-    /// The feed.
     pub source: &'a str,
-    /// Its id there.
     pub external_id: &'a str,
-    /// SHA-256 of what the feed says of it.
+    /// SHA-256 of what is taken over from the feed.
     pub import_digest: &'a [u8],
 }
 
@@ -136,19 +125,19 @@ pub async fn insert_product(
         .optional()
 }
 
-/// A product that can be had.
+/// A product that is not retired.
 pub async fn find_product(connection: &mut AsyncPgConnection, id: ProductId) -> QueryResult<Option<Product>> {
     let query = products::table.find(id).filter(products::retired_at.is_null());
     query.select(Product::as_select()).first(connection).await.optional()
 }
 
-/// A product that can be had, kept from changing until the transaction ends.
+/// A product that is not retired, locked until the transaction ends.
 pub async fn lock_product(connection: &mut AsyncPgConnection, id: ProductId) -> QueryResult<Option<Product>> {
     let query = products::table.find(id).filter(products::retired_at.is_null());
     query.select(Product::as_select()).for_no_key_update().first(connection).await.optional()
 }
 
-/// The product of an origin, be it retired, and its digest; kept from changing until the transaction ends.
+/// The product of an origin, even if retired, and its digest; locked until the transaction ends.
 pub async fn lock_imported(
     connection: &mut AsyncPgConnection,
     source: &str,
@@ -159,8 +148,8 @@ pub async fn lock_imported(
     query.select(columns).for_no_key_update().first(connection).await
 }
 
-/// Products, kept from changing until the transaction ends; retired ones too. Always in the order of their ids, so that
-/// two who want the same ones never wait for each other.
+/// Products, even if retired, locked until the transaction ends. Always in the order of their ids, so that two
+/// transactions never wait for each other.
 pub async fn lock_products(connection: &mut AsyncPgConnection, ids: &[ProductId]) -> QueryResult<Vec<LockedProduct>> {
     let query = products::table.filter(products::id.eq_any(ids)).order(products::id);
     query.select(LockedProduct::as_select()).for_no_key_update().load(connection).await
@@ -177,13 +166,12 @@ pub async fn update_product(
     update.returning(Product::as_returning()).get_result(connection).await
 }
 
-/// Retires a product.
 pub async fn retire_product(connection: &mut AsyncPgConnection, id: ProductId, at: DateTime<Utc>) -> QueryResult<()> {
     let retired = (products::retired_at.eq(at), products::updated_at.eq(at));
     diesel::update(products::table.find(id)).set(retired).execute(connection).await.map(|_| ())
 }
 
-/// Adds pieces to the stock of locked products, or takes them away; taking more than there are violates
+/// Adds pieces to the stock of locked products, or takes them; taking more than there are violates
 /// `products_stock_left`.
 pub async fn move_stock(
     connection: &mut AsyncPgConnection,

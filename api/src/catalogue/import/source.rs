@@ -47,7 +47,7 @@ impl FeedSource {
         let downloaded = downloaded.map_err(|error| ApiError::Internal(Box::new(error)))?;
         let bytes = downloaded.map_err(|error| unusable(error.to_string()))?;
         let feed = parse::<Feed>(&bytes).map_err(|error| unusable(error.to_string()))?;
-        feed.items.ok_or_else(|| unusable("it has no products".to_owned()))
+        feed.products.ok_or_else(|| unusable("it has no products".to_owned()))
     }
 }
 

@@ -1,5 +1,8 @@
-//! A feed taken over, item by item: each is a transaction of its own, so that one bad item keeps no other out, and that
-//! no more than one product is ever locked. Stopped in the middle and begun again, it goes on where it was.
+//! The import of a feed, item by item. Each item is a transaction of its own, so that a bad one does not keep the others
+//! out and only one product is locked at a time. An import that was interrupted can be repeated.
+
+pub mod feed;
+pub mod source;
 
 use std::collections::HashSet;
 
@@ -8,9 +11,9 @@ use pulso_shared::clock::Clock;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::feed::{Feed, FeedItem};
+use self::source::FeedSource;
 use super::commands::{audit_event, later, product_error};
-use super::feed::{self, Feed, FeedItem};
-use super::source::FeedSource;
 use super::store::{self, Origin, ProductValues};
 use crate::audit;
 use crate::db::DbPool;
@@ -46,10 +49,7 @@ enum Outcome {
     Unchanged,
 }
 
-/// Takes a feed over.
-///
-/// # Errors
-/// 422 when no item is valid, 503 when the feed cannot be fetched.
+/// Imports a feed: 422 when no item is valid, 503 when it cannot be fetched.
 pub async fn import(
     db: &DbPool,
     clock: &Clock,
@@ -57,7 +57,7 @@ pub async fn import(
     actor: UserId,
     feed: Feed,
 ) -> Result<ImportResponse, ApiError> {
-    let items = match feed.items {
+    let items = match feed.products {
         Some(items) => items,
         None => source.fetch().await?,
     };
