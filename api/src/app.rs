@@ -20,7 +20,7 @@ use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::health::{self, Readiness};
 use crate::http::middleware::{cors, observe};
@@ -59,7 +59,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> {
-    let clock = Clock;
+    let clock = Clock::system();
     let db = db::connect(&config.database)?;
     let redis = RedisClient::new(&config.redis_url)?;
     let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
@@ -80,7 +80,7 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
         given_timestamps: Data::default(),
         stored_watch: Data::new(StoredWatch::start(db.clone(), shutdown)),
         throughput: Data::default(),
-        answers: Data::new(Answers::new(config.answer_cache_bytes)),
+        response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
         feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
@@ -132,6 +132,7 @@ fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
         shared.limiter.share(&shared.redis, &shared.config.broker.queue_prefix, || shared.clock.now()).await;
     });
     tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
+    tokio::spawn(metrics::run_upkeep(state.metrics.get_ref().clone()));
     let counts = state.clone();
     tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
 }
@@ -167,7 +168,7 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
     let server = server.listen(listener)?.run();
     let handle = server.handle();
     tokio::spawn(async move {
-        shutdown.ordered().await;
+        shutdown.requested().await;
         handle.stop(true).await;
     });
     server.await

@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_redis::Runtime;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::deadpool::{BuildError, Object, Pool, PoolError};
+use diesel_async::pooled_connection::deadpool::{BuildError, Pool, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use secrecy::ExposeSecret;
 use tokio_postgres::NoTls;
@@ -14,8 +14,6 @@ use pulso_shared::config::DatabaseConfig;
 
 /// A pool of connections.
 pub type DbPool = Pool<AsyncPgConnection>;
-/// A connection on loan from the pool.
-pub type DbConnection = Object<AsyncPgConnection>;
 /// Why no connection could be had.
 pub type DbPoolError = PoolError;
 

@@ -10,7 +10,7 @@ use crate::catalogue::FeedSource;
 use crate::config::{ApiConfig, AuthConfig, IngestConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
 use crate::http::health::Readiness;
 use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::operations::PipelineSamples;
@@ -49,8 +49,8 @@ pub struct AppState {
     pub stored_watch: Data<StoredWatch>,
     /// How many readings of which devices were accepted.
     pub throughput: Data<Throughput>,
-    /// Responses that need not be made again.
-    pub answers: Data<Answers>,
+    /// Responses of exports.
+    pub response_cache: Data<ResponseCache>,
     /// The connection that publishes.
     pub publisher: Data<Publisher>,
     /// Where products are imported from.
@@ -81,7 +81,7 @@ impl AppState {
             .app_data(self.given_timestamps.clone())
             .app_data(self.stored_watch.clone())
             .app_data(self.throughput.clone())
-            .app_data(self.answers.clone())
+            .app_data(self.response_cache.clone())
             .app_data(self.publisher.clone())
             .app_data(self.feed_source.clone())
             .app_data(self.pipeline_samples.clone())

@@ -8,10 +8,10 @@ use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
-use pulso_shared::amqp::beat::{self, Beat};
-use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
 use pulso_shared::amqp::message::{CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
+use pulso_shared::amqp::watermark::{self, WatermarkProbe};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
@@ -81,13 +81,13 @@ impl Publisher {
 
     /// Publishes a beat behind the data, once: `true` when it was confirmed. Without a beat the message only shows that
     /// one could be published.
-    pub async fn publish_beat(&self, beat: Option<Beat>) -> bool {
+    pub async fn publish_beat(&self, beat: Option<WatermarkProbe>) -> bool {
         let Some(link) = self.link.borrow().clone() else { return false };
         let properties = match beat {
             Some(beat) => link.properties.clone().with_headers(beat.to_headers()),
             None => link.properties.clone(),
         };
-        link.publish(beat::BODY, link.beat_key.clone(), properties).await == Some(Outcome::Confirmed)
+        link.publish(watermark::BODY, link.beat_key.clone(), properties).await == Some(Outcome::Confirmed)
     }
 
     /// How many messages wait to be stored; `None` when the broker does not say so in time.
@@ -137,7 +137,7 @@ async fn wait_for_change(link: &mut watch::Receiver<Option<Arc<Link>>>, deadline
 
 impl Link {
     async fn open(url: &SecretString, topology: &Topology) -> Result<Self, ConnectionError> {
-        let connection = connection::open(url, "pulso-api publisher").await?;
+        let connection = connect::open(url, "pulso-api publisher").await?;
         topology.declare(&connection).await?;
         let properties = BasicProperties::default()
             .with_type(MESSAGE_TYPE.into())
@@ -148,7 +148,7 @@ impl Link {
             idle_channels: Mutex::default(),
             exchange: topology.telemetry_exchange(),
             routing_key: topology.telemetry_key(),
-            beat_key: topology.beat_key(),
+            beat_key: topology.watermark_key(),
             store_queue: topology.store_queue(),
             properties,
             doubted: Notify::new(),

@@ -4,7 +4,7 @@
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection};
-use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
 use pulso_shared::amqp::topology::Topology;
 use secrecy::SecretString;
 
@@ -34,7 +34,7 @@ impl QueueStates {
     /// # Errors
     /// When it is away.
     pub async fn ask(url: &SecretString, topology: &Topology) -> Result<Self, ApiError> {
-        let connection = connection::open(url, "pulso-api queues").await.map_err(away)?;
+        let connection = connect::open(url, "pulso-api queues").await.map_err(away)?;
         let states = Self::ask_on(&connection, topology).await.map_err(away);
         // Whether it is closed well or not, its end is the same.
         let _ = within_time(connection.close(200, "asked".into())).await;

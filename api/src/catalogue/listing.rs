@@ -9,13 +9,8 @@ use utoipa::IntoParams;
 use super::types::{Category, Title};
 use crate::http::error::{ApiError, FieldError};
 use crate::http::extract::page::{MAX_LIMIT, Page, PageQuery};
-use crate::http::text::{self, text_type};
+use crate::http::extract::query::{SearchText, given, parse_search_text, parse_with};
 use crate::ids::ProductId;
-
-text_type! {
-    /// A piece of text to look for.
-    SearchText, text::line, 200
-}
 
 /// Which products are wanted, and in which order.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -33,38 +28,27 @@ pub struct ProductQuery {
 
 impl ProductQuery {
     /// Checks it, together with the page.
-    pub fn parse(self, page: &PageQuery) -> Result<(ProductFilter, Sort, Page<ProductCursor>), ApiError> {
-        let mut errors = Vec::new();
-        let text = given(self.q).map(SearchText::try_from).transpose();
-        let text = text.unwrap_or_else(|error| fault(&mut errors, "q", error));
-        let category = given(self.category).map(Category::try_from).transpose();
-        let category = category.unwrap_or_else(|error| fault(&mut errors, "category", error));
-        let sort = given(self.sort).map_or(Some(Sort::default()), |name| Sort::named(&name));
-        if sort.is_none() {
-            fault::<()>(&mut errors, "sort", "must be price, -price, name or newest");
-        }
-        let sort = sort.unwrap_or_default();
+    pub fn parse(&self, page: &PageQuery) -> Result<(ProductFilter, Sort, Page<ProductCursor>), ApiError> {
+        let mut faults = Vec::new();
+        let text = parse_search_text(&mut faults, "q", &self.q);
+        let category = given(&self.category).map(|name| Category::try_from(name.to_owned())).transpose();
+        let category = category.unwrap_or_else(|error| {
+            faults.push(FieldError::new("category", "invalid", error));
+            None
+        });
+        let rule = "must be price, -price, name or newest";
+        let sort = parse_with(&mut faults, "sort", given(&self.sort), rule, Sort::named).unwrap_or_default();
         match page.parse::<ProductCursor>() {
-            Err(ApiError::Validation(more)) => errors.extend(more),
+            Err(ApiError::Validation(more)) => faults.extend(more),
             Err(error) => return Err(error),
             Ok(page) if page.after.as_ref().is_some_and(|cursor| !cursor.fits(sort)) => {
-                fault::<()>(&mut errors, "cursor", "is not a cursor of this list");
+                faults.push(FieldError::new("cursor", "invalid", "is not a cursor of this list"));
             }
-            Ok(page) if errors.is_empty() => return Ok((ProductFilter { text, category }, sort, page)),
+            Ok(page) if faults.is_empty() => return Ok((ProductFilter { text, category }, sort, page)),
             Ok(_) => {}
         }
-        Err(ApiError::Validation(errors))
+        Err(ApiError::Validation(faults))
     }
-}
-
-/// A blank parameter is as good as absent.
-fn given(value: Option<String>) -> Option<String> {
-    value.filter(|text| !text.trim().is_empty())
-}
-
-fn fault<T>(errors: &mut Vec<FieldError>, name: &str, detail: impl ToString) -> Option<T> {
-    errors.push(FieldError::new(name, "invalid", detail));
-    None
 }
 
 /// How many best-sellers are wanted.

@@ -54,7 +54,7 @@ async fn list_products(
     query: Query<ProductQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    respond_list(&request, &db, query.into_inner(), &page).await
+    respond_list(&request, &db, &query, &page).await
 }
 
 /// The older name of `/products`.
@@ -69,13 +69,13 @@ async fn list_data_products(
     query: Query<ProductQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    respond_list(&request, &db, query.into_inner(), &page).await
+    respond_list(&request, &db, &query, &page).await
 }
 
 async fn respond_list(
     request: &HttpRequest,
     db: &DbPool,
-    query: ProductQuery,
+    query: &ProductQuery,
     page: &PageQuery,
 ) -> Result<HttpResponse, ApiError> {
     let (filter, sort, page) = query.parse(page)?;

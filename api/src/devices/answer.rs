@@ -3,7 +3,7 @@
 use crate::ids::CredentialId;
 use chrono::{DateTime, Utc};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,7 +55,7 @@ pub struct DeviceResponse {
 impl DeviceResponse {
     /// The answer that shows a device as it is, by what could be heard.
     #[must_use]
-    pub fn new(row: DeviceRow, latest: Option<Latest>, hearing: &Hearing) -> Self {
+    pub fn new(row: DeviceRow, latest: Option<Latest>, hearing: &IngestAvailability) -> Self {
         Self {
             id: row.id,
             uuid: row.id.as_uuid(),

@@ -6,7 +6,7 @@ use diesel::QueryResult;
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 
 use super::answer::{DeviceResponse, NewCredentialResponse, ServerResponse};
 use super::spans::OfflineAfter;
@@ -43,7 +43,7 @@ pub async fn register(
     });
     let credential = registered.await.map_err(device_error)?;
     let device = store::find_device(&mut connection, owner, id).await?.ok_or(NO_DEVICE)?;
-    Ok((DeviceResponse::new(device, None, &Hearing::as_of(now, Vec::new())), credential))
+    Ok((DeviceResponse::new(device, None, &IngestAvailability::as_of(now, Vec::new())), credential))
 }
 
 /// Registers a server. It needs no secret, so it gets none.

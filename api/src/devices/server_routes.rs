@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::ServerResponse;
@@ -60,7 +60,7 @@ async fn list_servers(
     let filter = DeviceFilter { only_servers: true, ..DeviceFilter::default() };
     let mut connection = state.db.get().await?;
     // No status is asked for, so what could be heard does not matter.
-    let (limit, hearing) = (page.fetch_limit(), Hearing::as_of(state.clock.now(), Vec::new()));
+    let (limit, hearing) = (page.fetch_limit(), IngestAvailability::as_of(state.clock.now(), Vec::new()));
     let rows = store::list_devices(&mut connection, caller.user_id, &filter, page.after, limit, &hearing).await?;
     let servers: Vec<_> = rows.into_iter().map(ServerResponse::from).collect();
     Ok(page.respond(&request, servers, |server| server.server_ulid))

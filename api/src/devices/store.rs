@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 
 use super::types::SearchText;
 use crate::http::text::like_anywhere;
@@ -148,7 +148,7 @@ pub async fn list_devices(
     filter: &DeviceFilter,
     after: Option<DeviceId>,
     limit: i64,
-    hearing: &Hearing,
+    hearing: &IngestAvailability,
 ) -> QueryResult<Vec<DeviceRow>> {
     let query = devices::table.left_join(device_state::table).select(DeviceRow::as_select());
     let mut query = query.filter(devices::owner_id.eq(owner)).order(devices::id).limit(limit).into_boxed();
@@ -196,7 +196,7 @@ pub struct OnlineBounds {
 pub async fn online_bounds(
     connection: &mut AsyncPgConnection,
     owner: UserId,
-    hearing: &Hearing,
+    hearing: &IngestAvailability,
 ) -> QueryResult<OnlineBounds> {
     let query = devices::table.filter(devices::owner_id.eq(owner)).select(devices::offline_after_s).distinct();
     let timeouts: Vec<i32> = query.load(connection).await?;

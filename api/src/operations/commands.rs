@@ -16,9 +16,9 @@ const REPLAY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Puts back what is chosen.
 pub async fn replay(broker: &BrokerConfig, choice: &Choice) -> Result<Replayed, ApiError> {
-    let desk = dead_letters::open(broker).await?;
-    let replayed = desk.replay(choice, Instant::now() + REPLAY_TIMEOUT).await;
-    desk.close().await;
+    let browser = dead_letters::open(broker).await?;
+    let replayed = browser.replay(choice, Instant::now() + REPLAY_TIMEOUT).await;
+    browser.close().await;
     match replayed? {
         Replayed { replayed: 0, stopped: Some(stop), .. } => Err(dead_letters::unavailable(stop)),
         replayed => Ok(replayed),
@@ -27,9 +27,9 @@ pub async fn replay(broker: &BrokerConfig, choice: &Choice) -> Result<Replayed, 
 
 /// Throws one away.
 pub async fn delete(broker: &BrokerConfig, id: DeadLetterId) -> Result<(), ApiError> {
-    let desk = dead_letters::open(broker).await?;
-    let deleted = desk.delete(&Choice::Only(BTreeSet::from([id]))).await;
-    desk.close().await;
+    let browser = dead_letters::open(broker).await?;
+    let deleted = browser.delete(&Choice::Only(BTreeSet::from([id]))).await;
+    browser.close().await;
     let (deleted, _) = deleted?;
     if deleted == 0 { Err(ApiError::NotFound("dead letter")) } else { Ok(()) }
 }

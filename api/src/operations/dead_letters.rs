@@ -1,18 +1,18 @@
 //! The dead-letter queue, opened for one request on a connection of its own.
 
-use pulso_shared::amqp::dead_letters::{Desk, DeskError};
+use pulso_shared::amqp::dead_letters::{BrowseError, DeadLetterBrowser};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
 
 use crate::http::error::ApiError;
 
 /// Opens it; the caller closes it.
-pub async fn open(config: &BrokerConfig) -> Result<Desk, DeskError> {
-    Desk::open(&config.amqp_url, Topology::new(config)).await
+pub async fn open(config: &BrokerConfig) -> Result<DeadLetterBrowser, BrowseError> {
+    DeadLetterBrowser::open(&config.amqp_url, Topology::new(config)).await
 }
 
-impl From<DeskError> for ApiError {
-    fn from(error: DeskError) -> Self {
+impl From<BrowseError> for ApiError {
+    fn from(error: BrowseError) -> Self {
         unavailable(error)
     }
 }

@@ -45,9 +45,9 @@ pub async fn look(
 
 /// The oldest dead letters, at most so many.
 pub async fn list_dead_letters(broker: &BrokerConfig, limit: u16) -> Result<Listing, ApiError> {
-    let desk = dead_letters::open(broker).await?;
-    let listing = desk.list(usize::from(limit)).await;
-    desk.close().await;
+    let browser = dead_letters::open(broker).await?;
+    let listing = browser.list(usize::from(limit)).await;
+    browser.close().await;
     Ok(listing?)
 }
 

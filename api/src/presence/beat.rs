@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
-use pulso_shared::amqp::beat::Beat;
+use pulso_shared::amqp::watermark::WatermarkProbe;
 use pulso_shared::ids::ProcessId;
 use pulso_shared::shutdown::Shutdown;
 use tokio::time::MissedTickBehavior;
@@ -31,7 +31,7 @@ pub async fn keep_beating(state: Data<AppState>, mut shutdown: Shutdown) {
     loop {
         tokio::select! {
             _ = beats.tick() => {}
-            () = shutdown.ordered() => return,
+            () = shutdown.requested() => return,
         }
         let at = state.clock.now();
         run.interrupt_unless_close_to(at);
@@ -44,7 +44,7 @@ pub async fn keep_beating(state: Data<AppState>, mut shutdown: Shutdown) {
 }
 
 /// Whether everybody can be heard: without the database no token is given out and no open device is known.
-async fn beat(state: &AppState, claim: Option<Beat>) -> bool {
+async fn beat(state: &AppState, claim: Option<WatermarkProbe>) -> bool {
     let Ok(mut connection) = state.db.get().await else { return false };
     let answers = sql_query("SELECT 1").execute(&mut connection).await.is_ok();
     drop(connection);
@@ -65,9 +65,9 @@ impl Run {
     }
 
     /// What the next beat may say.
-    fn claim(&self) -> Option<Beat> {
+    fn claim(&self) -> Option<WatermarkProbe> {
         let (since, until) = self.heard?;
-        Some(Beat { replica: self.replica.as_uuid(), since, until })
+        Some(WatermarkProbe { replica: self.replica.as_uuid(), since, until })
     }
 
     /// Ends it when its last beat was too long ago, or has not been yet: then a clock was set back.

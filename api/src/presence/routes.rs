@@ -3,7 +3,7 @@
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, PresenceRow};
@@ -54,7 +54,7 @@ async fn get_health(
     Ok(Json(respond(row, &hearing)))
 }
 
-fn respond(row: PresenceRow, hearing: &Hearing) -> HealthResponse {
+fn respond(row: PresenceRow, hearing: &IngestAvailability) -> HealthResponse {
     HealthResponse {
         server_ulid: row.id,
         server_name: row.name,

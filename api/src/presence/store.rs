@@ -8,7 +8,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Array, Nullable, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::{DeafSpan, Hearing};
+use pulso_shared::presence::{IngestAvailability, OutageWindow};
 
 /// What is known of a device's presence.
 #[derive(Debug, Queryable)]
@@ -38,10 +38,10 @@ pub struct HeardRow {
 impl HeardRow {
     /// What it means for whoever asks now.
     #[must_use]
-    pub fn at(self, now: DateTime<Utc>) -> Hearing {
+    pub fn at(self, now: DateTime<Utc>) -> IngestAvailability {
         let spans = self.deaf_from.into_iter().zip(self.deaf_until);
-        let deaf = spans.map(|(from, until)| DeafSpan { from, until }).collect();
-        Hearing::now(now, self.heard_through, deaf)
+        let deaf = spans.map(|(from, until)| OutageWindow { from, until }).collect();
+        IngestAvailability::now(now, self.heard_through, deaf)
     }
 }
 
@@ -57,7 +57,7 @@ pub async fn find_hearing(connection: &mut AsyncPgConnection) -> QueryResult<Hea
 ///
 /// # Errors
 /// When the database is away.
-pub async fn hearing(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Hearing> {
+pub async fn hearing(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<IngestAvailability> {
     Ok(find_hearing(connection).await?.at(now))
 }
 

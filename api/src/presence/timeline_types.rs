@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::types::PresenceStatus;
-use crate::history::parse_instant;
 use crate::http::error::FieldError;
+use crate::http::extract::query::parse_instant;
 
 /// Which part of a timeline is wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]

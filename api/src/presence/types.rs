@@ -1,8 +1,8 @@
-//! Who is there, as it is answered. The rule itself is [`Hearing`]'s.
+//! Who is there, as it is answered. The rule itself is [`IngestAvailability`]'s.
 
 use chrono::{DateTime, Utc};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ pub enum PresenceStatus {
 impl PresenceStatus {
     /// The status of a device whose newest data is from `last_seen_at` and may be `offline_after_s` old.
     #[must_use]
-    pub fn of(hearing: &Hearing, last_seen_at: Option<DateTime<Utc>>, offline_after_s: i32) -> Self {
+    pub fn of(hearing: &IngestAvailability, last_seen_at: Option<DateTime<Utc>>, offline_after_s: i32) -> Self {
         if hearing.is_online(last_seen_at, offline_after_s) { Self::Online } else { Self::Offline }
     }
 }

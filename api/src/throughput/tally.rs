@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::tally::{FLUSH_EVERY, Tally, slot_of};
+use pulso_shared::throughput::{FLUSH_EVERY, ThroughputCounter, slot_of};
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -15,13 +15,13 @@ use crate::http::error::ApiError;
 /// The counts of one process.
 #[derive(Debug)]
 pub struct Throughput {
-    tally: Tally,
+    tally: ThroughputCounter,
     source: Uuid,
 }
 
 impl Default for Throughput {
     fn default() -> Self {
-        Self { tally: Tally::default(), source: Uuid::from_u128(Ulid::generate().0) }
+        Self { tally: ThroughputCounter::default(), source: Uuid::from_u128(Ulid::generate().0) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A fleet's summary.
 
-use pulso_shared::tally::WINDOW;
+use pulso_shared::throughput::RATE_WINDOW;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,5 +53,5 @@ impl FleetSummaryResponse {
 
 #[expect(clippy::as_conversions, reason = "a minute's readings are far below 2^53")]
 fn per_second(count: i64) -> f64 {
-    count as f64 / WINDOW.as_seconds_f64()
+    count as f64 / RATE_WINDOW.as_seconds_f64()
 }

@@ -210,5 +210,5 @@ fn reqwest_token(replica: &pulso_testkit::Client, like: &pulso_testkit::Client) 
 
 /// The present instant moved by some seconds, as a device would write it.
 pub(crate) fn pulso_time(offset_s: i64) -> String {
-    (pulso_shared::clock::Clock.now() + chrono::TimeDelta::seconds(offset_s)).to_rfc3339()
+    (pulso_shared::clock::Clock::system().now() + chrono::TimeDelta::seconds(offset_s)).to_rfc3339()
 }

@@ -68,7 +68,7 @@ async fn watch(db: DbPool, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: S
         let first = if waiting.is_empty() {
             tokio::select! {
                 first = arrivals.recv() => first,
-                () = shutdown.ordered() => None,
+                () = shutdown.requested() => None,
             }
         } else {
             arrivals.try_recv().ok()
@@ -86,7 +86,7 @@ async fn watch(db: DbPool, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: S
         // A slow look is not followed by the next one at once: half of the time the database is left alone.
         tokio::select! {
             () = sleep(LOOK_EVERY.max(started.elapsed())) => {}
-            () = shutdown.ordered() => return,
+            () = shutdown.requested() => return,
         }
     }
 }

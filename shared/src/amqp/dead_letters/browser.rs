@@ -1,4 +1,4 @@
-//! The place where dead letters are looked at. One person at a time: what lies on one desk, another would not see.
+//! The dead-letter browser. Exclusive, because unacknowledged messages are invisible to all other consumers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use tokio::time::Instant;
 
 use super::letter::{DeadLetter, id_of};
 use super::page::{self, Page};
-use crate::amqp::connection::{self, ConnectionError, within_time};
+use crate::amqp::connect::{self, ConnectionError, within_time};
 use crate::amqp::message::CONTENT_TYPE;
 use crate::amqp::topology::Topology;
 use crate::ids::DeadLetterId;
 
 /// AMQP `delivery-mode` of a message that must survive the broker.
 const PERSISTENT: u8 = 2;
-/// How long one waits for one's turn at the desk.
-const TURN_TIMEOUT: Duration = Duration::from_secs(5);
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long `open` waits while somebody else holds the lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(100);
 
-/// Why nothing could be done at the desk.
+/// Why the browser could not be opened or used.
 #[derive(Debug, thiserror::Error)]
-pub enum DeskError {
-    /// The broker, or the way to it.
+pub enum BrowseError {
+    /// The broker refused, or is not reachable.
     #[error(transparent)]
     Broker(#[from] ConnectionError),
-    /// Somebody else has them in hand.
-    #[error("somebody else is busy with the dead letters")]
+    /// Somebody else holds the lock.
+    #[error("somebody else is working with the dead letters")]
     Busy,
 }
 
-/// Which letters are meant.
+/// The letters to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// All that are there when it begins.
+    /// All that are in the queue at the start.
     All,
-    /// These.
+    /// The letters with these ids.
     Only(BTreeSet<DeadLetterId>),
 }
 
@@ -48,22 +48,22 @@ pub enum Choice {
 pub struct Listing {
     /// Oldest first.
     pub letters: Vec<DeadLetter>,
-    /// Shown or not.
+    /// In the queue, shown or not.
     pub total: u32,
 }
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// Letters that are in the store queue now, and no longer dead.
+    /// Letters moved to the store queue.
     pub replayed: u32,
     /// Chosen letters that were not found. After a [`Stop`]: or not reached.
     pub missing: Vec<DeadLetterId>,
-    /// Why it ended before its end.
+    /// Why it ended early; `None` when all chosen letters were tried.
     pub stopped: Option<Stop>,
 }
 
-/// Why a replay ended early. What it had not come to is where it was.
+/// Why a replay ended early. The letters not reached stay in the dead-letter queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
     /// The store queue is full.
@@ -75,56 +75,48 @@ pub enum Stop {
     /// No confirm in time: the broker is blocked or gone.
     #[error("the broker did not confirm in time")]
     NoConfirm,
-    /// The time that the caller gave is over.
-    #[error("the time is over")]
+    /// The caller's deadline has passed.
+    #[error("the deadline has passed")]
     OutOfTime,
 }
 
-/// A connection with the dead letters to itself.
-pub struct Desk {
+/// A connection with exclusive access to the dead-letter queue.
+pub struct DeadLetterBrowser {
     connection: Connection,
     topology: Topology,
 }
 
-impl Desk {
-    /// Connects, and waits for its turn.
-    ///
-    /// # Errors
-    /// When the broker is away, or somebody else is at the desk for too long.
-    pub async fn open(url: &SecretString, topology: Topology) -> Result<Self, DeskError> {
-        let connection = connection::open(url, "pulso dead letters").await?;
+impl DeadLetterBrowser {
+    /// Connects, and waits for the lock.
+    pub async fn open(url: &SecretString, topology: Topology) -> Result<Self, BrowseError> {
+        let connection = connect::open(url, "pulso dead letters").await?;
         topology.declare(&connection).await?;
-        wait_for_turn(&connection, &topology).await?;
+        acquire_lock(&connection, &topology).await?;
         Ok(Self { connection, topology })
     }
 
-    /// The oldest letters, at most so many. They stay where they are.
-    ///
-    /// # Errors
-    /// When the broker is away.
-    pub async fn list(&self, most: usize) -> Result<Listing, DeskError> {
+    /// The oldest letters, at most `limit`; they stay in the queue.
+    pub async fn list(&self, limit: usize) -> Result<Listing, BrowseError> {
         let total = self.count().await?;
         let mut listing = Listing { letters: Vec::new(), total };
         let mut pages = Vec::new();
-        while let Some(mut page) = self.next_page(most.saturating_sub(listing.letters.len())).await? {
-            // Their bodies are not kept.
+        while let Some(mut page) = self.next_page(limit.saturating_sub(listing.letters.len())).await? {
+            // Bodies are dropped at once: a page of them can take 100 MiB.
             listing.letters.extend(page.letters.drain(..).map(|letter| DeadLetter::read(&letter)));
             pages.push(page);
         }
-        self.give_back(pages, total).await?;
+        self.requeue(pages, total).await?;
         Ok(listing)
     }
 
-    /// Puts letters back where the API publishes.
-    ///
-    /// # Errors
-    /// When the broker goes away meanwhile; what was replayed until then is replayed.
-    pub async fn replay(&self, choice: &Choice, deadline: Instant) -> Result<Replayed, DeskError> {
+    /// Publishes letters where the API publishes, and removes them from the dead-letter queue. When the broker fails
+    /// meanwhile, what was replayed until then stays replayed.
+    pub async fn replay(&self, choice: &Choice, deadline: Instant) -> Result<Replayed, BrowseError> {
         let publisher = Publisher::open(&self.connection, &self.topology).await?;
         let mut done = Replayed::default();
         let walk = self.walk(choice, async |letter| {
             let stop =
-                if Instant::now() >= deadline { Some(Stop::OutOfTime) } else { publisher.put_back(letter).await? };
+                if Instant::now() >= deadline { Some(Stop::OutOfTime) } else { publisher.republish(letter).await? };
             done.stopped = stop;
             Ok(stop.is_none())
         });
@@ -132,39 +124,36 @@ impl Desk {
         Ok(done)
     }
 
-    /// Throws letters away; answers how many, and which were not found.
-    ///
-    /// # Errors
-    /// When the broker goes away meanwhile; what was thrown away until then is gone.
-    pub async fn delete(&self, choice: &Choice) -> Result<(u32, Vec<DeadLetterId>), DeskError> {
+    /// Deletes letters; returns how many, and the ids that were not found.
+    pub async fn delete(&self, choice: &Choice) -> Result<(u32, Vec<DeadLetterId>), BrowseError> {
         self.walk(choice, async |_| Ok(true)).await
     }
 
-    /// Ends the connection; the next one may come.
+    /// Closes the connection, which releases the lock.
     pub async fn close(self) {
         if let Err(error) = within_time(self.connection.close(200, "done".into())).await {
             tracing::debug!(%error, "connection not closed cleanly");
         }
     }
 
-    /// Goes through the queue once, and removes each chosen letter for which `act` says yes; its first no ends the walk.
+    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false` ends it.
     async fn walk(
         &self,
         choice: &Choice,
         mut act: impl AsyncFnMut(&Delivery) -> Result<bool, ConnectionError>,
-    ) -> Result<(u32, Vec<DeadLetterId>), DeskError> {
+    ) -> Result<(u32, Vec<DeadLetterId>), BrowseError> {
         let mut missing = choice.ids();
         let total = self.count().await?;
         let (mut seen, mut removed, mut more) = (0_u32, 0_u32, true);
         let mut pages = Vec::new();
-        // Not beyond those that were there at first: what comes back from a replay comes behind them.
+        // Not beyond the letters that were there at first: a replayed one that fails again is appended behind them.
         while more && seen < total {
             let left = usize::try_from(total.saturating_sub(seen)).unwrap_or(usize::MAX);
             let Some(mut page) = self.next_page(left).await? else { break };
             for letter in std::mem::take(&mut page.letters) {
                 seen = seen.saturating_add(1);
                 let id = id_of(&letter);
-                if !more || !choice.means(id) {
+                if !more || !choice.contains(id) {
                     continue;
                 }
                 more = act(&letter).await?;
@@ -177,20 +166,20 @@ impl Desk {
             more = more && (*choice == Choice::All || !missing.is_empty());
             pages.push(page);
         }
-        self.give_back(pages, total.saturating_sub(removed)).await?;
+        self.requeue(pages, total.saturating_sub(removed)).await?;
         Ok((removed, missing.into_iter().collect()))
     }
 
-    async fn next_page(&self, most: usize) -> Result<Option<Page>, ConnectionError> {
-        Page::take(&self.connection, &self.topology.dead_queue(), most).await
+    async fn next_page(&self, limit: usize) -> Result<Option<Page>, ConnectionError> {
+        Page::take(&self.connection, &self.topology.dead_queue(), limit).await
     }
 
-    /// In their order, so that the letters are in theirs.
-    async fn give_back(&self, pages: Vec<Page>, letters: u32) -> Result<(), ConnectionError> {
+    /// Requeues pages in order, which keeps the letters in order.
+    async fn requeue(&self, pages: Vec<Page>, letters: u32) -> Result<(), ConnectionError> {
         for page in pages {
             page.close().await?;
         }
-        page::returned(&self.connection, &self.topology.dead_queue(), letters).await
+        page::wait_until_requeued(&self.connection, &self.topology.dead_queue(), letters).await
     }
 
     async fn count(&self) -> Result<u32, ConnectionError> {
@@ -209,7 +198,7 @@ impl Choice {
         }
     }
 
-    fn means(&self, id: DeadLetterId) -> bool {
+    fn contains(&self, id: DeadLetterId) -> bool {
         match self {
             Self::All => true,
             Self::Only(ids) => ids.contains(&id),
@@ -217,27 +206,27 @@ impl Choice {
     }
 }
 
-/// An exclusive queue belongs to one connection and dies with it: a lock that no crash leaves behind, and that all
-/// replicas and commands see.
-async fn wait_for_turn(connection: &Connection, topology: &Topology) -> Result<(), DeskError> {
-    let end = Instant::now() + TURN_TIMEOUT;
+/// Takes the lock: an exclusive queue, which all replicas and commands see, and which a crash cannot leave behind,
+/// because it ends with its connection.
+async fn acquire_lock(connection: &Connection, topology: &Topology) -> Result<(), BrowseError> {
+    let end = Instant::now() + LOCK_TIMEOUT;
     loop {
         let channel = within_time(connection.create_channel()).await?;
         let exclusive = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-        let name = topology.dead_letter_desk();
+        let name = topology.dead_letter_lock();
         match within_time(channel.queue_declare(name, exclusive, FieldTable::default())).await {
             Ok(_) => return Ok(()),
             Err(ConnectionError::Broker(_)) if connection.status().connected() => {}
             Err(error) => return Err(error.into()),
         }
         if Instant::now() >= end {
-            return Err(DeskError::Busy);
+            return Err(BrowseError::Busy);
         }
-        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        tokio::time::sleep(TRY_LOCK_EVERY).await;
     }
 }
 
-/// The way back.
+/// Publishes letters to the store queue.
 struct Publisher {
     channel: Channel,
     exchange: ShortString,
@@ -252,7 +241,7 @@ impl Publisher {
     }
 
     /// Publishes a letter's body as it was published first. `None` when it is confirmed.
-    async fn put_back(&self, letter: &Delivery) -> Result<Option<Stop>, ConnectionError> {
+    async fn republish(&self, letter: &Delivery) -> Result<Option<Stop>, ConnectionError> {
         let mut properties =
             BasicProperties::default().with_content_type(CONTENT_TYPE.into()).with_delivery_mode(PERSISTENT);
         if let Some(kind) = letter.properties.kind() {

@@ -1,34 +1,33 @@
-//! A beat: an API replica's word that it could hear, sent through the same queue as the data.
+//! Watermark probes: markers that API replicas publish through the data queue. A worker that reached one has everything
+//! that the replica had accepted before it.
 //!
-//! It is a message of the usual kind that holds no submission, with the beat in its headers: a worker that knows
-//! nothing of beats takes it for an empty one.
+//! A probe is an ordinary message without a submission, with the marker in its headers: a worker that does not know
+//! probes sees an empty message. The headers' names are wire format and keep an older word.
 
 use chrono::{DateTime, Utc};
 use lapin::types::{AMQPValue, FieldTable};
 use uuid::Uuid;
 
-/// The body of a beat's message.
+/// A probe's body: no submission.
 pub const BODY: &[u8] = b"[]";
 
 const REPLICA: &str = "x-pulso-beat-replica";
 const SINCE: &str = "x-pulso-beat-since-us";
 const UNTIL: &str = "x-pulso-beat-until-us";
 
-/// From `since` to `until` this replica could take in whatever was sent to it, and what it took in is in the queue
-/// before this message.
+/// From `since` to `until` this replica could take data in, and what it accepted is in the queue before this message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
+pub struct WatermarkProbe {
     /// One run of the API.
     pub replica: Uuid,
-    /// When it began to hear without interruption.
+    /// Start of the replica's present run without interruption.
     pub since: DateTime<Utc>,
-    /// Up to when that is certain.
+    /// Up to when the replica vouches for it.
     pub until: DateTime<Utc>,
 }
 
-impl Beat {
-    /// The headers of its message.
-    #[must_use]
+impl WatermarkProbe {
+    /// The headers that [`Self::from_headers`] reads.
     pub fn to_headers(self) -> FieldTable {
         let mut headers = FieldTable::default();
         headers.insert(REPLICA.into(), AMQPValue::LongString(self.replica.to_string().into()));
@@ -37,8 +36,7 @@ impl Beat {
         headers
     }
 
-    /// The beat in a message's headers, if there is one.
-    #[must_use]
+    /// The probe in a message's headers; `None` for other messages.
     pub fn from_headers(headers: &FieldTable) -> Option<Self> {
         let headers = headers.inner();
         let instant = |name| headers.get(name)?.as_long_long_int().and_then(DateTime::from_timestamp_micros);
@@ -52,18 +50,18 @@ mod tests {
     use lapin::types::FieldTable;
     use uuid::Uuid;
 
-    use super::Beat;
+    use super::WatermarkProbe;
 
     #[test]
-    fn a_beat_is_read_as_it_was_written() {
+    fn a_probe_is_read_as_it_was_written() {
         let at = |text: &str| text.parse().unwrap();
         let (since, until) = (at("2026-11-25T12:00:00.000001Z"), at("2026-11-25T12:00:01Z"));
-        let beat = Beat { replica: Uuid::from_u128(7), since, until };
-        assert_eq!(Beat::from_headers(&beat.to_headers()), Some(beat));
+        let probe = WatermarkProbe { replica: Uuid::from_u128(7), since, until };
+        assert_eq!(WatermarkProbe::from_headers(&probe.to_headers()), Some(probe));
     }
 
     #[test]
-    fn a_message_without_the_headers_is_no_beat() {
-        assert_eq!(Beat::from_headers(&FieldTable::default()), None);
+    fn a_message_without_the_headers_is_no_probe() {
+        assert_eq!(WatermarkProbe::from_headers(&FieldTable::default()), None);
     }
 }

@@ -1,33 +1,33 @@
-//! Where minutes, hours and days begin in a time zone, also where its clocks are turned.
+//! Where minutes, hours and days begin in a time zone, also where its offset to UTC changes.
 //!
-//! An interval never holds two offsets: where the clocks are turned inside an hour, another one begins. A day begins
-//! with the first instant that the zone calls by its date, so it has 23, 24 or 25 hours, or whatever the zone decreed.
+//! A bucket never holds two offsets: where the offset changes inside an hour, another one begins. A day begins with the
+//! first instant of its date, so it has 23, 24 or 25 hours, or whatever the zone decreed.
 
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-/// The starts of the intervals of `width` (a minute or an hour) from the one in which `from` lies to the one in which
-/// `to` lies.
-#[must_use]
-pub fn starts(zone: Tz, width: TimeDelta, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let first = start_of(zone, width, from);
+use crate::http::time_range::TimeRange;
+
+/// The starts of the buckets of `width` (a minute or an hour) from the one that holds the start of `range` to the one
+/// that holds its end.
+pub fn starts(zone: Tz, width: TimeDelta, range: TimeRange) -> Vec<DateTime<Utc>> {
+    let first = start_of(zone, width, range.from);
     std::iter::successors(Some(first), |start| Some(next(zone, width, *start)))
-        .take_while(|start| *start <= to)
+        .take_while(|start| *start <= range.to)
         .collect()
 }
 
 /// The starts of the days, `days` at a time, likewise.
-#[must_use]
-pub fn day_starts(zone: Tz, days: u32, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+pub fn day_starts(zone: Tz, days: u32, range: TimeRange) -> Vec<DateTime<Utc>> {
     let step = i32::try_from(days.max(1)).unwrap_or(i32::MAX);
-    let number = from.with_timezone(&zone).date_naive().num_days_from_ce();
+    let number = range.from.with_timezone(&zone).date_naive().num_days_from_ce();
     // 0001-01-01 is day 1, and where PostgreSQL counts from in UTC.
     let first = number.saturating_sub((number.saturating_sub(1)).rem_euclid(step));
     let dates = std::iter::successors(Some(first), |number| number.checked_add(step))
         .map_while(NaiveDate::from_num_days_from_ce_opt)
         .map(|date| day_start(zone, date));
-    let mut starts: Vec<_> = dates.take_while(|start| *start <= to).collect();
-    // A day that a zone has left out begins when the next one does.
+    let mut starts: Vec<_> = dates.take_while(|start| *start <= range.to).collect();
+    // A date that a zone has left out starts when the next one does.
     starts.dedup();
     starts
 }
@@ -36,7 +36,7 @@ fn day_start(zone: Tz, date: NaiveDate) -> DateTime<Utc> {
     let midnight = date.and_time(chrono::NaiveTime::MIN);
     match zone.from_local_datetime(&midnight).earliest() {
         Some(start) => start.to_utc(),
-        // The clocks were turned over midnight. No zone is further than 16 hours from UTC.
+        // The offset changed over midnight. No zone is further than 16 hours from UTC.
         None => {
             first_instant(midnight.and_utc() - TimeDelta::hours(16), midnight.and_utc() + TimeDelta::hours(16), |at| {
                 at.with_timezone(&zone).date_naive() >= date
@@ -45,7 +45,7 @@ fn day_start(zone: Tz, date: NaiveDate) -> DateTime<Utc> {
     }
 }
 
-/// The start of the interval in which `at` lies.
+/// The start of the bucket that holds `at`.
 fn start_of(zone: Tz, width: TimeDelta, at: DateTime<Utc>) -> DateTime<Utc> {
     let offset = offset(zone, at);
     let start = floor(at + offset, width) - offset;
@@ -53,7 +53,7 @@ fn start_of(zone: Tz, width: TimeDelta, at: DateTime<Utc>) -> DateTime<Utc> {
     if same(start) { start } else { first_instant(start, at, same) }
 }
 
-/// The start of the interval behind the one that starts at `start`.
+/// The start of the bucket after the one that starts at `start`.
 fn next(zone: Tz, width: TimeDelta, start: DateTime<Utc>) -> DateTime<Utc> {
     let offset = offset(zone, start);
     let end = floor(start + offset, width) + width - offset;
@@ -65,21 +65,20 @@ fn offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
 
-/// The start of the interval of `width` in which `at` lies, counted from 0001-01-01.
-#[must_use]
+/// The start of the bucket of `width` that holds `at`, counted from [`ORIGIN`].
 pub fn floor(at: DateTime<Utc>, width: TimeDelta) -> DateTime<Utc> {
     let micros = width.num_microseconds().filter(|micros| *micros > 0).unwrap_or(1);
     let since = at.timestamp_micros().saturating_sub(ORIGIN.timestamp_micros());
     at - TimeDelta::microseconds(since.rem_euclid(micros))
 }
 
-/// 0001-01-01: where intervals are counted from.
+/// 0001-01-01: where buckets are counted from.
 pub const ORIGIN: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
     Some(origin) => origin,
     None => DateTime::UNIX_EPOCH,
 };
 
-/// The first whole second from `from` to `to` of which `is` is true; it is of `to`, and of all after the first.
+/// The first whole second from `from` to `to` for which `is` holds. It must hold for `to`, and for all after the first.
 fn first_instant(from: DateTime<Utc>, to: DateTime<Utc>, is: impl Fn(DateTime<Utc>) -> bool) -> DateTime<Utc> {
     let (mut before, mut at) = (from.timestamp(), to.timestamp());
     while at.saturating_sub(before) > 1 {
@@ -96,6 +95,7 @@ mod tests {
     use chrono_tz::Tz;
 
     use super::{day_starts, starts};
+    use crate::http::time_range::TimeRange;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -106,15 +106,15 @@ mod tests {
     }
 
     fn hours(zone: Tz, from: &str, to: &str) -> Vec<String> {
-        shown(&starts(zone, TimeDelta::hours(1), at(from), at(to)))
+        shown(&starts(zone, TimeDelta::hours(1), TimeRange { from: at(from), to: at(to) }))
     }
 
     fn days(zone: Tz, from: &str, to: &str) -> Vec<String> {
-        shown(&day_starts(zone, 1, at(from), at(to)))
+        shown(&day_starts(zone, 1, TimeRange { from: at(from), to: at(to) }))
     }
 
     #[test]
-    fn days_have_23_and_25_hours_where_the_clocks_are_turned() {
+    fn days_have_23_and_25_hours_where_the_offset_changes() {
         let spring = days(Tz::Europe__Berlin, "2026-03-28T12:00:00Z", "2026-03-30T00:00:00Z");
         assert_eq!(spring, ["27 23:00", "28 23:00", "29 22:00"]);
         let autumn = days(Tz::Europe__Berlin, "2026-10-24T22:00:00Z", "2026-10-26T00:00:00Z");
@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn several_days_at_a_time_begin_where_they_do_for_everybody() {
-        let count = |from: &str| day_starts(Tz::UTC, 7, at(from), at("2026-02-01T00:00:00Z"));
+        let until = |from: &str| TimeRange { from: at(from), to: at("2026-02-01T00:00:00Z") };
+        let count = |from: &str| day_starts(Tz::UTC, 7, until(from));
         assert_eq!(count("2026-01-03T00:00:00Z")[1..], count("2026-01-06T00:00:00Z")[..]);
         assert!(count("2026-01-03T00:00:00Z").windows(2).all(|pair| pair[1] - pair[0] == TimeDelta::days(7)));
     }

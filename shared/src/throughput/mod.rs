@@ -1,5 +1,6 @@
-//! How many readings of which devices: counted in memory by whoever accepts or stores them, and written down by owner
-//! every few seconds. What a process had not written down when it was killed is missing from the rates, nothing else.
+//! Throughput counters: how many readings of which devices a process accepted or stored. Counted in memory, added to the
+//! owner's row every few seconds. A process that is killed loses the counts since its last flush, which only the rates
+//! notice.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,28 +11,24 @@ use uuid::Uuid;
 
 use crate::ids::DeviceId;
 
-/// How often counts are written down: several times a slot.
+/// Several times a slot, so that a slot is nearly complete when it ends.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(3);
-/// Adds counts to those of the present slot: `$1` devices, `$2` accepted, `$3` stored, `$4` slot, `$5` source.
-pub const FLUSH: &str = include_str!("flush.sql");
-/// Deletes what no rate is made of any more: `$1` is the oldest slot that stays.
-pub const FORGET: &str = "DELETE FROM ingest_tallies WHERE slot < $1";
-/// What is counted together.
+/// Adds counts to a slot: `$1` devices, `$2` accepted, `$3` stored, `$4` slot, `$5` source (the process).
+pub const ADD_COUNTS: &str = include_str!("add_counts.sql");
 const SLOT: TimeDelta = TimeDelta::seconds(10);
-/// What a rate is made of.
-pub const WINDOW: TimeDelta = TimeDelta::minutes(1);
+/// Rates are computed over this window.
+pub const RATE_WINDOW: TimeDelta = TimeDelta::minutes(1);
 
-/// The slot that `instant` is in.
-#[must_use]
+/// The start of the slot that `instant` is in.
 pub fn slot_of(instant: DateTime<Utc>) -> DateTime<Utc> {
     instant.duration_trunc(SLOT).unwrap_or(instant)
 }
 
-/// Readings by device since the last time they were taken.
+/// Readings by device since the last flush.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<HashMap<DeviceId, i64>>);
+pub struct ThroughputCounter(Mutex<HashMap<DeviceId, i64>>);
 
-impl Tally {
+impl ThroughputCounter {
     /// Counts one reading of each of `devices`.
     pub fn add(&self, devices: impl IntoIterator<Item = DeviceId>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,8 +38,7 @@ impl Tally {
         }
     }
 
-    /// Takes what was counted: devices, and how many readings of each.
-    #[must_use]
+    /// Takes the counts: devices, and how many readings of each.
     pub fn take(&self) -> (Vec<Uuid>, Vec<i64>) {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         counts.into_iter().map(|(device, count)| (device.as_uuid(), count)).unzip()
@@ -51,18 +47,18 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, slot_of};
+    use super::{ThroughputCounter, slot_of};
     use crate::ids::DeviceId;
 
     #[test]
     fn readings_are_counted_by_device_and_taken_once() {
-        let (tally, one, other) = (Tally::default(), DeviceId::generate(), DeviceId::generate());
-        tally.add([one, other, one]);
-        let (devices, counts) = tally.take();
+        let (counter, one, other) = (ThroughputCounter::default(), DeviceId::generate(), DeviceId::generate());
+        counter.add([one, other, one]);
+        let (devices, counts) = counter.take();
         let mut counted: Vec<_> = devices.into_iter().zip(counts).collect();
         counted.sort_by_key(|(_, count)| *count);
         assert_eq!(counted, [(other.as_uuid(), 1), (one.as_uuid(), 2)]);
-        assert_eq!(tally.take(), (Vec::new(), Vec::new()));
+        assert_eq!(counter.take(), (Vec::new(), Vec::new()));
     }
 
     #[test]

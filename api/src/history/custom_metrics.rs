@@ -1,4 +1,4 @@
-//! The further numbers of a reading, out of their `jsonb` column.
+//! The custom metrics of a reading, out of their `jsonb` column.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ const JSONB_VERSION: u8 = 1;
 /// Numbers by name.
 #[derive(Debug, Clone, PartialEq, Serialize, FromSqlRow)]
 #[diesel(sql_type = Jsonb)]
-pub struct Metrics(BTreeMap<String, f64>);
+pub struct CustomMetrics(pub(super) BTreeMap<String, f64>);
 
-impl Metrics {
-    /// Leaves out every number but those whose name `is_kept`; returns how many are left.
-    pub fn keep_only(&mut self, is_kept: impl Fn(&str) -> bool) -> usize {
-        self.0.retain(|name, _| is_kept(name));
+impl CustomMetrics {
+    /// Removes every number but those whose name `is_wanted`; returns how many are left.
+    pub fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) -> usize {
+        self.0.retain(|name, _| is_wanted(name));
         self.0.len()
     }
 }
 
-impl FromSql<Jsonb, Pg> for Metrics {
+impl FromSql<Jsonb, Pg> for CustomMetrics {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         match value.as_bytes() {
             [JSONB_VERSION, text @ ..] => Ok(Self(parse(text)?)),
