@@ -13,6 +13,7 @@ use pulso_shared::metrics;
 use pulso_shared::shutdown::Shutdown;
 
 use crate::auth::Auth;
+use crate::auth::password::PasswordHasher;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
 use crate::broker::{Lane, PublishLimits, Publisher};
@@ -27,6 +28,7 @@ use crate::http::middleware::{cors, observe};
 use crate::ingest::{IngestLimiter, StoredWatch};
 use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
+use crate::sessions::SignInLimiter;
 use crate::state::AppState;
 use crate::{accounts, http_client, openapi, presence, routes};
 
@@ -48,7 +50,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
     let state = Data::new(build(config, shutdown.clone())?);
-    accounts::ensure_administrator(&state).await?;
+    accounts::ensure_administrator(&state.db, state.auth.clone().into_inner()).await?;
     load_revocations(&state).await;
     start_background(&state, &shutdown);
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -64,14 +66,18 @@ fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> 
     let redis = RedisClient::new(&config.redis_url)?;
     let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
     let auth = Auth {
+        config: config.auth.clone(),
+        passwords: PasswordHasher::new(config.auth.bcrypt_cost),
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         redis: redis.clone(),
         clock,
     };
+    let rate_limiter = Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix));
     Ok(AppState {
         clock,
-        rate_limiter: Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix)),
+        sign_in_limiter: Data::new(SignInLimiter::new(&config.limits, rate_limiter.clone())),
+        rate_limiter,
         readiness: Data::new(readiness(&db, &redis, &publisher)),
         redis: Data::new(redis),
         auth: Data::new(auth),

@@ -31,6 +31,7 @@ mod rate_limit;
 mod redis;
 mod routes;
 mod schema;
+mod sessions;
 mod state;
 mod tasks;
 mod throughput;

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::http::API_PREFIX;
 use crate::{
     accounts, audit, cache_entries, cart, catalogue, devices, export, history, ingest, operations, orders, presence,
-    tasks, throughput,
+    sessions, tasks, throughput,
 };
 
 /// Puts every route where clients look for it: under `/api/v1`, and again at the root for older clients.
@@ -23,6 +23,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     presence::routes::configure(routes);
     throughput::routes::configure(routes);
     devices::routes::configure(routes);
+    sessions::routes::configure(routes);
     accounts::routes::configure(routes);
     cache_entries::routes::configure(routes);
     tasks::routes::configure(routes);

@@ -16,6 +16,7 @@ use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
 use crate::operations::PipelineSamples;
 use crate::rate_limit::RateLimiter;
 use crate::redis::RedisClient;
+use crate::sessions::SignInLimiter;
 use crate::throughput::Throughput;
 
 /// All of them. A handler asks for the parts it uses (`Data<DbPool>`), never for this.
@@ -37,6 +38,8 @@ pub struct AppState {
     pub redis: Data<RedisClient>,
     /// Access tokens and revocations.
     pub auth: Data<Auth>,
+    /// How often a sign-in may be tried.
+    pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
     pub devices: Data<DeviceRegistry>,
     /// How much each device may send.
@@ -75,6 +78,7 @@ impl AppState {
             .app_data(self.db.clone())
             .app_data(self.redis.clone())
             .app_data(self.auth.clone())
+            .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
             .app_data(self.limiter.clone())
             .app_data(self.rate_limiter.clone())

@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_point_of_a_device_says_whose_it_is() {
-        let device_id = Some(DeviceId::generate());
-        let json = json(Statistic::Max, &[PartialAggregate { device_id, ..partial(0, &[Some(1.5), None]) }]);
-        let expected =
-            format!(r#"[{{"timestamp":"1970-01-01T00:00:00Z","server_ulid":"{}","voltage":1.5}}]"#, device_id.unwrap());
+        let device = DeviceId::generate();
+        let partial = PartialAggregate { device_id: Some(device), ..partial(0, &[Some(1.5), None]) };
+        let json = json(Statistic::Max, &[partial]);
+        let expected = format!(r#"[{{"timestamp":"1970-01-01T00:00:00Z","server_ulid":"{device}","voltage":1.5}}]"#);
         assert_eq!(json, expected);
     }
 }
