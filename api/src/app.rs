@@ -20,6 +20,7 @@ use crate::auth::password::PasswordHasher;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
 use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits, Publisher};
+use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
@@ -33,7 +34,7 @@ use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
 use crate::sessions::SignInLimiter;
 use crate::state::AppState;
-use crate::{accounts, openapi, presence, routes, throughput};
+use crate::{accounts, http_client, openapi, presence, routes, throughput};
 
 /// Why the process could not start, or has to end.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -96,6 +97,7 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
         broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
+        feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
         large_bodies: LargeBodies::default(),
         metrics: Data::new(metrics::install()?),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool_redis::Runtime;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{BuildError, Pool, PoolError};
@@ -35,7 +36,7 @@ pub fn connect(config: &DatabaseConfig) -> Result<DbPool, BuildError> {
         .wait_timeout(Some(ACQUIRE_TIMEOUT))
         .create_timeout(Some(ACQUIRE_TIMEOUT))
         .recycle_timeout(Some(ACQUIRE_TIMEOUT))
-        .runtime(deadpool::Runtime::Tokio1)
+        .runtime(Runtime::Tokio1)
         .build()
 }
 

@@ -212,7 +212,7 @@ pub async fn delete(db: &DbPool, auth: &Auth, registry: &DeviceRegistry, id: Use
     let (subjects, devices) = deleted.await?;
     auth.announce_revoked(&subjects, keep_for(&auth.config)).await;
     devices::announce_deleted(auth, registry, &devices).await;
-    cache_entries::forget_all_of(&auth.redis, id).await;
+    cache_entries::delete_all_of(&auth.redis, id).await;
     Ok(())
 }
 

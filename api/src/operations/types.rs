@@ -1,11 +1,45 @@
-//! What goes out.
+//! Bodies and responses of operations.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use pulso_shared::amqp::dead_letters::{Content, DeadLetter, Replayed};
+use pulso_shared::amqp::dead_letters::{Choice, Content, DeadLetter, Replayed};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeadLetterId;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::http::extract::fields::{Fields, body, optional};
+
+/// Most ids in one request: as many as a list can show.
+const MAX_IDS: usize = 1_000;
+
+body! {
+    /// Which dead letters to put back; no body at all means all.
+    #[schema(example = json!({"ids": ["01JD3ZK8M4T0Q2V6X9Y7B5C1RA"]}))]
+    pub struct ReplayBody {
+        /// These; left out or `null`: all that are there now.
+        #[schema(max_items = 1000)]
+        pub ids: Option<Vec<DeadLetterId>> = optional,
+    }
+    const MAY_BE_EMPTY: bool = true;
+    then(fields) {
+        check_id_count(fields, &ids);
+    }
+}
+
+fn check_id_count(fields: &mut Fields, ids: &Option<Option<Vec<DeadLetterId>>>) {
+    if ids.iter().flatten().any(|ids| ids.len() > MAX_IDS) {
+        fields.fault("ids", "too_many", format!("must be at most {MAX_IDS}"));
+    }
+}
+
+impl ReplayBody {
+    /// What it means.
+    pub fn choice(self) -> Choice {
+        self.ids.map_or(Choice::All, |ids| Choice::Only(BTreeSet::from_iter(ids)))
+    }
+}
 
 /// A message that could not be stored.
 #[derive(Serialize, ToSchema)]

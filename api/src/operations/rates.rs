@@ -1,15 +1,9 @@
-//! The pipeline's state, put together from the queues, the database and our own counters.
+//! Rates from counts: the difference between two looks.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-
-use super::answer::{PipelineResponse, QueueResponse};
-use super::store;
-use crate::broker::QueueDepth;
-use crate::http::error::ApiError;
-use crate::state::AppState;
 
 /// Below, the counts are too coarse to be divided by the time.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -20,43 +14,25 @@ const LONGEST: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub struct PipelineSamples(Mutex<Option<Sample>>);
 
+/// The counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Sample {
-    at: Instant,
-    accepted: f64,
-    stored: f64,
+pub struct Sample {
+    pub at: Instant,
+    pub accepted: f64,
+    pub stored: f64,
 }
 
 /// Readings a second between two looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Rates {
-    accepted_per_s: f64,
-    stored_per_s: f64,
-    measured_s: f64,
-}
-
-/// Looks at everything.
-pub async fn look(state: &AppState) -> Result<PipelineResponse, ApiError> {
-    let queues = state.broker.queue_depths().await?;
-    let stored = store::stored(&mut *state.db.get().await?).await?;
-    let age_s = stored.newest.map(|newest| (state.clock.now() - newest).as_seconds_f64().max(0.0));
-    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts of readings, for rates")]
-    let (accepted, inserted) = (state.publisher.accepted().total() as f64, stored.inserted as f64);
-    let sample = Sample { at: Instant::now(), accepted, stored: inserted };
-    let rates = state.pipeline_samples.rates(sample);
-    Ok(PipelineResponse {
-        store_queue: queues.store.into(),
-        dead_letters: queues.dead_letters.into(),
-        accepted_per_s: rates.map(|rates| rates.accepted_per_s),
-        stored_per_s: rates.map(|rates| rates.stored_per_s),
-        measured_s: rates.map(|rates| rates.measured_s),
-        lag_s: if queues.store.messages == 0 { Some(0.0) } else { age_s },
-        newest_stored_age_s: age_s,
-    })
+pub struct Rates {
+    pub accepted_per_s: f64,
+    pub stored_per_s: f64,
+    pub measured_s: f64,
 }
 
 impl PipelineSamples {
-    fn rates(&self, now: Sample) -> Option<Rates> {
+    /// The rates since the last look, where it was neither too near nor too far.
+    pub fn rates(&self, now: Sample) -> Option<Rates> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rates = last.and_then(|last| Rates::between(last, now));
         if rates.is_some() || last.is_none_or(|last| now.at - last.at > SHORTEST) {
@@ -77,12 +53,6 @@ impl Rates {
             stored_per_s: (now.stored - last.stored) / measured_s,
             measured_s,
         })
-    }
-}
-
-impl From<QueueDepth> for QueueResponse {
-    fn from(depth: QueueDepth) -> Self {
-        Self { messages: depth.messages, consumers: depth.consumers }
     }
 }
 

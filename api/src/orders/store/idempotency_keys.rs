@@ -1,33 +1,32 @@
-//! The keys of orders, and the answers they got, in PostgreSQL.
+//! Idempotency keys, and what they were answered.
 
-use crate::ids::{OrderId, UserId};
-use crate::schema::order_keys;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::body::KeyedRequest;
+use crate::ids::{OrderId, UserId};
+use crate::orders::idempotency::KeyedRequest;
+use crate::schema::order_keys;
 
-/// How long a key is known at least: twice the day that is promised, so that no clock that differs a little breaks it.
+/// How long a key is valid at least: twice the day that is promised, so that clock skew between replicas does not matter.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(48);
 
-/// A request that was answered.
+/// The response that a key was given.
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = order_keys, check_for_backend(Pg))]
 pub struct AnsweredRow {
     /// SHA-256 of the body it came with.
     pub body_digest: Vec<u8>,
-    /// The order it made.
     pub order_id: OrderId,
-    /// The answer, as it was sent.
+    /// The response body, as it was sent.
     pub answer: String,
     /// When it was sent, which is also the order's first version.
     pub created_at: DateTime<Utc>,
 }
 
-/// What a user's request of this key was answered. Keys that are too old are forgotten first. The caller has the user's
-/// cart locked, so that of two requests with the same key the second one finds what the first one was answered.
+/// The response that a user's request of this key was given. Expired keys are deleted first. The caller has locked the
+/// user's cart, so that of two requests with the same key the second one finds the first one's response.
 pub async fn find_answered(
     connection: &mut AsyncPgConnection,
     user: UserId,
@@ -40,7 +39,7 @@ pub async fn find_answered(
     query.select(AnsweredRow::as_select()).first(connection).await.optional()
 }
 
-/// Keeps an answer.
+/// Stores a response.
 pub async fn insert_answered(
     connection: &mut AsyncPgConnection,
     user: UserId,

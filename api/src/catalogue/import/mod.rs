@@ -1,21 +1,24 @@
-//! A feed taken over, item by item: each is a transaction of its own, so that one bad item keeps no other out, and that
-//! no more than one product is ever locked. Stopped in the middle and begun again, it goes on where it was.
+//! The import of a feed, item by item. Each item is a transaction of its own, so that a bad one does not keep the others
+//! out and only one product is locked at a time. An import that was interrupted can be repeated.
+
+pub mod feed;
+pub mod source;
 
 use std::collections::HashSet;
 
-use crate::ids::{ProductId, UserId};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::feed::{self, Feed, FeedItem};
-use super::lifecycle::{deed, later, product_error};
-use super::source;
+use self::feed::{Feed, FeedItem};
+use self::source::FeedSource;
+use super::commands::{audit_event, later, product_error};
 use super::store::{self, Origin, ProductValues};
 use crate::audit;
+use crate::db::DbPool;
 use crate::http::error::{ApiError, FieldError};
-use crate::state::AppState;
+use crate::ids::{ProductId, UserId};
 
 /// An item that was not taken over.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,21 +49,24 @@ enum Outcome {
     Unchanged,
 }
 
-/// Takes a feed over.
-///
-/// # Errors
-/// 422 when no item is valid, 503 when the feed cannot be fetched.
-pub async fn import(state: &AppState, actor: UserId, feed: Feed) -> Result<ImportResponse, ApiError> {
-    let items = match feed.items {
+/// Imports a feed: 422 when no item is valid, 503 when it cannot be fetched.
+pub async fn import(
+    db: &DbPool,
+    clock: &Clock,
+    source: &FeedSource,
+    actor: UserId,
+    feed: Feed,
+) -> Result<ImportResponse, ApiError> {
+    let items = match feed.products {
         Some(items) => items,
-        None => source::fetch(state.config.catalogue.catalogue_url.as_deref()).await?,
+        None => source.fetch().await?,
     };
     let mut response = ImportResponse::default();
     let mut seen = HashSet::new();
-    let mut connection = state.db.get().await?;
+    let mut connection = db.get().await?;
     for (index, item) in items.into_iter().enumerate() {
         let outcome = match feed::read_item(item, &mut seen) {
-            Ok(item) => take_over(&mut connection, state.clock, actor, &feed.source, &item).await,
+            Ok(item) => take_over(&mut connection, clock, actor, &feed.source, &item).await,
             Err(errors) => Err(ApiError::Validation(errors)),
         };
         match outcome {
@@ -76,7 +82,7 @@ pub async fn import(state: &AppState, actor: UserId, feed: Feed) -> Result<Impor
 
 async fn take_over(
     connection: &mut AsyncPgConnection,
-    clock: Clock,
+    clock: &Clock,
     actor: UserId,
     source: &str,
     item: &FeedItem,
@@ -90,7 +96,7 @@ async fn take_over(
 
 async fn upsert(
     connection: &mut AsyncPgConnection,
-    clock: Clock,
+    clock: &Clock,
     actor: UserId,
     source: &str,
     item: &FeedItem,
@@ -100,7 +106,7 @@ async fn upsert(
     let values = ProductValues::new(&item.settings, now);
     let inserted = store::insert_product(connection, id, values, origin).await.map_err(product_error)?;
     if let Some(product) = inserted {
-        audit::record(connection, now, deed(actor, "product.imported", None, Some(&product))).await?;
+        audit::record(connection, now, audit_event(actor, "product.imported", None, Some(&product))).await?;
         return Ok(Outcome::Created);
     }
     let (before, digest) = store::lock_imported(connection, source, &item.external_id).await?;
@@ -109,7 +115,7 @@ async fn upsert(
     }
     let values = ProductValues::new(&item.settings, later(now, &before));
     let after = store::update_product(connection, before.id, values, origin).await.map_err(product_error)?;
-    audit::record(connection, now, deed(actor, "product.imported", Some(&before), Some(&after))).await?;
+    audit::record(connection, now, audit_event(actor, "product.imported", Some(&before), Some(&after))).await?;
     Ok(Outcome::Updated)
 }
 

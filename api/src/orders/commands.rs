@@ -1,19 +1,19 @@
-//! An order's next step, in one transaction with all that comes of it.
+//! Status changes of an order, each in one transaction with its effects.
 
-use crate::ids::{OrderId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::clock::Clock;
 use serde_json::json;
 
-use super::answer::OrderResponse;
+use super::queries;
 use super::store::{self, OrderRow};
-use super::types::{OrderStatus, Role};
-use super::{NO_ORDER, views};
-use crate::audit::{self, Deed};
+use super::types::{NO_ORDER, OrderResponse, OrderStatus, Role};
+use crate::audit::{self, AuditEvent};
 use crate::auth::caller::AuthUser;
+use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::etag::IfMatch;
-use crate::state::AppState;
+use crate::ids::{OrderId, UserId};
 use crate::{accounts, catalogue, devices};
 
 const WRONG_STEP: ApiError = ApiError::Conflict(
@@ -23,17 +23,15 @@ const BUYER_GONE: ApiError =
     ApiError::Conflict("The buyer's account has been deleted: there is nobody to register the devices for.");
 
 /// Brings an order to its next status, for its buyer or for an administrator.
-///
-/// # Errors
-/// 404 for somebody else's, 409 for a wrong step, 412 for another version.
 pub async fn change_status(
-    state: &AppState,
+    db: &DbPool,
+    clock: &Clock,
     caller: AuthUser,
     id: OrderId,
     next: OrderStatus,
     if_match: &IfMatch,
 ) -> Result<OrderResponse, ApiError> {
-    let mut connection = state.db.get().await?;
+    let mut connection = db.get().await?;
     let changed = connection.transaction(async |connection| {
         let before = lock(connection, id).await?;
         let role = role_of(caller, &before).ok_or(NO_ORDER)?;
@@ -41,22 +39,22 @@ pub async fn change_status(
         if !before.status.may_become(next) {
             return Err(WRONG_STEP);
         }
-        let now = later(state.clock.now(), &before);
+        let now = later(clock.now(), &before);
         let after = store::update_status(connection, id, next, now).await?;
         store::insert_status_change(connection, id, next, role, now).await?;
-        audit::record(connection, now, deed(caller.user_id, &before, &after)).await?;
+        audit::record(connection, now, audit_event(caller.user_id, &before, &after)).await?;
         match next {
             OrderStatus::Cancelled => give_back(connection, id, now).await?,
             OrderStatus::Shipped => register_devices(connection, &after, now).await?,
             OrderStatus::Pending | OrderStatus::Paid | OrderStatus::Delivered => {}
         }
-        Ok(views::show_one(connection, after).await?)
+        Ok(queries::show_one(connection, after).await?)
     });
     changed.await
 }
 
-/// Locks the order, and before it keeps its buyer's account, to which devices may have to be added: whoever deletes the
-/// account takes them in the same order.
+/// Locks the buyer's account, to which devices may have to be added, and then the order: deleting an account locks in the
+/// same order.
 async fn lock(connection: &mut AsyncPgConnection, id: OrderId) -> Result<OrderRow, ApiError> {
     let order = store::find_order(connection, id).await?.ok_or(NO_ORDER)?;
     if let Some(buyer) = order.buyer_id {
@@ -74,15 +72,15 @@ fn role_of(caller: AuthUser, order: &OrderRow) -> Option<Role> {
     }
 }
 
-/// Each version has its own instant, also on a clock that was set back.
+/// The instant of the next version, greater than the last one even on a clock that was set back.
 fn later(now: DateTime<Utc>, before: &OrderRow) -> DateTime<Utc> {
     now.max(before.updated_at + TimeDelta::microseconds(1))
 }
 
-fn deed(actor: UserId, before: &OrderRow, after: &OrderRow) -> Deed {
+fn audit_event(actor: UserId, before: &OrderRow, after: &OrderRow) -> AuditEvent {
     let shown = |order: &OrderRow| Some(json!({"status": order.status}));
     let subject = before.id.as_uuid().into();
-    Deed { actor, action: "order.status_changed", subject, before: shown(before), after: shown(after) }
+    AuditEvent { actor, action: "order.status_changed", subject, before: shown(before), after: shown(after) }
 }
 
 /// Gives the stock of an order back. A product that was retired meanwhile gets it too: it is counted, not shown.

@@ -1,42 +1,32 @@
-//! What is put into a cart, and taken out of it.
+//! Changes of a cart.
 
-use crate::ids::{ProductId, UserId};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::clock::Clock;
 
-use super::answer::CartResponse;
-use super::store;
-use super::types::{MAX_LINES, Quantity};
+use super::types::{CartResponse, MAX_LINES, Quantity};
+use super::{queries, store};
 use crate::accounts;
 use crate::auth::caller::ACCOUNT_GONE;
 use crate::catalogue::{self, NO_PRODUCT};
+use crate::db::DbPool;
 use crate::http::error::{ApiError, FieldError};
-use crate::state::AppState;
+use crate::ids::{ProductId, UserId};
 
 const NOT_IN_CART: ApiError = ApiError::NotFound("product in the cart");
 const FULL: ApiError = ApiError::Conflict("The cart is full: at most 100 products fit in.");
 
-/// A user's cart as it is now.
-///
-/// # Errors
-/// The database's.
-pub async fn show(state: &AppState, user: UserId) -> Result<CartResponse, ApiError> {
-    Ok(CartResponse::new(store::list_lines(&mut *state.db.get().await?, user).await?))
-}
-
 /// Says how many of a product are wanted.
-///
-/// # Errors
-/// 404 for a product that cannot be had, 409 for more than there are and for a full cart.
 pub async fn put(
-    state: &AppState,
+    db: &DbPool,
+    clock: &Clock,
     user: UserId,
     product: ProductId,
     quantity: Quantity,
 ) -> Result<CartResponse, ApiError> {
-    let now = state.clock.now();
-    let mut connection = state.db.get().await?;
-    let lines = connection.transaction(async |connection| {
+    let now = clock.now();
+    let mut connection = db.get().await?;
+    let cart = connection.transaction(async |connection| {
         lock(connection, user, now).await?;
         let product = catalogue::find_product(connection, product).await?.ok_or(NO_PRODUCT)?;
         if quantity.get() > product.stock {
@@ -47,18 +37,15 @@ pub async fn put(
         if store::count_lines(connection, user).await? > MAX_LINES {
             return Err(FULL);
         }
-        Ok(store::list_lines(connection, user).await?)
+        Ok(queries::show(connection, user).await?)
     });
-    lines.await.map(CartResponse::new)
+    cart.await
 }
 
 /// Takes a product out.
-///
-/// # Errors
-/// 404 when it is not in the cart.
-pub async fn remove(state: &AppState, user: UserId, product: ProductId) -> Result<(), ApiError> {
-    let now = state.clock.now();
-    let mut connection = state.db.get().await?;
+pub async fn remove(db: &DbPool, clock: &Clock, user: UserId, product: ProductId) -> Result<(), ApiError> {
+    let now = clock.now();
+    let mut connection = db.get().await?;
     let removed = connection.transaction(async |connection| {
         lock(connection, user, now).await?;
         if store::delete_item(connection, user, product).await? { Ok(()) } else { Err(NOT_IN_CART) }
@@ -67,12 +54,9 @@ pub async fn remove(state: &AppState, user: UserId, product: ProductId) -> Resul
 }
 
 /// Takes everything out.
-///
-/// # Errors
-/// The database's.
-pub async fn clear(state: &AppState, user: UserId) -> Result<(), ApiError> {
-    let now = state.clock.now();
-    let mut connection = state.db.get().await?;
+pub async fn clear(db: &DbPool, clock: &Clock, user: UserId) -> Result<(), ApiError> {
+    let now = clock.now();
+    let mut connection = db.get().await?;
     let cleared = connection.transaction(async |connection| {
         lock(connection, user, now).await?;
         Ok(store::empty(connection, user).await?)
@@ -80,7 +64,7 @@ pub async fn clear(state: &AppState, user: UserId) -> Result<(), ApiError> {
     cleared.await
 }
 
-/// The account first, then its cart: whoever deletes the account takes them in the same order.
+/// Locks the account, then its cart: deleting an account locks in the same order.
 async fn lock(connection: &mut AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
     if !accounts::keep(connection, user).await? {
         return Err(ACCOUNT_GONE);
