@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool_redis::Runtime;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{BuildError, Pool, PoolError};
@@ -25,9 +26,6 @@ const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30s";
 
 /// Builds the pool; connects to nothing yet.
-///
-/// # Errors
-/// When the pool's configuration is inconsistent.
 pub fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildError> {
     let mut setup = ManagerConfig::default();
     setup.custom_setup = Box::new(|url| Box::pin(establish(url)));
@@ -38,7 +36,7 @@ pub fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, Buil
         .wait_timeout(Some(ACQUIRE_TIMEOUT))
         .create_timeout(Some(ACQUIRE_TIMEOUT))
         .recycle_timeout(Some(ACQUIRE_TIMEOUT))
-        .runtime(deadpool::Runtime::Tokio1)
+        .runtime(Runtime::Tokio1)
         .build()
 }
 

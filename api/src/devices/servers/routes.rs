@@ -5,10 +5,6 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-<<<<<<< HEAD:api/src/devices/servers/routes.rs
-=======
-use pulso_shared::presence::IngestAvailability;
->>>>>>> main:api/src/devices/server_routes.rs
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::super::commands as devices;
@@ -61,16 +57,7 @@ async fn list_servers(
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page = page.parse::<DeviceId>()?;
-<<<<<<< HEAD:api/src/devices/servers/routes.rs
     let servers = queries::list(&db, &clock, caller.user_id, &page).await?;
-=======
-    let filter = DeviceFilter { only_servers: true, ..DeviceFilter::default() };
-    let mut connection = state.db.get().await?;
-    // No status is asked for, so what could be heard does not matter.
-    let (limit, hearing) = (page.fetch_limit(), IngestAvailability::as_of(state.clock.now(), Vec::new()));
-    let rows = store::list_devices(&mut connection, caller.user_id, &filter, page.after, limit, &hearing).await?;
-    let servers: Vec<_> = rows.into_iter().map(ServerResponse::from).collect();
->>>>>>> main:api/src/devices/server_routes.rs
     Ok(page.respond(&request, servers, |server| server.server_ulid))
 }
 
