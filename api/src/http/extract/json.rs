@@ -6,7 +6,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::body::{MAX_BODY_BYTES, read_body};
-pub use super::fields::{Fields, FromFields, from_object};
+use super::fields::{FromFields, from_object};
 use crate::http::error::ApiError;
 
 /// A body of type `T`.
