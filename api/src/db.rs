@@ -26,9 +26,6 @@ const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30s";
 
 /// Builds the pool; connects to nothing yet.
-///
-/// # Errors
-/// When the pool's configuration is inconsistent.
 pub fn connect(config: &DatabaseConfig) -> Result<DbPool, BuildError> {
     let mut setup = ManagerConfig::default();
     setup.custom_setup = Box::new(|url| Box::pin(establish(url)));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pulso_shared::supervisor::Supervisor;
 use secrecy::ExposeSecret;
 
 use super::names::{Email, LoginNames, Username};
@@ -34,14 +35,14 @@ struct Administrator {
 /// is still starting; one that stays unavailable does not keep the API from starting, since devices' data is accepted
 /// without it, and the attempts go on in the background. Fails when the configured name or password breaks the rules for
 /// accounts.
-pub async fn ensure_administrator(db: &DbPool, auth: Arc<Auth>) -> Result<(), String> {
+pub async fn ensure_administrator(db: &DbPool, auth: Arc<Auth>, supervisor: &mut Supervisor) -> Result<(), String> {
     let Some((names, password)) = configured(&auth.config)? else {
         return Ok(());
     };
     let administrator = Administrator { db: db.clone(), auth, names, password };
     if tokio::time::timeout(START_TIMEOUT, administrator.keep_trying(RETRY_AT_START)).await.is_err() {
         tracing::warn!("starting without the database; the administrator is created once it is available");
-        tokio::spawn(async move { administrator.keep_trying(RETRY_LATER).await });
+        supervisor.spawn_once("administrator", async move { administrator.keep_trying(RETRY_LATER).await });
     }
     Ok(())
 }

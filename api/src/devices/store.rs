@@ -124,7 +124,7 @@ pub async fn list_devices(
     filter: &DeviceFilter,
     after: Option<DeviceId>,
     limit: i64,
-    hearing: &IngestAvailability,
+    availability: &IngestAvailability,
 ) -> QueryResult<Vec<DeviceRow>> {
     let query = devices::table.left_join(device_state::table).select(DeviceRow::as_select());
     let mut query = query.filter(devices::owner_id.eq(owner)).order(devices::id).limit(limit).into_boxed();
@@ -147,7 +147,7 @@ pub async fn list_devices(
     }
     if let Some(is_online) = filter.is_online {
         // Here, because pages need it before they are cut.
-        let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, hearing).await?;
+        let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, availability).await?;
         let fresh = sql::<Bool>("coalesce(device_state.last_seen_at >= (")
             .bind::<Array<Timestamptz>, _>(oldest)
             .sql(")[array_position(")
@@ -172,11 +172,11 @@ pub struct OnlineBounds {
 pub async fn online_bounds(
     connection: &mut AsyncPgConnection,
     owner: UserId,
-    hearing: &IngestAvailability,
+    availability: &IngestAvailability,
 ) -> QueryResult<OnlineBounds> {
     let query = devices::table.filter(devices::owner_id.eq(owner)).select(devices::offline_after_s).distinct();
     let timeouts: Vec<i32> = query.load(connection).await?;
-    let oldest = timeouts.iter().map(|timeout_s| hearing.oldest_online(*timeout_s)).collect();
+    let oldest = timeouts.iter().map(|timeout_s| availability.oldest_online(*timeout_s)).collect();
     Ok(OnlineBounds { oldest, timeouts })
 }
 

@@ -12,6 +12,7 @@ pub mod rate_limit_headers;
 pub mod request_id;
 pub mod responses;
 pub mod text;
+pub mod thread_counts;
 pub mod time_range;
 pub mod timestamp;
 

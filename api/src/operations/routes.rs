@@ -2,7 +2,6 @@
 
 use actix_web::web::{Data, Json as JsonResponse, Query};
 use actix_web::{HttpResponse, delete, get, post};
-use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -11,7 +10,7 @@ use super::rates::PipelineSamples;
 use super::types::{DeadLetterResponse, PipelineResponse, ReplayBody, ReplayResponse};
 use super::{commands, queries};
 use crate::auth::caller::AuthAdmin;
-use crate::config::ApiConfig;
+use crate::broker::{BrokerAdmin, Publisher};
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::json::Json;
@@ -32,13 +31,13 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[get("/admin/pipeline")]
 async fn get_pipeline(
     _caller: AuthAdmin,
-    config: Data<ApiConfig>,
+    broker: Data<BrokerAdmin>,
+    publisher: Data<Publisher>,
     db: Data<DbPool>,
     clock: Data<Clock>,
-    metrics: Data<PrometheusHandle>,
     samples: Data<PipelineSamples>,
 ) -> Result<JsonResponse<PipelineResponse>, ApiError> {
-    Ok(JsonResponse(queries::look(&config.broker, &db, &clock, &metrics, &samples).await?))
+    Ok(JsonResponse(queries::look(&broker, &publisher, &db, &clock, &samples).await?))
 }
 
 /// The oldest dead letters: what could not be stored, and why. They stay where they are. For administrators.
@@ -51,10 +50,10 @@ async fn get_pipeline(
 #[get("/admin/dead-letters")]
 async fn list_dead_letters(
     _caller: AuthAdmin,
-    config: Data<ApiConfig>,
+    broker: Data<BrokerAdmin>,
     query: Query<LimitQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let listing = queries::list_dead_letters(&config.broker, query.parse()?).await?;
+    let listing = broker.list_dead_letters(query.parse()?.into()).await?;
     let letters: Vec<_> = listing.letters.into_iter().map(DeadLetterResponse::from).collect();
     Ok(HttpResponse::Ok().insert_header(("X-Total-Count", listing.total.to_string())).json(letters))
 }
@@ -68,11 +67,10 @@ async fn list_dead_letters(
 #[post("/admin/dead-letters/replay")]
 async fn replay_dead_letters(
     caller: AuthAdmin,
-    config: Data<ApiConfig>,
+    broker: Data<BrokerAdmin>,
     body: Json<ReplayBody>,
 ) -> Result<JsonResponse<ReplayResponse>, ApiError> {
-    let replayed = commands::replay(&config.broker, &body.0.choice()).await?;
-    tracing::info!(administrator = %caller.0.user_id, replayed = replayed.replayed, "dead letters replayed");
+    let replayed = commands::replay(&broker, caller.0.user_id, &body.0.choice()).await?;
     Ok(JsonResponse(ReplayResponse::from(replayed)))
 }
 
@@ -86,10 +84,9 @@ async fn replay_dead_letters(
 #[delete("/admin/dead-letters/{id}")]
 async fn delete_dead_letter(
     caller: AuthAdmin,
-    config: Data<ApiConfig>,
+    broker: Data<BrokerAdmin>,
     id: PathId<DeadLetterId>,
 ) -> Result<HttpResponse, ApiError> {
-    commands::delete(&config.broker, id.0).await?;
-    tracing::info!(administrator = %caller.0.user_id, dead_letter = %id.0, "dead letter deleted");
+    commands::delete(&broker, caller.0.user_id, id.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }

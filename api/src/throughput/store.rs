@@ -1,4 +1,4 @@
-//! The queries.
+//! The SQL.
 
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::devices::{OnlineBounds, online_bounds};
 
-/// How many devices there are, and how many of them are there.
+/// Devices by status.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub struct DeviceCounts {
     /// All.
@@ -34,13 +34,13 @@ pub struct ReadingCounts {
     pub stored: i64,
 }
 
-/// Counts an owner's devices by their status, as the offline clock has it.
+/// Counts an owner's devices by their status, as the offline detector judges it.
 pub async fn count_devices(
     connection: &mut AsyncPgConnection,
     owner: UserId,
-    hearing: &IngestAvailability,
+    availability: &IngestAvailability,
 ) -> QueryResult<DeviceCounts> {
-    let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, hearing).await?;
+    let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, availability).await?;
     sql_query(include_str!("count_devices.sql"))
         .bind::<SqlUuid, _>(owner)
         .bind::<Array<Timestamptz>, _>(oldest)

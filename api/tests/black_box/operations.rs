@@ -44,8 +44,8 @@ async fn a_request_id_leads_from_the_client_to_the_workers_log_and_everything_is
             "pulso_ingest_rejected_total{reason=\"out_of_range\"} 1",
             "pulso_publish_latency_seconds",
             "pulso_publish_batch_size",
-            "pulso_http_answers_total{class=\"2xx\"}",
-            "pulso_http_answers_total{class=\"4xx\"} 1",
+            "pulso_http_responses_total{class=\"2xx\"}",
+            "pulso_http_responses_total{class=\"4xx\"} 1",
         ],
     );
     let operations = Client::new(format!("http://{}", worker.logged("health and metrics", "address").await));
@@ -129,4 +129,17 @@ async fn pages_probes_and_headers_are_what_tools_expect() {
     assert_eq!(answer.header("x-request-id").map(str::len), Some(26));
     assert_eq!(answer.body["instance"].as_str(), answer.header("x-request-id"));
     pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_statement_is_our_fault_and_no_outage() {
+    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let user = pulso.client.new_user().await;
+    let _ = user.get("/tasks").await.expect(200);
+    pulso.database.execute("ALTER TABLE tasks RENAME COLUMN title TO heading").await;
+    let answer = user.get("/tasks").await.expect(500);
+    assert_eq!(answer.body["type"], "/problems/internal");
+    assert!(!answer.text.contains("title"), "{}", answer.text);
+    pulso.database.execute("ALTER TABLE tasks RENAME COLUMN heading TO title").await;
+    let _ = user.get("/tasks").await.expect(200);
 }

@@ -27,9 +27,10 @@ pub async fn list(
 ) -> Result<Vec<ServerResponse>, ApiError> {
     let filter = DeviceFilter { only_servers: true, ..DeviceFilter::default() };
     // The filter asks for no status, so what could be received does not matter.
-    let hearing = IngestAvailability::as_of(clock.now(), Vec::new());
+    let availability = IngestAvailability::as_of(clock.now(), Vec::new());
     let mut connection = db.get().await?;
-    let rows = store::list_devices(&mut connection, owner, &filter, page.after, page.fetch_limit(), &hearing).await?;
+    let rows =
+        store::list_devices(&mut connection, owner, &filter, page.after, page.fetch_limit(), &availability).await?;
     Ok(rows.into_iter().map(ServerResponse::from).collect())
 }
 

@@ -1,59 +1,35 @@
-//! How JSON becomes [`RawItem`]s: by hand, so that a field may come under any of its names and nothing is judged yet.
+//! An item as it came. Deserialized by hand, because a field may come under any of several names.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::body::{Field, MAX_ITEMS, Named, RawItem, RawMetrics};
-use crate::http::error::{ApiError, FieldError};
+use super::field::{Field, Key, Named};
 
-/// The elements of an array, counted to its end but kept only up to [`MAX_ITEMS`]: a huge array costs no memory.
-pub(super) struct Bounded<T> {
-    items: Vec<T>,
-    count: usize,
+/// A heartbeat or a reading as it came: every accepted name mapped to its field, no value judged.
+#[derive(Debug, Default, PartialEq)]
+pub struct RawItem<'a> {
+    pub device: Option<Named<'a>>,
+    pub timestamp: Option<Named<'a>>,
+    pub cpu_usage: Option<Named<'a>>,
+    pub ram_usage: Option<Named<'a>>,
+    pub disk_free: Option<Named<'a>>,
+    pub temperature: Option<Named<'a>>,
+    pub latency: Option<Named<'a>>,
+    pub connectivity: Option<Named<'a>>,
+    pub boot_time: Option<Named<'a>>,
+    pub humidity: Option<Named<'a>>,
+    pub voltage: Option<Named<'a>>,
+    pub current: Option<Named<'a>>,
+    pub metrics: Option<RawMetrics<'a>>,
 }
 
-impl<T> Bounded<T> {
-    /// All of them, if they are not too many.
-    pub(super) fn checked(self) -> Result<Vec<T>, ApiError> {
-        if self.count <= MAX_ITEMS {
-            return Ok(self.items);
-        }
-        let detail = format!("an array may hold at most {MAX_ITEMS} items, this one holds {}", self.count);
-        Err(ApiError::Validation(vec![FieldError { pointer: String::new(), code: "too_many_items", detail }]))
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BoundedVisitor<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<T> {
-            type Value = Bounded<T>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Bounded<T>, A::Error> {
-                let mut items = Vec::new();
-                while items.len() < MAX_ITEMS {
-                    match elements.next_element()? {
-                        Some(item) => items.push(item),
-                        None => return Ok(Bounded { count: items.len(), items }),
-                    }
-                }
-                let mut count = items.len();
-                while elements.next_element::<IgnoredAny>()?.is_some() {
-                    count = count.saturating_add(1);
-                }
-                Ok(Bounded { items, count })
-            }
-        }
-
-        deserializer.deserialize_seq(BoundedVisitor(std::marker::PhantomData))
-    }
+/// The value of `metrics`.
+#[derive(Debug, PartialEq)]
+pub enum RawMetrics<'a> {
+    Object(Vec<Named<'a>>),
+    Other,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawItem<'a> {
@@ -111,70 +87,6 @@ impl<'de> RawItem<'de> {
             slot.get_or_insert(Named { name, value });
         }
         Ok(())
-    }
-}
-
-/// A field's name, borrowed from the body unless it holds an escape.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Field::deserialize(deserializer)? {
-            Field::Text(name) => Ok(Self(name)),
-            _ => Err(serde::de::Error::custom("a field's name must be a string")),
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
-    }
-}
-
-struct FieldVisitor;
-
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Field::Bool(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Field::Number(value))
-    }
-
-    #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Field::Number(value as f64))
-    }
-
-    #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Field::Number(value as f64))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Field::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Other)
     }
 }
 

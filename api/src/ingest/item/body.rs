@@ -1,80 +1,15 @@
-//! From bytes to [`RawItem`]s: every name we accept, every value as it came, nothing judged yet.
-//!
-//! Values are kept as [`Field`]s instead of being forced into numbers here, so that one pass finds every fault of an
-//! item instead of stopping at the first.
+//! From a request's bytes to [`RawItem`]s: one item, or an array of them.
 
-use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::Bounded;
+use super::raw::RawItem;
 use crate::http::error::{ApiError, FieldError};
 
 /// Most items in one request.
 pub const MAX_ITEMS: usize = 1_000;
-
-/// A JSON value, as far as we look into one.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Field<'a> {
-    /// A number.
-    Number(f64),
-    /// `true` or `false`.
-    Bool(bool),
-    /// A string.
-    Text(Cow<'a, str>),
-    /// An array, or an object where none belongs.
-    Other,
-}
-
-/// A field's value under the name it came with; absent and `null` are the same.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Named<'a> {
-    /// The name in the body, for the error's pointer.
-    pub name: Cow<'a, str>,
-    /// The value.
-    pub value: Field<'a>,
-}
-
-/// One heartbeat or reading as it came.
-#[derive(Debug, Default, PartialEq)]
-pub struct RawItem<'a> {
-    /// Which device.
-    pub device: Option<Named<'a>>,
-    /// `timestamp`.
-    pub timestamp: Option<Named<'a>>,
-    /// `cpu_usage`.
-    pub cpu_usage: Option<Named<'a>>,
-    /// `ram_usage`.
-    pub ram_usage: Option<Named<'a>>,
-    /// `disk_free`.
-    pub disk_free: Option<Named<'a>>,
-    /// `temperature`.
-    pub temperature: Option<Named<'a>>,
-    /// `latency`.
-    pub latency: Option<Named<'a>>,
-    /// `connectivity`.
-    pub connectivity: Option<Named<'a>>,
-    /// `boot_time`.
-    pub boot_time: Option<Named<'a>>,
-    /// `humidity`.
-    pub humidity: Option<Named<'a>>,
-    /// `voltage`.
-    pub voltage: Option<Named<'a>>,
-    /// `current`.
-    pub current: Option<Named<'a>>,
-    /// `metrics`.
-    pub metrics: Option<RawMetrics<'a>>,
-}
-
-/// The value of `metrics`.
-#[derive(Debug, PartialEq)]
-pub enum RawMetrics<'a> {
-    /// An object.
-    Object(Vec<Named<'a>>),
-    /// Anything else.
-    Other,
-}
 
 /// A request's items: each one read, or what made it unreadable.
 pub type Items<'a> = Vec<Result<RawItem<'a>, FieldError>>;
@@ -90,9 +25,6 @@ pub enum Body<'a> {
 }
 
 /// Reads a body that is one item or an array of items.
-///
-/// # Errors
-/// 400 for what is not JSON, or neither an object nor an array; 422 for more than [`MAX_ITEMS`].
 pub fn parse(bytes: &[u8]) -> Result<Body<'_>, ApiError> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => parse_single(bytes).map(Body::Single),
@@ -136,9 +68,58 @@ fn not_json(error: &serde_json::Error) -> ApiError {
     ApiError::Unreadable(format!("The body is not valid JSON: {error}."))
 }
 
+/// The elements of an array, counted to its end but kept only up to [`MAX_ITEMS`]: a huge array costs no memory.
+struct Bounded<T> {
+    items: Vec<T>,
+    count: usize,
+}
+
+impl<T> Bounded<T> {
+    fn checked(self) -> Result<Vec<T>, ApiError> {
+        if self.count <= MAX_ITEMS {
+            return Ok(self.items);
+        }
+        let detail = format!("an array may hold at most {MAX_ITEMS} items, this one holds {}", self.count);
+        Err(ApiError::Validation(vec![FieldError { pointer: String::new(), code: "too_many_items", detail }]))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BoundedVisitor<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<T> {
+            type Value = Bounded<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Bounded<T>, A::Error> {
+                let mut items = Vec::new();
+                while items.len() < MAX_ITEMS {
+                    match elements.next_element()? {
+                        Some(item) => items.push(item),
+                        None => return Ok(Bounded { count: items.len(), items }),
+                    }
+                }
+                let mut count = items.len();
+                while elements.next_element::<IgnoredAny>()?.is_some() {
+                    count = count.saturating_add(1);
+                }
+                Ok(Bounded { items, count })
+            }
+        }
+
+        deserializer.deserialize_seq(BoundedVisitor(std::marker::PhantomData))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Body, Field, RawMetrics, parse};
+    use super::super::field::Field;
+    use super::super::raw::RawMetrics;
+    use super::{Body, parse};
 
     fn single(body: &str) -> super::RawItem<'_> {
         match parse(body.as_bytes()) {

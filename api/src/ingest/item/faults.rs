@@ -1,25 +1,26 @@
-//! An item's faults, gathered while its fields are read.
+//! An item's faults, collected while its fields are read.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pulso_shared::telemetry::{MAX_METRICS, MetricName, QuantityError, Scalar};
 
-use super::body::{Field, Named, RawMetrics};
-use super::types::TimeRules;
+use super::field::{Field, Named};
+use super::raw::RawMetrics;
+use super::time::TimeRules;
 use crate::http::error::FieldError;
 use crate::http::timestamp;
 
 /// A device's clock may run ahead of ours by this much.
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
-/// What was found wrong so far. Its methods return a value to go on with; it counts only while nothing is wrong.
+/// The faults found so far. Its methods return a value to go on with, which counts only while there are none.
 #[derive(Default)]
-pub(super) struct Faults(Vec<FieldError>);
+pub struct Faults(Vec<FieldError>);
 
 impl Faults {
-    /// `checked`, when nothing is wrong.
-    pub(super) fn unless<T>(self, checked: T) -> Result<T, Vec<FieldError>> {
+    /// `checked`, unless there are faults.
+    pub fn unless<T>(self, checked: T) -> Result<T, Vec<FieldError>> {
         if self.0.is_empty() { Ok(checked) } else { Err(self.0) }
     }
 
@@ -27,11 +28,12 @@ impl Faults {
         self.0.push(FieldError::new(name, code, detail));
     }
 
-    pub(super) fn whole(&mut self, code: &'static str, detail: &str) {
+    /// A fault of the item as a whole.
+    pub fn whole(&mut self, code: &'static str, detail: &str) {
         self.0.push(FieldError { pointer: String::new(), code, detail: detail.to_owned() });
     }
 
-    pub(super) fn quantity<Q: TryFrom<f64, Error = QuantityError>>(&mut self, field: Option<&Named<'_>>) -> Option<Q> {
+    pub fn quantity<Q: TryFrom<f64, Error = QuantityError>>(&mut self, field: Option<&Named<'_>>) -> Option<Q> {
         let field = field?;
         let Field::Number(value) = field.value else {
             self.add(&field.name, "wrong_type", "must be a number");
@@ -40,7 +42,7 @@ impl Faults {
         Q::try_from(value).map_err(|error| self.add(&field.name, "out_of_range", error)).ok()
     }
 
-    pub(super) fn flag(&mut self, field: Option<&Named<'_>>) -> Option<bool> {
+    pub fn flag(&mut self, field: Option<&Named<'_>>) -> Option<bool> {
         let field = field?;
         match field.value {
             Field::Bool(value) => Some(value),
@@ -65,7 +67,7 @@ impl Faults {
         timestamp::parse(text).map_err(|error| self.add(&field.name, "invalid", error)).ok()
     }
 
-    pub(super) fn timestamp(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> DateTime<Utc> {
+    pub fn timestamp(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> DateTime<Utc> {
         let Some(field) = field else { return time.given.next(time.now) };
         let Some(instant) = self.instant(field) else { return time.now };
         if instant > time.now + MAX_AHEAD {
@@ -77,7 +79,7 @@ impl Faults {
         instant
     }
 
-    pub(super) fn boot_time(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> Option<DateTime<Utc>> {
+    pub fn boot_time(&mut self, field: Option<&Named<'_>>, time: TimeRules<'_>) -> Option<DateTime<Utc>> {
         let field = field?;
         let instant = self.instant(field)?;
         if instant > time.now + MAX_AHEAD {
@@ -88,7 +90,7 @@ impl Faults {
         Some(instant)
     }
 
-    pub(super) fn metrics(&mut self, metrics: Option<&RawMetrics<'_>>) -> BTreeMap<MetricName, Scalar> {
+    pub fn metrics(&mut self, metrics: Option<&RawMetrics<'_>>) -> BTreeMap<MetricName, Scalar> {
         let fields = match metrics {
             None => return BTreeMap::new(),
             Some(RawMetrics::Object(fields)) => fields,
