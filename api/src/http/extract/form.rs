@@ -5,7 +5,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::body::{MAX_BODY_BYTES, read_body};
-use super::json::{FromFields, check_content_type, from_object, parse};
+use super::fields::{FromFields, from_object};
+use super::json::{check_content_type, parse};
 use crate::http::error::ApiError;
 
 /// A body of type `T`, in either form.
