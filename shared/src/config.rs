@@ -12,7 +12,8 @@ use secrecy::SecretString;
 pub fn parse<C: Parser>() -> (C, String) {
     let mut command = C::command();
     let mut matches = command.get_matches_mut();
-    let settings = matches.subcommand().and_then(|(name, given)| Some(effective(command.find_subcommand(name)?, given)));
+    let settings =
+        matches.subcommand().and_then(|(name, given)| Some(effective(command.find_subcommand(name)?, given)));
     let parsed = C::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit());
     (parsed, settings.unwrap_or_default())
 }

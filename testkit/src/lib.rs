@@ -18,6 +18,7 @@ mod program;
 mod program_log;
 mod proxy;
 mod pulso;
+pub mod settings;
 mod test_client;
 mod test_servers;
 mod wait;

@@ -174,7 +174,10 @@ mod tests {
     use super::{Subject, TokenLives, Tokens};
 
     fn tokens(device_s: u64) -> Tokens {
-        Tokens::new(&"x".repeat(32).into(), TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(device_s) })
+        Tokens::new(
+            &"x".repeat(32).into(),
+            TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(device_s) },
+        )
     }
 
     fn subject() -> Subject {

@@ -6,9 +6,9 @@ use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::queries;
 use super::rates::PipelineSamples;
 use super::types::{DeadLetterResponse, PipelineResponse, ReplayBody, ReplayResponse};
-use super::queries;
 use crate::auth::caller::AuthAdmin;
 use crate::broker::{BrokerAdmin, Publisher};
 use crate::db::DbPool;

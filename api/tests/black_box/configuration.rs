@@ -16,10 +16,17 @@ fn every_line_of_the_example_is_read_by_somebody() {
 
 #[tokio::test]
 async fn the_log_begins_with_the_settings_and_without_the_secrets() {
-    let options = Options { api: vec![("ACCESS_TOKEN_TTL_S", "120".into())], without_worker: true, ..Options::default() };
+    let options =
+        Options { api: vec![("ACCESS_TOKEN_TTL_S", "120".into())], without_worker: true, ..Options::default() };
     let mut pulso = Pulso::start_with(options).await;
     let settings = pulso.api.logged("configuration", "settings").await;
-    for shown in ["ACCESS_TOKEN_TTL_S=120", "PUBLISH_TIMEOUT_MS=5000", "RETENTION_DAYS=unset", "JWT_SECRET=(set)", "DATABASE_URL=(set)"] {
+    for shown in [
+        "ACCESS_TOKEN_TTL_S=120",
+        "PUBLISH_TIMEOUT_MS=5000",
+        "RETENTION_DAYS=unset",
+        "JWT_SECRET=(set)",
+        "DATABASE_URL=(set)",
+    ] {
         assert!(settings.split(' ').any(|setting| setting == shown), "{shown}: {settings}");
     }
     assert!(!pulso.api.has_logged("a secret of the tests"));

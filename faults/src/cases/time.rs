@@ -94,7 +94,8 @@ pub async fn server_clock(testbed: &Testbed) -> CaseResult {
         for (hours, status) in [(1, 202), (-1, 422), (0, 202)] {
             clock.shift(TimeDelta::hours(hours))?;
             tokio::time::sleep(CLOCK_CACHED + deployment.testbed.lasting(20, 2)).await;
-            let (answered, _) = send(deployment, 0, &json!({"timestamp": Clock::system().now().to_rfc3339(), "cpu": 1})).await?;
+            let (answered, _) =
+                send(deployment, 0, &json!({"timestamp": Clock::system().now().to_rfc3339(), "cpu": 1})).await?;
             seen.push((hours, answered, status));
         }
         Ok(Instant::now())
@@ -154,7 +155,8 @@ async fn across(
     let end = midnight + TimeDelta::seconds(3);
     while Clock::system().now() + shift < end {
         let (status, _) =
-            send(deployment, device, &json!({"timestamp": (Clock::system().now() + shift).to_rfc3339(), "cpu": 1})).await?;
+            send(deployment, device, &json!({"timestamp": (Clock::system().now() + shift).to_rfc3339(), "cpu": 1}))
+                .await?;
         accepted = accepted.saturating_add(u64::from(status == 202));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
