@@ -1,4 +1,5 @@
-//! A whole Pulso of one's own.
+//! A whole Pulso for one test.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
 use ulid::Ulid;
 
@@ -6,7 +7,8 @@ use crate::broker::Broker;
 use crate::client::Client;
 use crate::database::Database;
 use crate::process::{Process, binary};
-use crate::service_url;
+use crate::program::Program;
+use crate::test_servers::server_url;
 use crate::wait::eventually;
 
 /// What a test wants otherwise.
@@ -50,11 +52,11 @@ impl Pulso {
     pub async fn start_with(options: Options) -> Self {
         let database = Database::create().await;
         let prefix = format!("test-{}", Ulid::generate());
-        let direct_amqp = service_url("TEST_AMQP_URL");
+        let direct_amqp = server_url("TEST_AMQP_URL");
         let common = vec![
             ("DATABASE_URL".to_owned(), database.url.clone()),
             ("AMQP_URL".to_owned(), options.amqp_url.unwrap_or_else(|| direct_amqp.clone())),
-            ("REDIS_URL".to_owned(), options.redis_url.unwrap_or_else(|| service_url("TEST_REDIS_URL"))),
+            ("REDIS_URL".to_owned(), options.redis_url.unwrap_or_else(|| server_url("TEST_REDIS_URL"))),
             ("QUEUE_PREFIX".to_owned(), prefix.clone()),
             ("RUST_LOG".to_owned(), "info,pulso_api=debug,pulso_worker=debug".to_owned()),
         ];
@@ -89,14 +91,14 @@ impl Pulso {
     }
 
     /// Runs `pulso-worker` with these arguments to its end; its exit code, what it said and what it complained of.
-    ///
-    /// # Panics
-    /// When it is killed.
-    #[must_use]
     pub fn worker_command(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = std::process::Command::new(binary("pulso-worker"));
-        command.args(arguments).env_clear().envs(self.worker_environment.iter().cloned());
-        let done = command.output().unwrap();
+        let program = Program {
+            executable: binary("pulso-worker"),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: self.worker_environment.clone(),
+            ..Program::default()
+        };
+        let done = program.command().into_std().output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (done.status.code().expect("an exit code"), text(done.stdout), text(done.stderr))
     }

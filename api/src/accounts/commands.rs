@@ -11,6 +11,7 @@ use super::names::{Email, FullName, Username, check_login_names};
 use super::store::{self, NewUserRow, UserChangeset, UserRow};
 use super::types::{RegisterBody, UpdateMeBody, UpdateUserBody};
 use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
+use crate::auth::password::PasswordAttempt;
 use crate::auth::{Auth, revocations};
 use crate::cache_entries;
 use crate::config::AuthConfig;
@@ -36,7 +37,7 @@ struct Changes {
 }
 
 /// A new password's hash, and the one it may replace where that matters.
-pub struct PasswordChange {
+struct PasswordChange {
     new_hash: String,
     old_hash: Option<String>,
 }
@@ -64,41 +65,44 @@ pub async fn register(
     store::insert_user(&mut *db.get().await?, &row).await.map_err(name_error)
 }
 
-/// Changes one's own account; a new password ends all sessions but the caller's.
+/// Changes one's own account; a new password ends all sessions but the caller's. 422 for a wrong current password.
 pub async fn change_own(
     db: &DbPool,
     auth: &Auth,
-    new_password: Option<PasswordChange>,
+    limiter: &SignInLimiter,
     caller: AuthUser,
     if_match: &IfMatch,
     body: UpdateMeBody,
 ) -> Result<UserRow, ApiError> {
-    let UpdateMeBody { username, email, full_name, .. } = body;
+    let UpdateMeBody { username, email, full_name, new_password, current_password } = body;
+    // Before the transaction, so that no row is locked while bcrypt works.
+    let password = match new_password.zip(current_password) {
+        Some((new, current)) => {
+            let old_hash = check_current_password(db, auth, limiter, caller.user_id, current).await?;
+            Some(PasswordChange { new_hash: auth.passwords.hash(new).await?, old_hash: Some(old_hash) })
+        }
+        None => None,
+    };
     let kept_session = Some(caller.session_id);
-    let changes = Changes { username, email, full_name, is_admin: None, password: new_password, kept_session };
+    let changes = Changes { username, email, full_name, is_admin: None, password, kept_session };
     change(db, auth, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
 }
 
-/// The change of password that a body asks for, if it asks for one; 422 for a wrong current password. It is made ahead
-/// of [`change_own`], so that no row is locked while bcrypt works.
-pub async fn change_own_password(
+/// The hash of the current password, if `current` is that password.
+async fn check_current_password(
     db: &DbPool,
     auth: &Auth,
     limiter: &SignInLimiter,
     id: UserId,
-    body: &UpdateMeBody,
-) -> Result<Option<PasswordChange>, ApiError> {
-    let Some((new, current)) = body.new_password.clone().zip(body.current_password.clone()) else {
-        return Ok(None);
-    };
+    current: PasswordAttempt,
+) -> Result<String, ApiError> {
     let attempt = limiter.check_own_password(id).await?;
-    let old_hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
-    if !auth.passwords.verify(current, Some(old_hash.clone())).await? {
+    let hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
+    if !auth.passwords.verify(current, Some(hash.clone())).await? {
         return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
     }
     attempt.succeeded().await;
-    let new_hash = auth.passwords.hash(new).await?;
-    Ok(Some(PasswordChange { new_hash, old_hash: Some(old_hash) }))
+    Ok(hash)
 }
 
 /// Changes somebody's account, for an administrator.
@@ -208,7 +212,7 @@ pub async fn delete(db: &DbPool, auth: &Auth, registry: &DeviceRegistry, id: Use
     let (subjects, devices) = deleted.await?;
     auth.announce_revoked(&subjects, keep_for(&auth.config)).await;
     devices::announce_deleted(auth, registry, &devices).await;
-    cache_entries::forget_all_of(&auth.redis, id).await;
+    cache_entries::delete_all_of(&auth.redis, id).await;
     Ok(())
 }
 
@@ -231,7 +235,7 @@ async fn delete_owned(
 }
 
 fn keep_for(config: &AuthConfig) -> Duration {
-    revocations::keep_for(config.access_token_ttl_s)
+    revocations::keep_for(config.access_token_ttl)
 }
 
 /// Without an administrator nobody could appoint one. The rows are locked, so that two who leave at once cannot both.

@@ -97,8 +97,7 @@ async fn update_me(
     if_match: IfMatch,
     body: Json<UpdateMeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let password = commands::change_own_password(&db, &auth, &limiter, caller.user_id, &body.0).await?;
-    respond(&request, commands::change_own(&db, &auth, password, caller, &if_match, body.0).await?)
+    respond(&request, commands::change_own(&db, &auth, &limiter, caller, &if_match, body.0).await?)
 }
 
 /// Deletes one's own account with everything it owns: devices, and all they ever sent.

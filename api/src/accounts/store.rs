@@ -6,23 +6,16 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-/// A user, without the password's hash: no answer can hold one by accident.
+/// A user, without the password's hash: no response can hold one by accident.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub struct UserRow {
-    /// Who.
     pub id: UserId,
-    /// User name.
     pub username: Option<String>,
-    /// E-mail address.
     pub email: Option<String>,
-    /// What they are called.
     pub full_name: Option<String>,
-    /// Whether they are an administrator.
     pub is_admin: bool,
-    /// When they registered.
     pub created_at: DateTime<Utc>,
-    /// When any of this last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -30,21 +23,14 @@ pub struct UserRow {
 #[derive(Insertable)]
 #[diesel(table_name = users)]
 pub struct NewUserRow<'a> {
-    /// Who.
     pub id: UserId,
-    /// User name.
     pub username: Option<&'a str>,
-    /// E-mail address.
     pub email: Option<&'a str>,
-    /// What they are called.
     pub full_name: Option<&'a str>,
     /// bcrypt's output.
     pub password_hash: &'a str,
-    /// Whether they are an administrator.
     pub is_admin: bool,
-    /// Now.
     pub created_at: DateTime<Utc>,
-    /// Now.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -52,17 +38,12 @@ pub struct NewUserRow<'a> {
 #[derive(AsChangeset)]
 #[diesel(table_name = users)]
 pub struct UserChangeset<'a> {
-    /// User name.
     pub username: Option<Option<&'a str>>,
-    /// E-mail address.
     pub email: Option<Option<&'a str>>,
-    /// What they are called.
     pub full_name: Option<Option<&'a str>>,
     /// bcrypt's output.
     pub password_hash: Option<&'a str>,
-    /// Whether they are an administrator.
     pub is_admin: Option<bool>,
-    /// Later than before.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -71,7 +52,7 @@ pub async fn insert_user(connection: &mut AsyncPgConnection, user: &NewUserRow<'
     diesel::insert_into(users::table).values(user).returning(UserRow::as_returning()).get_result(connection).await
 }
 
-/// Writes a new user unless the name is taken; tells whether it did.
+/// Writes a new user unless the name is taken; returns whether it did.
 pub async fn insert_user_if_new(connection: &mut AsyncPgConnection, user: &NewUserRow<'_>) -> QueryResult<bool> {
     let insert = diesel::insert_into(users::table).values(user).on_conflict_do_nothing();
     insert.execute(connection).await.map(|rows| rows == 1)
@@ -92,7 +73,7 @@ pub async fn lock_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryR
     users::table.find(id).select(UserRow::as_select()).for_update().first(connection).await.optional()
 }
 
-/// Keeps a user from being deleted until the transaction ends; tells whether there is such a user. Whoever writes rows
+/// Keeps a user from being deleted until the transaction ends; returns whether there is such a user. Whoever writes rows
 /// that go with the user takes this first, so that a deletion and they never wait for each other.
 pub async fn keep_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryResult<bool> {
     let user = users::table.find(id).select(users::id).for_key_share();

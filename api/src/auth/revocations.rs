@@ -37,8 +37,8 @@ const RELOAD_EVERY: TimeDelta = TimeDelta::minutes(10);
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// How long a revocation has to be kept, given the life of the tokens it is for.
-pub fn keep_for(token_ttl_s: u32) -> Duration {
-    Duration::from_secs(u64::from(token_ttl_s)).saturating_add(MARGIN)
+pub fn keep_for(token_ttl: Duration) -> Duration {
+    token_ttl.saturating_add(MARGIN)
 }
 
 /// The revoked subjects, as this replica knows them.

@@ -17,7 +17,6 @@ diesel::define_sql_function! {
 /// What a sign-in is checked against.
 #[derive(Queryable)]
 pub struct LoginRow {
-    /// Who.
     pub id: UserId,
     /// bcrypt's output.
     pub password_hash: String,
@@ -59,7 +58,7 @@ pub async fn list_live_sessions(connection: &mut AsyncPgConnection, user_id: Use
     live.select(sessions::id).load(connection).await
 }
 
-/// Ends sessions: their refresh tokens count no longer.
+/// Ends sessions: their refresh tokens are no longer valid.
 pub async fn end_sessions(
     connection: &mut AsyncPgConnection,
     ids: &[SessionId],
@@ -69,7 +68,7 @@ pub async fn end_sessions(
     diesel::update(live).set(sessions::revoked_at.eq(now)).execute(connection).await.map(|_| ())
 }
 
-/// Forgets what is left of a user's sessions that ran out by themselves.
+/// Deletes a user's sessions whose refresh tokens have all expired.
 pub async fn delete_expired_sessions(
     connection: &mut AsyncPgConnection,
     user_id: UserId,
@@ -135,7 +134,7 @@ pub async fn find_live_session(
     live.select((users::id, users::is_admin)).first(connection).await.optional()
 }
 
-/// Forgets a session's refresh tokens that have expired; until then a used one tells that it is used again.
+/// Deletes a session's expired refresh tokens; until then a used one reveals that it is used again.
 pub async fn delete_expired_tokens(
     connection: &mut AsyncPgConnection,
     session_id: SessionId,

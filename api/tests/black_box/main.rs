@@ -7,6 +7,7 @@ mod cache;
 mod cart;
 mod catalogue;
 mod catalogue_import;
+mod configuration;
 mod cookies;
 mod credentials;
 mod dead_letters;
