@@ -174,7 +174,10 @@ mod tests {
     use super::{Subject, TokenLives, Tokens};
 
     fn tokens(device_s: u64) -> Tokens {
-        Tokens::new(&"x".repeat(32).into(), TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(device_s) })
+        Tokens::new(
+            &"x".repeat(32).into(),
+            TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(device_s) },
+        )
     }
 
     fn subject() -> Subject {
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_one_instance_has_verified_counts_for_no_other_on_the_same_thread() {
-        let lives = TokenLives { user_s: 900, device_s: 3_600 };
+        let lives = TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(3_600) };
         let (one, other) = (Tokens::new(&"x".repeat(32).into(), lives), Tokens::new(&"y".repeat(32).into(), lives));
         let (subject, now) = (subject(), DateTime::UNIX_EPOCH);
         let token = one.issue(subject, now, Duration::from_secs(60)).unwrap();
