@@ -17,7 +17,7 @@ pub type DbPool = Pool<AsyncPgConnection>;
 /// Why no connection could be had.
 pub type DbPoolError = PoolError;
 
-/// How long a caller waits for a connection: a database that is away is a 503 soon, not a hung request.
+/// How long a caller waits for a connection: an unavailable database is a 503 soon, not a hung request.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection whose other end has vanished is given up after this long without an answer to TCP's probes.

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_one_instance_has_verified_counts_for_no_other_on_the_same_thread() {
-        let lives = TokenLives { user_s: 900, device_s: 3_600 };
+        let lives = TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(3_600) };
         let (one, other) = (Tokens::new(&"x".repeat(32).into(), lives), Tokens::new(&"y".repeat(32).into(), lives));
         let (subject, now) = (subject(), DateTime::UNIX_EPOCH);
         let token = one.issue(subject, now, Duration::from_secs(60)).unwrap();

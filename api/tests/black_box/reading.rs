@@ -259,7 +259,7 @@ async fn an_answer_about_a_time_that_is_over_is_kept_for_as_long_as_it_is_true()
     let mean = |device: &Device, mean: f64| json!({"timestamp": "2024-03-10T00:00:00Z", "server_ulid": device.id, "temperature": mean});
     let reused = async || {
         let metrics = pulso.client.get("/metrics").await.expect(200).text;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("pulso_answers_reused_total "));
+        let line = metrics.lines().find_map(|line| line.strip_prefix("pulso_export_cache_hits_total "));
         line.map_or(0, |count| count.parse::<u32>().unwrap())
     };
     let first = user.get(&day).await.expect(200);
