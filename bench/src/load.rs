@@ -10,7 +10,6 @@ use pulso_testkit::Failure;
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::BenchConfig;
 use crate::gauges::{CpuTime, Sample};
@@ -59,7 +58,7 @@ impl LoadRunner<'_> {
         self.system.check()?;
         let before = CpuTime::now(self.config, self.system);
         let plan = self.plan(self.system.bare_url(), load)?;
-        let run = LoadRun::start(plan, CancellationToken::new())?;
+        let run = LoadRun::start(plan)?;
         self.watch("bare route", &run, load).await;
         let tally = run.finish().await?;
         require_accepted(&tally)?;
@@ -82,7 +81,7 @@ impl LoadRunner<'_> {
         reset_peak(pids.worker);
         let before = Sample::now(self.config, self.system).await?;
         let rows_before = self.system.counter.heartbeats().await?;
-        let run = LoadRun::start(self.plan(self.system.api_url(), load)?, CancellationToken::new())?;
+        let run = LoadRun::start(self.plan(self.system.api_url(), load)?)?;
         let end = self.watch("whole path", &run, load).await;
         // The rows that this statement sees are those committed by now, however long it takes to count them.
         let stored_in_time = self.system.counter.heartbeats().await?.saturating_sub(rows_before);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-/// One process at one moment.
+/// One process at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     parent: u32,
@@ -12,7 +12,7 @@ struct Process {
     ticks: u64,
 }
 
-/// All processes at one moment.
+/// All processes at one time.
 #[derive(Debug, Clone)]
 pub struct Processes(HashMap<u32, Process>);
 
@@ -34,7 +34,7 @@ impl Processes {
     }
 
     /// CPU time of a process, its descendants, and those of them that have ended: what a child used moves to its
-    /// parent when it ends, so between two moments nothing is lost.
+    /// parent when it ends, so nothing is lost between two times.
     pub fn tree_cpu(&self, root: u32) -> Duration {
         let ticks = self.0.iter().filter(|(pid, _)| self.descends(**pid, root)).map(|(_, process)| process.ticks).sum();
         in_time(ticks)

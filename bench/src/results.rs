@@ -115,7 +115,40 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{LoadResult, median};
+    use crate::gauges::CpuTime;
+    use crate::processes::Memory;
+
+    fn load(accepted: u64, unanswered: u64, stored: u64) -> LoadResult {
+        LoadResult {
+            connections: 1,
+            array: None,
+            offered_per_s: None,
+            accepted,
+            stored,
+            unanswered,
+            accepted_per_s: 0.0,
+            stored_per_s: 0.0,
+            backlog: 0,
+            drained_s: 0.0,
+            slowed: 0,
+            p50_ms: 0.0,
+            p90_ms: 0.0,
+            p99_ms: 0.0,
+            max_ms: 0.0,
+            readings_per_message: 0.0,
+            rows_per_batch: 0.0,
+            cpu_per_million: CpuTime::default(),
+            api_memory: Memory::default(),
+            worker_memory: Memory::default(),
+        }
+    }
+
+    #[test]
+    fn exactly_what_was_accepted_is_stored_and_at_most_what_had_no_response_too() {
+        assert!(load(10, 0, 10).is_consistent() && load(10, 2, 10).is_consistent() && load(10, 2, 12).is_consistent());
+        assert!(!load(10, 0, 9).is_consistent() && !load(10, 2, 13).is_consistent());
+    }
 
     #[test]
     fn the_median_is_the_middle() {

@@ -12,11 +12,12 @@ use tokio::time::Instant;
 use ulid::Ulid;
 
 use crate::database;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::{DEVICES, Ledger, Load, LoadSpec};
 use crate::outcome::Outcome;
 use crate::probe::Probe;
 use crate::queues::Queues;
-use crate::replica::{ADMINISTRATOR, Replica, Variables};
+use crate::replica::{ADMINISTRATOR, Replica};
 use crate::testbed::Testbed;
 
 /// Workers that a case may start.
@@ -26,35 +27,6 @@ const STORING_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the store queue may take to become empty.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
-
-/// How a case's deployment differs from the default.
-pub struct DeploymentPlan {
-    /// Variables of the API.
-    pub api: Variables,
-    /// Variables of the worker.
-    pub worker: Variables,
-    /// Number of APIs.
-    pub replicas: usize,
-    /// Number of workers at the start.
-    pub workers: usize,
-    /// The broker that the suite itself talks to.
-    pub amqp_url: Option<String>,
-}
-
-impl Default for DeploymentPlan {
-    fn default() -> Self {
-        Self { api: Variables::new(), worker: Variables::new(), replicas: 1, workers: 1, amqp_url: None }
-    }
-}
-
-impl DeploymentPlan {
-    /// Sets a variable of both.
-    pub fn both(mut self, name: &'static str, value: &str) -> Self {
-        self.api.push((name, value.to_owned()));
-        self.worker.push((name, value.to_owned()));
-        self
-    }
-}
 
 /// The processes, and the devices.
 pub struct Deployment<'a> {

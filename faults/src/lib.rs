@@ -11,6 +11,7 @@ pub mod cli;
 mod cluster;
 mod database;
 mod deployment;
+mod deployment_plan;
 mod load;
 mod monitored_devices;
 mod outcome;

@@ -10,7 +10,6 @@ use pulso_simulator::ledger::{FileJournal, Proof, VerifyArgs, prove};
 use pulso_simulator::load::{HEARTBEATS, Journal, LoadPlan, LoadRun, Tally, Target};
 use pulso_simulator::screen::Screen;
 use pulso_testkit::Failure;
-use tokio_util::sync::CancellationToken;
 
 /// A load is ended by its case, not by its duration.
 const UNLIMITED: Duration = Duration::from_secs(86_400);
@@ -71,7 +70,7 @@ impl Load {
             retry_timeout: UNLIMITED,
             journal: Some(recorder),
         };
-        let run = LoadRun::start(plan, CancellationToken::new())?;
+        let run = LoadRun::start(plan)?;
         Ok(Self { run, journal, file, spec, started: tokio::time::Instant::now() })
     }
 

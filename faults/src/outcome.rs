@@ -77,6 +77,8 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use pulso_simulator::ledger::Proof;
+
     use super::Outcome;
 
     #[test]
@@ -90,5 +92,24 @@ mod tests {
         outcome.require(false, "is not so");
         assert_eq!(outcome.verdict(), "FAIL");
         assert_eq!(Outcome::skipped("no mount").verdict(), "skipped");
+    }
+
+    #[test]
+    fn a_proof_counts_its_losses_and_whatever_is_stored_without_having_been_accepted() {
+        let verdict = |proof| Outcome::of(String::new(), &proof).verdict();
+        let good = Proof { accepted: 10, unanswered: 2, unanswered_stored: 1, ..Proof::default() };
+        assert_eq!(verdict(good), "pass");
+        for bad in [
+            Proof::default(),
+            Proof { missing: 1, ..good },
+            Proof { twice: 1, ..good },
+            Proof { different: 1, ..good },
+            Proof { unknown: 1, ..good },
+            Proof { torn: 1, ..good },
+        ] {
+            assert_eq!(verdict(bad), "FAIL", "{bad:?}");
+        }
+        let lost = Outcome::of(String::new(), &Proof { missing: 3, twice: 2, ..good });
+        assert_eq!((lost.stored, lost.lost, lost.doubled), (7, 3, 2));
     }
 }

@@ -121,3 +121,26 @@ fn show(screen: &Screen, rows: &[(String, Outcome)], lasted: Duration) {
 fn minutes(time: Duration) -> String {
     format!("{}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::choose;
+    use crate::cases;
+
+    #[test]
+    fn a_group_a_case_or_everything_is_chosen_and_an_unknown_case_is_named() {
+        let chosen = |only: &[&str]| choose(&only.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(chosen(&[]).unwrap().len(), cases::all().len());
+        let names = |only: &[&str]| -> Vec<_> { chosen(only).unwrap().iter().map(cases::Case::full_name).collect() };
+        assert_eq!(names(&["redis/slow", "soak"]), ["redis/slow", "soak/steady"]);
+        assert!(chosen(&["redis", "redis/none"]).err().unwrap().contains("\"redis/none\""));
+    }
+
+    #[test]
+    fn no_two_cases_share_a_name_or_a_folder() {
+        let names: HashSet<_> = cases::all().iter().map(|case| case.full_name().replace('/', "-")).collect();
+        assert_eq!(names.len(), cases::all().len());
+    }
+}

@@ -97,7 +97,7 @@ impl ApiClient {
     }
 
     fn unavailable(&self, error: &reqwest::Error) -> CallError {
-        // The innermost cause is the one that says something ("Connection refused").
+        // Only the innermost cause names the problem ("Connection refused").
         let mut cause: &dyn std::error::Error = error;
         while let Some(inner) = cause.source() {
             cause = inner;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 use pulso_shared::shutdown::Shutdown;
-use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, AccountArgs};
 use crate::device_token::exchange_all;
@@ -65,7 +64,7 @@ pub async fn run(args: LoadArgs, screen: &Screen) -> Result<ExitCode, Failure> {
         retry_timeout: Duration::from_secs(10),
         journal: None,
     };
-    let tally = progress::follow(LoadRun::start(plan, CancellationToken::new())?, screen, &mut shutdown).await?;
+    let tally = progress::follow(LoadRun::start(plan)?, screen, &mut shutdown).await?;
     for line in progress::summary(&tally, args.duration) {
         screen.line(&line);
     }

@@ -26,7 +26,7 @@ struct State {
 impl Default for Screen {
     fn default() -> Self {
         let is_terminal = stdout().is_terminal();
-        // In a log, the first interval has to pass before there is something to tell.
+        // In a log, the first line comes after the first interval.
         let shown_at = (!is_terminal).then(Instant::now);
         Self { is_terminal, is_silent: false, state: Mutex::new(State { shown_at, is_live: false }) }
     }

@@ -53,8 +53,8 @@ impl Broker {
             .unwrap();
     }
 
-    /// Empties the store queue, and says how many messages with data were in it: the beats of an API that has just
-    /// ended may be there when everything is stored.
+    /// Empties the store queue; how many messages with data were in it. The watermark probes of an API that has just ended
+    /// may be there when everything is stored.
     pub async fn data_left(&self) -> usize {
         let (queue, mut data) = (format!("{}.store", self.prefix), 0);
         let options = BasicGetOptions { no_ack: true };

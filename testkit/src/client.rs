@@ -25,7 +25,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, as JSON where it is JSON, else as a string.
     pub body: Value,
-    /// The body as it came, for whoever looks at digits or for what must not be in it.
+    /// The body as text.
     pub text: String,
 }
 
@@ -77,7 +77,7 @@ impl Client {
         self.token.as_deref()
     }
 
-    /// A request under construction, for what the short forms cannot say.
+    /// A request builder, for requests that the short forms cannot make.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {

@@ -1,6 +1,6 @@
 //! What the black-box tests, the benchmark and the fault suite share: programs that are started and ended, an HTTP client,
-//! free ports, a fault proxy. For tests alone: a whole Pulso (real processes, a database, a queue prefix and ports of its
-//! own) on the real PostgreSQL, RabbitMQ and Redis that `make test` starts.
+//! free ports, a fault proxy. For the tests alone: a whole Pulso (real processes, its own database, queues and ports) on the
+//! PostgreSQL, RabbitMQ and Redis that `make test` starts.
 //!
 //! ```text
 //!  test ─▶ Pulso::start() ─▶ pulso-api process ─┐

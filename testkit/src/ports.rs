@@ -1,4 +1,4 @@
-//! Ports for programs that are told where to listen.
+//! Free ports, for programs that are given their address.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};

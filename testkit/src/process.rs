@@ -73,7 +73,7 @@ impl Drop for Process {
     }
 }
 
-/// A binary of ours with JSON logs, nothing of this process's environment, and its standard error kept.
+/// One of our binaries, with JSON logs in memory and an environment of its own.
 pub(crate) fn program(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Program {
     let log_format = ("LOG_FORMAT".to_owned(), "json".to_owned());
     Program {

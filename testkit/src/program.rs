@@ -36,7 +36,7 @@ pub struct Program {
     pub inherits_environment: bool,
     /// The processors it may use, as `taskset` takes them; `None`: those of this process.
     pub cpus: Option<String>,
-    /// Whether it is kept out of this process's group: Ctrl-C then reaches only us, and we end things in order.
+    /// Whether it has a process group of its own: Ctrl-C then reaches only this process, which ends programs in order.
     pub own_process_group: bool,
     /// Where its output goes.
     pub log: LogTarget,
@@ -115,7 +115,7 @@ impl RunningProgram {
         self.child.id().unwrap_or(0)
     }
 
-    /// What it has said.
+    /// Its log.
     pub fn log(&self) -> &ProgramLog {
         &self.log
     }

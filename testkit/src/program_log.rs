@@ -1,4 +1,4 @@
-//! What a program says: into a file, or into memory where a test waits for a line of it.
+//! A program's log: in a file, or in memory, where a test waits for a line of it.
 
 use std::fmt;
 use std::fs::File;
@@ -56,7 +56,7 @@ impl LogTarget {
 }
 
 impl OpenLog {
-    /// Reads from the program, where nobody else does.
+    /// Starts to read from the program, where its log is in memory.
     pub(crate) fn follow(self, child: &mut Child) -> ProgramLog {
         if let Some(path) = self.0 {
             return ProgramLog::File(path);

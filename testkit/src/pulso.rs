@@ -11,22 +11,22 @@ use crate::program::Program;
 use crate::test_servers::server_url;
 use crate::wait::eventually;
 
-/// What a test wants otherwise.
+/// How a test's Pulso differs from the default.
 #[derive(Default)]
 pub struct Options {
     /// Variables of the API.
     pub api: Vec<(&'static str, String)>,
     /// Variables of the worker.
     pub worker: Vec<(&'static str, String)>,
-    /// Another way to the broker for the API and the worker.
+    /// The broker's URL for the API and the worker, such as that of a proxy.
     pub amqp_url: Option<String>,
-    /// Another way to Redis.
+    /// The URL of Redis, likewise.
     pub redis_url: Option<String>,
     /// Start without a worker.
     pub without_worker: bool,
 }
 
-/// The processes, and what they work on.
+/// The processes, their database and their broker.
 pub struct Pulso {
     /// The API.
     pub api: Process,
@@ -48,7 +48,7 @@ impl Pulso {
         Self::start_with(Options::default()).await
     }
 
-    /// Starts what the test wants.
+    /// Starts one with these options.
     pub async fn start_with(options: Options) -> Self {
         let database = Database::create().await;
         let prefix = format!("test-{}", Ulid::generate());
@@ -78,7 +78,7 @@ impl Pulso {
         start_worker(&self.worker_environment).await
     }
 
-    /// Starts the API again after it was killed; `client` then leads to the new one.
+    /// Starts the API again after it was killed; `client` is then the new one's.
     pub async fn restart_api(&mut self) {
         let (api, client) = start_api(&self.api_environment).await;
         self.api = api;
@@ -90,7 +90,7 @@ impl Pulso {
         self.worker = Some(start_worker(&self.worker_environment).await);
     }
 
-    /// Runs `pulso-worker` with these arguments to its end; its exit code, what it said and what it complained of.
+    /// Runs `pulso-worker` with these arguments to its end; its exit code, standard output and standard error.
     pub fn worker_command(&self, arguments: &[&str]) -> (i32, String, String) {
         let program = Program {
             executable: binary("pulso-worker"),
@@ -111,7 +111,7 @@ impl Pulso {
         assert_eq!(self.database.count(count).await, rows, "more rows than were sent");
     }
 
-    /// Stops everything in order, and makes sure that nothing is left over: no message waits, none is dead.
+    /// Stops everything in order, and checks that no message and no dead letter is left over.
     pub async fn finish(mut self) {
         self.api.terminate().await;
         if let Some(worker) = &mut self.worker {

@@ -12,7 +12,6 @@ use pulso_testkit::Failure;
 use reqwest::StatusCode;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::config::ReadConfig;
 use super::dataset::Dataset;
@@ -148,7 +147,7 @@ async fn load(
     };
     screen.live(&format!("ingest, {what}"));
     let started = Instant::now();
-    let tally = LoadRun::start(plan, CancellationToken::new())?.finish().await?;
+    let tally = LoadRun::start(plan)?.finish().await?;
     if let Some(refusal) = &tally.first_refusal {
         return Err(format!("the load was refused: {refusal}").into());
     }

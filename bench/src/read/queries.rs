@@ -97,54 +97,51 @@ pub fn with_pattern(queries: &[Query], pattern: CachePattern) -> Vec<Query> {
     queries.iter().filter(|query| [pattern, CachePattern::Uncached].contains(&query.pattern)).cloned().collect()
 }
 
+impl Query {
+    /// A query of the owner with the history.
+    fn owner(name: &'static str, target_ms: f64, elements: usize, path: String) -> Self {
+        Self { name, target_ms, by_fleet: false, paths: vec![path], pattern: CachePattern::Uncached, elements }
+    }
+
+    /// A query of the owner with the large fleet.
+    fn fleet(name: &'static str, target_ms: f64, elements: usize, path: &str) -> Self {
+        Self { by_fleet: true, ..Self::owner(name, target_ms, elements, path.to_owned()) }
+    }
+}
+
 /// All queries.
 pub fn queries(data: &Dataset) -> Result<Vec<Query>, Failure> {
-    let day = data.last_day;
-    let first = day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
-    let device = data.device;
-    let of_owner = |name, target_ms, elements, paths, pattern| Query {
-        name,
-        target_ms,
-        by_fleet: false,
-        paths,
-        pattern,
-        elements,
-    };
-    let owned =
-        |name, target_ms, elements, path| of_owner(name, target_ms, elements, vec![path], CachePattern::Uncached);
-    let fleet = |name, target_ms, elements, path: &str| Query {
-        name,
-        target_ms,
-        by_fleet: true,
-        paths: vec![path.to_owned()],
-        pattern: CachePattern::Uncached,
-        elements,
+    let first = data.last_day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
+    let mut queries = charts(data, first);
+    queries.extend([
+        Query::fleet("/health/all of 10,000 devices", 30.0, 10_000, "/health/all"),
+        Query::fleet("/devices, a page of 100 with latest", 5.0, 100, "/devices?limit=100"),
+        Query::fleet("/devices?q=, one of 10,000", 5.0, 1, "/devices?q=device%209876"),
+        Query::fleet("/devices?q=, a page of 100 of 10,000", 5.0, 100, "/devices?limit=100&q=DEVICE%2098"),
+    ]);
+    Ok(queries)
+}
+
+/// Of one device, and of all devices on one day.
+fn charts(data: &Dataset, first: NaiveDate) -> Vec<Query> {
+    let (device, day) = (data.device, data.last_day);
+    let of_device = |from: NaiveDate, aggregation: &str| {
+        format!(
+            "/devices/{device}/heartbeats?start={from}T00:00:00Z&end={day}T23:59:59.999999Z&aggregation={aggregation}"
+        )
     };
     let all_of = |day: NaiveDate| {
         format!("/data?start_time={day}T00:00:00Z&end_time={day}T23:59:59.999999Z&aggregation=hour&group_by=server")
     };
     let days = first.iter_days().take_while(|other| *other <= day).map(all_of).collect();
-    let span = |from: NaiveDate| format!("start={from}T00:00:00Z&end={day}T23:59:59.999999Z");
-    Ok(vec![
-        owned(
-            "one device, one day, by hour",
-            3.0,
-            24,
-            format!("/devices/{device}/heartbeats?{}&aggregation=hour", span(day)),
-        ),
-        owned(
-            "one device, 30 days, auto",
-            10.0,
-            720,
-            format!("/devices/{device}/heartbeats?{}&aggregation=auto", span(first)),
-        ),
-        of_owner("all devices, another day each, by hour", 60.0, 24_000, days, CachePattern::Distinct),
-        of_owner("the same day again", 60.0, 24_000, vec![all_of(day)], CachePattern::Repeated),
-        fleet("/health/all of 10,000 devices", 30.0, 10_000, "/health/all"),
-        fleet("/devices, a page of 100 with latest", 5.0, 100, "/devices?limit=100"),
-        fleet("/devices?q=, one of 10,000", 5.0, 1, "/devices?q=device%209876"),
-        fleet("/devices?q=, a page of 100 of 10,000", 5.0, 100, "/devices?limit=100&q=DEVICE%2098"),
-    ])
+    let another_day = Query::owner("all devices, another day each, by hour", 60.0, 24_000, String::new());
+    let same_day = Query::owner("the same day again", 60.0, 24_000, all_of(day));
+    vec![
+        Query::owner("one device, one day, by hour", 3.0, 24, of_device(day, "hour")),
+        Query::owner("one device, 30 days, auto", 10.0, 720, of_device(first, "auto")),
+        Query { paths: days, pattern: CachePattern::Distinct, ..another_day },
+        Query { pattern: CachePattern::Repeated, ..same_day },
+    ]
 }
 
 /// Sends every query many times.
@@ -200,12 +197,25 @@ fn quantile(sorted: &[f64], percent: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::{CachePattern, quantile, queries, with_pattern};
+    use crate::read::dataset::Dataset;
 
     #[test]
     fn quantiles_of_few_and_many() {
         let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
         assert_eq!((quantile(&hundred, 50), quantile(&hundred, 99)), (51.0, 100.0));
         assert_eq!((quantile(&[7.0], 99), quantile(&[], 50)), (7.0, 0.0));
+    }
+
+    #[test]
+    fn a_month_of_days_is_asked_in_turn_where_no_response_may_be_cached() {
+        let device = uuid::Uuid::nil();
+        let data = Dataset { heartbeats: 0, readings: 0, last_day: "2026-11-30".parse().unwrap(), device };
+        let queries = queries(&data).unwrap();
+        let (distinct, repeated) =
+            (with_pattern(&queries, CachePattern::Distinct), with_pattern(&queries, CachePattern::Repeated));
+        let days = |queries: &[super::Query]| queries.iter().map(|query| query.paths.len()).max();
+        assert_eq!((queries.len(), distinct.len(), repeated.len()), (8, 7, 7));
+        assert_eq!((days(&distinct), days(&repeated)), (Some(30), Some(1)));
     }
 }

@@ -162,3 +162,35 @@ fn verdict_line(name: &str, share: f64, target: &str, is_met: bool) -> String {
     let word = if is_met { "met" } else { "NOT MET" };
     format!("{name:<44}{:>10.1} %{:>30}  {target:<16}{word}", 100.0 * share, "")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Comparison, LEAST_SHARE, QueryResult, query_line, ratio, verdict_line};
+
+    #[test]
+    fn a_query_is_only_judged_when_it_returned_what_was_meant() {
+        let result = QueryResult {
+            name: "a query",
+            target_ms: 5.0,
+            median_ms: 4.9,
+            p99_ms: 9.0,
+            elements: 100,
+            wanted_elements: 100,
+            bytes: 1,
+            failure: None,
+        };
+        assert!(query_line(&result).ends_with(" met"));
+        assert!(query_line(&QueryResult { median_ms: 5.1, ..result.clone() }).ends_with("NOT MET"));
+        assert!(query_line(&QueryResult { elements: 99, ..result.clone() }).contains("NOT MEASURED"));
+        assert!(query_line(&QueryResult { failure: Some("answered 500".into()), ..result }).contains("answered 500"));
+    }
+
+    #[test]
+    fn rates_are_compared_by_their_medians() {
+        let comparison =
+            Comparison { base: vec![100.0, 50.0, 200.0], other: vec![10.0, 90.0, 95.0], ..Comparison::default() };
+        assert_eq!(ratio(&comparison), Some((100.0, 90.0, 0.9)));
+        assert_eq!(ratio(&Comparison::default()), None);
+        assert!(verdict_line("x", 0.9, "≥ 90 %", 0.9 >= LEAST_SHARE).ends_with(" met"));
+    }
+}

@@ -4,7 +4,8 @@ use pulso_testkit::Proxy;
 use tokio::time::Instant;
 
 use super::under_load::{CaseResult, Recovery, STEADY, run_under_load};
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
 use crate::testbed::Testbed;
 

@@ -1,6 +1,6 @@
 //! The list of all cases.
 
-use futures_util::future::LocalBoxFuture;
+use std::pin::Pin;
 
 use super::under_load::CaseResult;
 use super::{api, network, poison, postgres, presence, rabbitmq, redis, soak, time, whole, worker};
@@ -13,7 +13,7 @@ pub struct Case {
     /// Its line of `--list`.
     pub about: &'static str,
     /// Runs it.
-    pub run: for<'a> fn(&'a Testbed) -> LocalBoxFuture<'a, CaseResult>,
+    pub run: for<'a> fn(&'a Testbed) -> Pin<Box<dyn Future<Output = CaseResult> + 'a>>,
 }
 
 impl Case {

@@ -6,7 +6,8 @@ use pulso_testkit::{Line, Proxy};
 use tokio::time::Instant;
 
 use super::under_load::{CaseResult, MAX_RESPONSE_TIME, STEADY};
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
 use crate::testbed::Testbed;
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::under_load::{CaseResult, STEADY};
 use crate::database;
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::testbed::Testbed;
 
 const TYPE: &str = "pulso.telemetry.v2";

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::under_load::{CaseResult, Recovery, STEADY, run_under_load};
 use crate::database;
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
 use crate::outcome::Outcome;
 use crate::private_servers::Server;

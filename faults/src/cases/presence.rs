@@ -6,7 +6,8 @@ use pulso_simulator::presence::{FlappingRun, Population};
 use pulso_simulator::screen::Screen;
 
 use super::under_load::CaseResult;
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::monitored_devices::{add_rows, population_spec};
 use crate::outcome::Outcome;
 use crate::testbed::Testbed;

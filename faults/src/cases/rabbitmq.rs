@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::under_load::{CaseResult, Recovery, STEADY, run_under_load};
 use crate::cluster::{Cluster, NODES};
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::outcome::Outcome;
 use crate::private_servers::Server;
 use crate::probe::ProbeResponses;

@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::under_load::{CaseResult, Recovery, run_under_load};
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::testbed::Testbed;
 
 /// How long a sign-in may take while Redis is down or slow.

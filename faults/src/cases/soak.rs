@@ -6,7 +6,8 @@ use pulso_testkit::{Failure, RunningProgram};
 use tokio::time::Instant;
 
 use super::under_load::CaseResult;
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
 use crate::outcome::Outcome;
 use crate::resources::ResourceUsage;
@@ -101,4 +102,44 @@ fn describe(used: ResourceUsage) -> String {
 
 fn per_second(count: u64, time: Duration) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / time.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MEMORY_SLACK_KB, Sample, check_flat};
+    use crate::outcome::Outcome;
+    use crate::resources::ResourceUsage;
+
+    /// Samples in which the worker uses more from one to the next.
+    fn samples(memory_kb_more: u64, descriptors_more: usize) -> Vec<Sample> {
+        let sample = |second: u64| {
+            let grown = usize::try_from(second).unwrap() * descriptors_more;
+            let worker =
+                ResourceUsage { memory_kb: 50_000 + second * memory_kb_more, descriptors: grown, sockets: grown };
+            Sample { second, api: ResourceUsage::default(), worker, waiting: 0 }
+        };
+        (0..40).map(sample).collect()
+    }
+
+    fn violations(samples: &[Sample]) -> Vec<String> {
+        let mut outcome = Outcome::default();
+        check_flat(&mut outcome, samples);
+        outcome.violations
+    }
+
+    #[test]
+    fn what_goes_on_growing_is_a_leak_and_a_little_more_is_not() {
+        assert_eq!(violations(&samples(0, 0)), [""; 0]);
+        // From the second quarter to the last it is 20 samples.
+        assert_eq!(violations(&samples(MEMORY_SLACK_KB / 21, 0)), [""; 0]);
+        assert!(violations(&samples(MEMORY_SLACK_KB / 19, 0))[0].contains("worker has grown"));
+        assert!(violations(&samples(0, 1))[0].contains("worker has grown"));
+    }
+
+    #[test]
+    fn growth_in_the_first_quarter_is_warming_up() {
+        let mut warming_up = samples(0, 0);
+        warming_up.iter_mut().take(10).for_each(|sample| sample.worker.memory_kb = 1_000);
+        assert_eq!(violations(&warming_up), [""; 0]);
+    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pulso_testkit::Failure;
 use tokio::time::Instant;
 
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::outcome::Outcome;
 use crate::probe::ProbeResponses;
 use crate::testbed::Testbed;

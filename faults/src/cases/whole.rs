@@ -7,7 +7,8 @@ use pulso_testkit::Failure;
 use tokio::time::Instant;
 
 use super::under_load::{CaseResult, Recovery, under_load};
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::monitored_devices;
 use crate::outcome::Outcome;
 use crate::probe::ProbeResponses;

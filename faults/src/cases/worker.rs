@@ -6,7 +6,8 @@ use pulso_testkit::Failure;
 
 use super::under_load::{CaseResult, STEADY};
 use crate::database;
-use crate::deployment::{Deployment, DeploymentPlan};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
 use crate::testbed::Testbed;
 
@@ -22,7 +23,7 @@ pub async fn kill_again_and_again(testbed: &Testbed) -> CaseResult {
     let load = deployment.load()?;
     tokio::time::sleep(STEADY + STEADY).await;
     let ledger = load.finish().await?;
-    // Its beats would come between the messages that are counted.
+    // Its watermark probes would be among the messages that are counted.
     for mut api in std::mem::take(&mut deployment.apis) {
         api.terminate().await?;
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use clap::Args;
 use pulso_shared::shutdown::Shutdown;
-use tokio_util::sync::CancellationToken;
 
 use super::journal::FileJournal;
 use super::prove::VerifyArgs;
@@ -72,7 +71,7 @@ pub(super) async fn run(args: SendArgs, screen: &Screen) -> Result<ExitCode, Fai
     let ids = devices.iter().map(|device| device.id).collect();
     let journal = FileJournal::open(&args.verify.file, ids);
     let journal = Arc::new(journal.map_err(|error| format!("{}: {error}", args.verify.file.display()))?);
-    let load = LoadRun::start(plan(&args, tokens, Arc::clone(&journal))?, CancellationToken::new())?;
+    let load = LoadRun::start(plan(&args, tokens, Arc::clone(&journal))?)?;
     let tally = progress::follow(load, screen, &mut shutdown).await;
     journal.close().map_err(|error| format!("{}: {error}", args.verify.file.display()))?;
     let tally = tally?;

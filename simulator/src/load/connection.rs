@@ -144,7 +144,7 @@ impl OpenConnection {
     }
 
     async fn read(&mut self) -> Result<(), ConnectionError> {
-        // Reuses the memory of the previous response, which nobody refers to any more.
+        // Reuses the memory of the previous response, which is no longer referred to.
         self.incoming.reserve(READ_BYTES);
         match self.stream.read_buf(&mut self.incoming).await {
             Ok(0) => Err(ConnectionError::Closed),

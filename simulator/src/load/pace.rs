@@ -36,7 +36,7 @@ impl Pace {
     /// Waits for this connection's next request; the time from which its latency counts, or `None` past the end.
     ///
     /// A request that no connection was free for counts from when it should have been sent: otherwise a slow server
-    /// would be asked less and look better (coordinated omission). The lateness of a waiting connection's own timer is
+    /// would get fewer requests and look better (coordinated omission). The lateness of a waiting connection's own timer is
     /// not the server's and does not count, up to the timer's known error.
     pub(super) async fn next(&self, start: Instant, end: Instant) -> Option<Instant> {
         let Self::Open { interval, taken } = self else {
@@ -72,6 +72,23 @@ mod tests {
         }
         assert_eq!(given, 20);
         assert!(start.elapsed() >= Duration::from_millis(19));
+    }
+
+    #[tokio::test]
+    async fn connections_share_the_times_of_a_fixed_rate() {
+        let pace = Pace::new(Some(500.0));
+        let start = Instant::now();
+        let end = start + Duration::from_millis(40);
+        let count = async || {
+            let mut given = 0;
+            while pace.next(start, end).await.is_some() {
+                given += 1;
+            }
+            given
+        };
+        let (first, second) = tokio::join!(count(), count());
+        assert_eq!(first + second, 20);
+        assert!(first > 0 && second > 0, "{first} and {second}");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use super::target::Target;
 pub trait Journal: Send + Sync {
     /// These readings of device `device` (its place in [`LoadPlan::tokens`]) got a 2xx.
     fn accepted(&self, device: usize, readings: &[SentReading]);
-    /// These were sent, and nobody knows whether they were accepted.
+    /// These were sent, and may or may not have been accepted.
     fn unanswered(&self, device: usize, readings: &[SentReading]);
 }
 

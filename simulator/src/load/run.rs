@@ -6,7 +6,6 @@ use http::header::{HeaderValue, InvalidHeaderValue};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::client::LoadClient;
 use super::composer::{Composer, Device, Grid};
@@ -41,12 +40,12 @@ pub struct LoadRun {
 }
 
 impl LoadRun {
-    /// Starts the threads; cancelling `stop` ends the sending early.
-    pub fn start(plan: LoadPlan, stop: CancellationToken) -> Result<Self, LoadError> {
+    /// Starts the threads.
+    pub fn start(plan: LoadPlan) -> Result<Self, LoadError> {
         let devices = devices(&plan)?;
         let connections = plan.connections.get();
         let threads = plan.threads.get().min(connections);
-        let state = Arc::new(RunState::new(plan, stop));
+        let state = Arc::new(RunState::new(plan));
         let mut started = Self { state, tallies: Vec::new(), threads: Vec::new() };
         for thread in 0..threads {
             started.start_thread((thread..connections).step_by(threads), &devices)?;

@@ -28,9 +28,9 @@ pub(super) struct RunState {
 }
 
 impl RunState {
-    pub(super) fn new(plan: LoadPlan, stop: CancellationToken) -> Self {
+    pub(super) fn new(plan: LoadPlan) -> Self {
         let opened = Barrier::new(plan.connections.get());
-        Self { pace: Pace::new(plan.rate), stop, opened, window: OnceLock::new(), plan }
+        Self { pace: Pace::new(plan.rate), stop: CancellationToken::new(), opened, window: OnceLock::new(), plan }
     }
 
     /// Waits until all connections are open.
