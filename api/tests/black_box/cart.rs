@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::shop::{Shop, product, put};
+use crate::support::shop::{Shop, product, put};
 
 #[tokio::test]
 async fn a_cart_is_filled_changed_and_emptied_and_is_nobody_elses() {
