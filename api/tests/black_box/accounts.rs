@@ -1,9 +1,10 @@
 //! Accounts: made, changed, deleted, administered.
 
-use pulso_testkit::{Answer, Client, Options, Pulso, eventually};
+use pulso_testkit::{Answer, Client, Pulso, eventually};
 use serde_json::{Value, json};
 
 use crate::support::accounts::{PASSWORD, start_with_administrator};
+use crate::support::start_api;
 use crate::support::time::seconds_from_now;
 
 /// Neither a hash's column nor a hash itself has any business in an answer.
@@ -193,7 +194,7 @@ async fn administrators_see_and_change_everybody_and_one_always_remains() {
 
 #[tokio::test]
 async fn an_account_of_12_000_devices_can_be_deleted() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let user = pulso.client.new_user().await;
     let many = "WITH made AS (
             INSERT INTO devices (id, owner_id, name, ingest_auth, offline_after_s, created_at, updated_at)

@@ -1,10 +1,11 @@
 //! Who may do what, and how soon a token that was revoked is refused.
 
-use pulso_testkit::{Client, Options, Pulso, eventually};
+use pulso_testkit::{Client, Pulso, eventually};
 use serde_json::json;
 
 use crate::sessions::tokens::{refresh, register, sign_in};
 use crate::support::accounts::PASSWORD;
+use crate::support::start_api;
 
 #[tokio::test]
 async fn who_signs_out_or_changes_the_password_is_out_everywhere_at_once() {
@@ -83,7 +84,7 @@ fn on_replica(replica: &Client, like: &Client) -> Client {
 
 #[tokio::test]
 async fn whoever_is_no_administrator_is_told_so_and_nothing_of_the_body() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let (user, id) = (pulso.client.new_user().await, "01JD3ZK8M4T0Q2V6X9Y7B5C1RA");
     for (method, path) in [
         ("POST", "/products".to_owned()),

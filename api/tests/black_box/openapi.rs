@@ -1,10 +1,10 @@
 //! The OpenAPI document and the pages that show it.
 
-use pulso_testkit::{Options, Pulso};
+use crate::support::start_api;
 
 #[tokio::test]
 async fn the_document_is_served_with_its_pages_which_load_nothing_from_elsewhere() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     for page in ["/docs", "/docs/", "/redoc", "/redoc/"] {
         let answer = client.get(page).await.expect(200);

@@ -4,6 +4,7 @@ use pulso_testkit::{Answer, Client, Pulso};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::redaction::redacted;
 use crate::support::time::seconds_from_now;
 
 async fn create(client: &Client, device: Value) -> Answer {
@@ -27,9 +28,28 @@ async fn a_device_is_registered_read_changed_and_deleted() {
     let made = create(&user, described).await.expect(201);
     let (id, uuid) = (made.body["id"].as_str().unwrap(), made.body["uuid"].as_str().unwrap());
     assert_eq!(made.header("location"), Some(format!("/api/v1/devices/{id}").as_str()));
-    assert_eq!((&made.body["status"], &made.body["latest"]), (&json!("offline"), &json!(null)));
-    assert_eq!((&made.body["ingest_auth"], &made.body["offline_after_s"]), (&json!("token"), &json!(180)));
-    assert_eq!((&made.body["name"], &made.body["credential"]["device_id"]), (&json!("Boiler 3"), &json!(id)));
+    insta::assert_snapshot!(redacted(&made.body), @r#"
+    {
+      "created_at": "[time]",
+      "credential": {
+        "credential_id": "[ulid 1]",
+        "device_id": "[ulid 2]",
+        "secret": "[secret]"
+      },
+      "description": "a\nb",
+      "id": "[ulid 2]",
+      "ingest_auth": "token",
+      "last_seen_at": null,
+      "latest": null,
+      "location": "Hall B",
+      "name": "Boiler 3",
+      "offline_after_s": 180,
+      "sn": "000123456789",
+      "status": "offline",
+      "updated_at": "[time]",
+      "uuid": "[uuid 2]"
+    }
+    "#);
     let secret = made.body["credential"]["secret"].as_str().unwrap();
     assert!(secret.len() >= 43, "256 bits");
 

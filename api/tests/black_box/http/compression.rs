@@ -6,7 +6,7 @@ use pulso_testkit::Client;
 use reqwest::Method;
 use serde_json::json;
 
-use super::start;
+use crate::support::start_api;
 
 /// As it comes over the wire.
 async fn raw(user: &Client, base: &str, path: &str, accept: &str) -> (reqwest::header::HeaderMap, Vec<u8>) {
@@ -19,7 +19,7 @@ async fn raw(user: &Client, base: &str, path: &str, accept: &str) -> (reqwest::h
 
 #[tokio::test]
 async fn long_answers_are_compressed_for_who_asks_and_short_ones_are_not() {
-    let pulso = start(Vec::new()).await;
+    let pulso = start_api(Vec::new()).await;
     let user = pulso.client.new_user().await;
     let base = pulso.client.request(Method::GET, "").build().unwrap().url().as_str().trim_end_matches('/').to_owned();
     let long = json!({"title": "long", "description": "the same again and again ".repeat(150)});

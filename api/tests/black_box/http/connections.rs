@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use pulso_testkit::{Options, Proxy, Pulso};
+use pulso_testkit::Proxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::start_api;
+
 #[tokio::test]
 async fn a_connection_that_was_opened_ahead_is_not_told_to_go_away() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let mut connection = TcpStream::connect(Proxy::upstream_of(pulso.client.base())).await.unwrap();
     // Nothing may be said to us before we have asked: we would take it for the answer to what we ask next.
     let mut said = [0; 64];

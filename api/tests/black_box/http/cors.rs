@@ -2,12 +2,14 @@
 
 use reqwest::Method;
 
-use super::{ask, start};
+use super::ask;
+use crate::support::start_api;
 
 #[tokio::test]
 async fn pages_of_allowed_origins_may_use_the_api_and_no_others() {
     let origins = "https://app.example.com, http://localhost:5173";
-    let pulso = start(vec![("CORS_ALLOWED_ORIGINS", origins.into()), ("ADDRESS_MAX_PER_MINUTE", "40".into())]).await;
+    let pulso =
+        start_api(vec![("CORS_ALLOWED_ORIGINS", origins.into()), ("ADDRESS_MAX_PER_MINUTE", "40".into())]).await;
     let client = &pulso.client;
     for origin in ["https://app.example.com", "http://localhost:5173"] {
         let preflight = [
@@ -47,7 +49,7 @@ async fn pages_of_allowed_origins_may_use_the_api_and_no_others() {
     pulso.finish().await;
 
     // By default there is nothing of it.
-    let pulso = start(Vec::new()).await;
+    let pulso = start_api(Vec::new()).await;
     let preflight = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "GET")];
     let refused = ask(&pulso.client, Method::OPTIONS, "/tasks", &preflight).await.expect(405);
     assert_eq!(refused.header("access-control-allow-origin"), None);

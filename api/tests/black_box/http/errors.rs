@@ -4,11 +4,11 @@ use std::io::Read;
 
 use reqwest::Method;
 
-use super::start;
+use crate::support::start_api;
 
 #[tokio::test]
 async fn every_error_is_a_problem_whoever_found_it() {
-    let pulso = start(Vec::new()).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     let user = client.new_user().await;
     let raw_body = |path: &str, content_type: &str, body: Vec<u8>| {

@@ -7,12 +7,8 @@ mod errors;
 mod requests;
 mod security_headers;
 
-use pulso_testkit::{Answer, Client, Options, Pulso};
+use pulso_testkit::{Answer, Client};
 use reqwest::Method;
-
-async fn start(api: Vec<(&'static str, String)>) -> Pulso {
-    Pulso::start_with(Options { api, without_worker: true, ..Options::default() }).await
-}
 
 async fn ask(client: &Client, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     let request = client.request(method, path);

@@ -1,11 +1,12 @@
 //! Probes, methods and request ids.
 
-use pulso_testkit::{Options, Pulso};
 use serde_json::json;
+
+use crate::support::start_api;
 
 #[tokio::test]
 async fn probes_say_what_is_up() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     assert_eq!(client.get("/livez").await.expect(200).text, "ok");
     let ready = client.get("/readyz").await.expect(200);
@@ -15,7 +16,7 @@ async fn probes_say_what_is_up() {
 
 #[tokio::test]
 async fn head_is_answered_like_get_without_a_body() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     let user = client.new_user().await;
     let device = user.new_device().await;
@@ -35,7 +36,7 @@ async fn head_is_answered_like_get_without_a_body() {
 
 #[tokio::test]
 async fn a_method_that_a_route_lacks_is_refused_with_those_it_has() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     let user = client.new_user().await;
     let device_path = format!("/devices/{}", user.new_device().await.id);
@@ -58,7 +59,7 @@ async fn a_method_that_a_route_lacks_is_refused_with_those_it_has() {
 
 #[tokio::test]
 async fn a_request_id_is_the_clients_own_or_made_for_it() {
-    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     // A short, printable request id is the client's own; anything else is replaced, and none is made.
     for (given, kept) in [("my-id.1", true), (&"x".repeat(64), true), (&"x".repeat(65), false), ("a b", false)] {

@@ -1,10 +1,10 @@
 //! Headers that keep browsers safe.
 
-use super::start;
+use crate::support::start_api;
 
 #[tokio::test]
 async fn every_answer_to_people_has_the_headers_that_keep_browsers_safe() {
-    let pulso = start(Vec::new()).await;
+    let pulso = start_api(Vec::new()).await;
     let user = pulso.client.new_user().await;
     for (path, status) in [("/devices", 200), ("/nowhere", 404), ("/docs", 200), ("/redoc", 200), ("/livez", 200)] {
         let answer = user.get(path).await.expect(status);

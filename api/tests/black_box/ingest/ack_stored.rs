@@ -6,6 +6,7 @@ use pulso_testkit::{Options, Pulso};
 use serde_json::{Value, json};
 
 use crate::support::outages::redis_proxy;
+use crate::support::start_api;
 use crate::support::time::seconds_from_now;
 
 /// Rows that are there at this very moment.
@@ -52,7 +53,7 @@ async fn what_is_there_already_counts_as_stored_and_what_is_rejected_does_not() 
 
 #[tokio::test]
 async fn a_202_comes_when_the_time_runs_out_and_the_reading_is_stored_all_the_same() {
-    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let mut pulso = start_api(Vec::new()).await;
     let device = pulso.client.new_user().await.new_device().await;
     let asked = Instant::now();
     let answer = device.client.post("/heartbeats?ack=stored&timeout_ms=300", &json!({"cpu": 1})).await.expect(202);
@@ -99,7 +100,7 @@ async fn it_is_told_without_redis_and_of_many_at_once() {
 
 #[tokio::test]
 async fn sigterm_answers_who_waits_and_what_cannot_be_meant_is_refused_before_anything_is_taken() {
-    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let mut pulso = start_api(Vec::new()).await;
     let device = pulso.client.new_user().await.new_device().await;
     for query in ["ack=store", "ack=stored&timeout_ms=0", "ack=stored&timeout_ms=30001", "timeout_ms=x"] {
         let _ = device.client.post(&format!("/heartbeats?{query}"), &json!({"cpu": 1})).await.expect(422);

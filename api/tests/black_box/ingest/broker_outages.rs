@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::outages::broker_proxy;
+use crate::support::start_api;
 use crate::support::time::seconds_from_now;
 
 /// A Pulso whose way to the broker can be cut.
@@ -72,7 +73,7 @@ async fn a_half_open_connection_is_a_503_in_time_and_then_replaced() {
 
 #[tokio::test]
 async fn an_unroutable_message_is_refused_and_the_queue_made_again() {
-    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let mut pulso = start_api(Vec::new()).await;
     let device = pulso.client.new_user().await.new_device().await;
     // One of the API's beats may notice before the heartbeat does; what is sent then waits for the new queue.
     eventually("refused", async || {

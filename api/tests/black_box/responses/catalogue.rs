@@ -10,7 +10,8 @@ pub async fn play(stage: &Stage, shown: &mut Transcript<'_>) {
     let made = shown.post(administrator, "/products", &gateway).await;
     let path = format!("/products/{}", made.body["id"].as_str().unwrap());
     let _ = shown.get(client, &path).await;
-    let dearer = json!({"title": "Gateway", "price_minor": 5900, "currency": "EUR", "stock": 10, "category": "gateways"});
+    let dearer =
+        json!({"title": "Gateway", "price_minor": 5900, "currency": "EUR", "stock": 10, "category": "gateways"});
     let _ = shown.put(administrator, &path, &dearer).await;
     let feed = json!({"products": [
         {"id": 1, "title": "Sensor", "price": 9.99, "stock": 99, "category": "sensors"},

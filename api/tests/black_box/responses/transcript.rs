@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Request, RequestBuilder};
 use serde_json::Value;
 
-use super::redaction::Redaction;
+use crate::support::redaction::Redaction;
 
 const PREFIX: &str = "/api/v1";
 

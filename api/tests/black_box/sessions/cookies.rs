@@ -1,10 +1,11 @@
 //! Signing in for a web page: cookies that no script reads, and that no other page can use.
 
-use pulso_testkit::{Answer, Client, Options, Pulso};
+use pulso_testkit::{Answer, Client};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::accounts::{PASSWORD, register};
+use crate::support::start_api;
 
 /// What a browser keeps of a sign-in.
 struct Browser {
@@ -64,13 +65,9 @@ fn set_cookies(answer: &Answer) -> Vec<(String, String, String)> {
     split.collect()
 }
 
-async fn start(api: Vec<(&'static str, String)>) -> Pulso {
-    Pulso::start_with(Options { api, without_worker: true, ..Options::default() }).await
-}
-
 #[tokio::test]
 async fn a_page_signs_in_goes_on_and_signs_out_by_cookie() {
-    let pulso = start(Vec::new()).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     register(client, "ana").await;
     let (mut browser, signed_in) = Browser::sign_in(client, "ana").await;
@@ -125,7 +122,7 @@ async fn a_page_signs_in_goes_on_and_signs_out_by_cookie() {
 
 #[tokio::test]
 async fn a_page_whose_access_token_ran_out_still_refreshes_and_signs_out() {
-    let pulso = start(Vec::new()).await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     register(client, "ana").await;
     let (mut browser, _) = Browser::sign_in(client, "ana").await;
@@ -150,7 +147,7 @@ async fn a_page_whose_access_token_ran_out_still_refreshes_and_signs_out() {
 
 #[tokio::test]
 async fn another_page_can_neither_use_the_cookie_nor_plant_one() {
-    let pulso = start(vec![("CORS_ALLOWED_ORIGINS", "https://app.example.com".into())]).await;
+    let pulso = start_api(vec![("CORS_ALLOWED_ORIGINS", "https://app.example.com".into())]).await;
     let client = &pulso.client;
     register(client, "ana").await;
     register(client, "eve").await;
@@ -202,7 +199,7 @@ async fn another_page_can_neither_use_the_cookie_nor_plant_one() {
 
 #[tokio::test]
 async fn cookies_are_secure_and_hsts_is_said_exactly_where_tls_is() {
-    let pulso = start(vec![("TRUSTED_PROXIES", "127.0.0.0/8".into())]).await;
+    let pulso = start_api(vec![("TRUSTED_PROXIES", "127.0.0.0/8".into())]).await;
     let client = &pulso.client;
     register(client, "ana").await;
     let sign_in = async |client: &Client, proto: &str| {
@@ -220,10 +217,10 @@ async fn cookies_are_secure_and_hsts_is_said_exactly_where_tls_is() {
     assert!(!is_secure(&sign_in(client, "http").await));
 
     // Anybody else may say what they like.
-    let plain = start(Vec::new()).await;
+    let plain = start_api(Vec::new()).await;
     register(&plain.client, "ana").await;
     assert!(!is_secure(&sign_in(&plain.client, "https").await));
-    let behind = start(vec![("BEHIND_TLS", "true".into())]).await;
+    let behind = start_api(vec![("BEHIND_TLS", "true".into())]).await;
     register(&behind.client, "ana").await;
     assert!(is_secure(&sign_in(&behind.client, "http").await));
     for pulso in [pulso, plain, behind] {

@@ -1,9 +1,10 @@
 //! What the tests of catalogue, cart and orders have in common: an administrator, products, carts.
 
-use pulso_testkit::{Answer, Client, Options, Pulso};
+use pulso_testkit::{Answer, Client, Pulso};
 use serde_json::{Value, json};
 
 use crate::support::accounts::{administrator, signed_in_administrator};
+use crate::support::start_api;
 
 /// A Pulso with an administrator.
 pub struct Shop {
@@ -19,7 +20,7 @@ impl Shop {
     /// With further variables of the API.
     pub async fn open_with(api: Vec<(&'static str, String)>) -> Self {
         let api = api.into_iter().chain(administrator()).collect();
-        let pulso = Pulso::start_with(Options { api, without_worker: true, ..Options::default() }).await;
+        let pulso = start_api(api).await;
         let admin = signed_in_administrator(&pulso.client).await;
         Self { pulso, admin }
     }

@@ -27,6 +27,11 @@ const MEASURED: [&str; 13] = [
     "unknown_s",
 ];
 
+/// A body for an inline snapshot.
+pub fn redacted(body: &Value) -> String {
+    format!("{:#}", Redaction::default().body(body))
+}
+
 /// Ids in the order in which they were first seen.
 #[derive(Default)]
 pub struct Redaction(Vec<u128>);
