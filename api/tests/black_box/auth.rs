@@ -70,7 +70,7 @@ async fn a_deleted_device_and_a_revoked_secret_stop_working_on_every_replica() {
     }
     eventually("what was still taken is in hand", async || (pulso.broker.depth("store").await == 0).then_some(()))
         .await;
-    // A worker that has ended has stored or buried all that it had in hand.
+    // A worker that has ended has stored or dead-lettered all that it had in hand.
     pulso.worker.as_mut().unwrap().terminate().await;
     pulso.restart_worker().await;
     while pulso.broker.take_dead_letter().await.is_some() {}

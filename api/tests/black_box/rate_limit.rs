@@ -67,7 +67,7 @@ async fn without_redis_each_replica_counts_for_itself_and_nothing_fails() {
     let account = json!({"username": "ana", "password": PASSWORD});
     let _ = pulso.client.send(request.json(&account)).await.expect(201);
     proxy.cut();
-    eventually("Redis is away", async || (pulso.client.get("/readyz").await.body["cache"] == "down").then_some(()))
+    eventually("Redis is down", async || (pulso.client.get("/readyz").await.body["cache"] == "down").then_some(()))
         .await;
     for client in [&pulso.client, &replica] {
         for left in [2, 1, 0] {

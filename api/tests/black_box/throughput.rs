@@ -45,7 +45,7 @@ async fn a_summary_shows_what_waits_and_without_the_broker_that_nobody_knows() {
     let user = pulso.client.new_user().await;
     let device = user.new_device().await;
     let _ = device.client.post("/heartbeats", &json!({"cpu": 1})).await.expect(202);
-    // With the API's own beats, of which some wait there too.
+    // With the API's watermark probes, of which some wait there too.
     eventually("something waits", async || {
         (user.get("/fleet/summary").await.expect(200).body["queue_depth"].as_u64() >= Some(1)).then_some(())
     })

@@ -139,8 +139,12 @@ async fn without_a_body_the_feed_is_fetched_and_an_unusable_one_is_told_from_a_b
     let fetched = shop.admin.ask("POST", "/products/import").await.expect(200);
     assert_eq!(counts(&fetched), [2, 0, 0, 0]);
     for _ in 0..3 {
-        let away = shop.admin.ask("POST", "/products/import").await.expect(503);
-        assert!(away.header("retry-after").is_some() && !away.text.contains("127.0.0.1"), "{}", away.text);
+        let unavailable = shop.admin.ask("POST", "/products/import").await.expect(503);
+        assert!(
+            unavailable.header("retry-after").is_some() && !unavailable.text.contains("127.0.0.1"),
+            "{}",
+            unavailable.text
+        );
     }
     serve.await.unwrap();
     // Nobody listens any more.

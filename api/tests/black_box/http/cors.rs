@@ -1,9 +1,14 @@
 //! Cross-origin requests.
 
+use pulso_testkit::{Answer, Client};
 use reqwest::Method;
 
-use super::ask;
 use crate::support::start_api;
+
+async fn ask(client: &Client, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = client.request(method, path);
+    client.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+}
 
 #[tokio::test]
 async fn pages_of_allowed_origins_may_use_the_api_and_no_others() {

@@ -75,7 +75,7 @@ async fn a_half_open_connection_is_a_503_in_time_and_then_replaced() {
 async fn an_unroutable_message_is_refused_and_the_queue_made_again() {
     let mut pulso = start_api(Vec::new()).await;
     let device = pulso.client.new_user().await.new_device().await;
-    // One of the API's beats may notice before the heartbeat does; what is sent then waits for the new queue.
+    // One of the API's watermark probes may notice before the heartbeat does; what is sent then waits for the new queue.
     eventually("refused", async || {
         pulso.broker.delete_queue("store").await;
         (device.client.post("/heartbeats", &json!({"cpu": 1})).await.status == 503).then_some(())

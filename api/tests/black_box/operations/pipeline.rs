@@ -19,7 +19,7 @@ async fn the_pipeline_shows_what_waits_and_how_far_storage_is_behind() {
 
     pulso.worker.as_mut().unwrap().kill().await;
     let _ = device.client.post("/heartbeats", &json!({"cpu": 2})).await.expect(202);
-    // With the API's own beats, of which some wait there too.
+    // With the API's watermark probes, of which some wait there too.
     let behind = eventually("something waits, and nobody takes it", async || {
         let seen = look().await;
         let waits = seen["store_queue"]["messages"].as_u64() >= Some(1);

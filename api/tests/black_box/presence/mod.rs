@@ -47,8 +47,8 @@ async fn status(user: &Client, device: &Device) -> Value {
     user.get(&format!("/health/{}", device.id)).await.expect(200).body["status"].clone()
 }
 
-/// Waits until what is stored is judged: the clock runs.
-async fn clock_runs(pulso: &Pulso) {
+/// Waits until the offline detector judges what is stored.
+async fn detector_runs(pulso: &Pulso) {
     let fresh = "SELECT count(*) FROM hearing() WHERE heard_through > now() - interval '2 seconds'";
-    eventually("the clock runs", async || (pulso.database.count(fresh).await == 1).then_some(())).await;
+    eventually("the offline detector runs", async || (pulso.database.count(fresh).await == 1).then_some(())).await;
 }

@@ -7,10 +7,10 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::{changed, changes, clock_runs, device_with_timeout, heartbeat, offline, online, status};
+use super::{changed, changes, detector_runs, device_with_timeout, heartbeat, offline, online, status};
 use crate::support::outages::{broker_proxy, outage_lasting};
 
-/// Longer than a loaded test machine lets a sender wait, or needs from a first beat until it can be spoken to.
+/// Longer than a loaded test machine lets a sender wait, or needs from its first heartbeat until it can be asked.
 const TIMEOUT_S: i64 = 6;
 
 /// A device's pace: several heartbeats within its timeout.
@@ -73,7 +73,7 @@ async fn only_the_dead_is_offline(user: &Client, alive: &Device, dead: &Device, 
 async fn two_devices(pulso: &Pulso) -> (Client, Device, Sender, Device) {
     let user = pulso.client.new_user().await;
     let (alive, dead) = (device_with_timeout(&user, TIMEOUT_S).await, device_with_timeout(&user, TIMEOUT_S).await);
-    clock_runs(pulso).await;
+    detector_runs(pulso).await;
     let sender = Sender::start(alive.client.clone());
     let _ = changed(&user, &alive, 1).await;
     heartbeat(&dead).await;
@@ -126,17 +126,17 @@ async fn nobody_is_called_offline_because_storage_is_behind() {
 }
 
 #[tokio::test]
-async fn when_the_clocks_keeper_is_killed_another_worker_keeps_it_and_nothing_is_told_twice() {
+async fn when_the_worker_that_runs_the_offline_detector_is_killed_another_takes_over_and_no_change_is_written_twice() {
     let mut pulso = Pulso::start().await;
-    let keeps = async |worker: &Process| {
-        eventually("keeps the clock", async || worker.has_logged("keeping the offline clock").then_some(())).await;
+    let runs_it = async |worker: &Process| {
+        eventually("runs the detector", async || worker.has_logged("keeping the offline clock").then_some(())).await;
     };
-    keeps(pulso.worker.as_ref().unwrap()).await;
+    runs_it(pulso.worker.as_ref().unwrap()).await;
     let second = pulso.start_another_worker().await;
     let (user, alive, _sender, dead) = two_devices(&pulso).await;
-    assert!(!second.has_logged("keeping the offline clock"), "two keep it");
+    assert!(!second.has_logged("keeping the offline clock"), "two run it");
     pulso.worker.as_mut().unwrap().kill().await;
-    keeps(&second).await;
+    runs_it(&second).await;
     only_the_dead_is_offline(&user, &alive, &dead, "silence").await;
     heartbeat(&dead).await;
     let online_again = [online(), offline("silence"), online()];

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use pulso_testkit::{Pulso, eventually};
 use serde_json::{Value, json};
 
-use super::{changed, changes, clock_runs, device_with_timeout, heartbeat, offline, online, status};
+use super::{changed, changes, detector_runs, device_with_timeout, heartbeat, offline, online, status};
 
 #[tokio::test]
 async fn a_device_that_comes_and_goes_has_a_timeline_with_its_uptime() {
@@ -17,7 +17,7 @@ async fn a_device_that_comes_and_goes_has_a_timeline_with_its_uptime() {
         (&empty["changes"], &empty["status"], &empty["uptime"]["online_s"]),
         (&json!([]), &json!("offline"), &json!(0.0))
     );
-    clock_runs(&pulso).await;
+    detector_runs(&pulso).await;
     for flap in 0..2 {
         heartbeat(&device).await;
         eventually("online at once", async || (status(&user, &device).await == "online").then_some(())).await;

@@ -12,8 +12,8 @@ use crate::support::redaction::Redaction;
 
 const PREFIX: &str = "/api/v1";
 
-/// Headers that say the same of every response or another thing each time; other tests look at them.
-const UNTOLD: [&str; 11] = [
+/// Headers that are the same in every response, or different each time; other tests check them.
+const OMITTED: [&str; 11] = [
     "connection",
     "content-length",
     "content-security-policy",
@@ -27,11 +27,11 @@ const UNTOLD: [&str; 11] = [
     "x-request-id",
 ];
 
-/// What the OpenAPI document says there is: `GET /api/v1/devices/{id}`.
+/// The operations of the OpenAPI document, such as `GET /api/v1/devices/{id}`.
 pub struct Operations(BTreeSet<String>);
 
 impl Operations {
-    /// Those of the document that the API serves.
+    /// Read from the document that the API serves.
     pub async fn of(client: &Client) -> Self {
         let document = client.get("/api-docs/openapi.json").await.expect(200).body;
         let mut names = BTreeSet::new();
@@ -45,7 +45,6 @@ impl Operations {
         Self(names)
     }
 
-    /// All of them.
     pub fn names(&self) -> &BTreeSet<String> {
         &self.0
     }
@@ -153,15 +152,15 @@ pub fn request(client: &Client, method: Method, path: &str) -> RequestBuilder {
     client.request(method, &format!("{PREFIX}{path}"))
 }
 
-/// The headers that are told, by name.
+/// The headers that are shown, by name.
 fn sorted(headers: &HeaderMap) -> Vec<(&str, &str)> {
-    let told = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    let mut told: Vec<_> = told.filter(|(name, _)| !UNTOLD.contains(name)).collect();
-    told.sort_unstable();
-    told
+    let all = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    let mut shown: Vec<_> = all.filter(|(name, _)| !OMITTED.contains(name)).collect();
+    shown.sort_unstable();
+    shown
 }
 
-/// Line ends of CSV that a snapshot could lose.
+/// With visible line ends: CSV has CR LF, and a snapshot would lose the CR.
 fn visible(text: &str) -> String {
     text.replace('\r', "␍").trim_end().to_owned()
 }

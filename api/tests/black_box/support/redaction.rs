@@ -1,5 +1,5 @@
-//! Takes out of a response what is another at each run, and keeps what it was: `[ulid 1]` is the same thing wherever it
-//! stands, and `[uuid 1]` is the same in its other form.
+//! Replaces what differs between runs by what it is. Equal ids stay equal: `[ulid 1]` is the same id wherever it stands,
+//! and `[uuid 1]` is that id in its other form.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -37,7 +37,7 @@ pub fn redacted(body: &Value) -> String {
 pub struct Redaction(Vec<u128>);
 
 impl Redaction {
-    /// A body without what is another each time.
+    /// A body with everything replaced that differs between runs.
     pub fn body(&mut self, body: &Value) -> Value {
         match body {
             Value::Object(fields) => {
@@ -57,7 +57,7 @@ impl Redaction {
         }
     }
 
-    /// A text, a header or an address without what is another each time.
+    /// The same for a text, a header or a URL.
     pub fn text(&mut self, text: &str) -> String {
         if is_of_this_run(text) {
             return "[time]".to_owned();
@@ -96,7 +96,7 @@ impl Redaction {
     }
 }
 
-/// Whether that is an instant near the present one, and not one that the scene has chosen.
+/// Whether that is an instant near the present one, and not one that the test has chosen.
 fn is_of_this_run(text: &str) -> bool {
     let age = |instant: DateTime<Utc>| pulso_shared::clock::Clock.now() - instant;
     text.parse::<DateTime<Utc>>().is_ok_and(|instant| age(instant).abs() < TimeDelta::days(90))
