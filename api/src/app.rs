@@ -1,39 +1,47 @@
-//! The composition root: builds every part from the configuration, serves HTTP, stops in order.
+//! The composition root: builds every part from the configuration, starts the tasks, serves HTTP, stops in order.
 
 use std::net::TcpListener;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use diesel::sql_query;
+use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::metrics;
 use pulso_shared::shutdown::Shutdown;
+use pulso_shared::supervisor::Supervisor;
 
 use crate::auth::Auth;
+use crate::auth::password::PasswordHasher;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
-use crate::broker::{Lane, PublishLimits, Publisher};
+use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits, Publisher};
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
 use crate::http::error::ApiError;
+use crate::http::extract::body::LargeBodies;
 use crate::http::health::{self, Readiness};
 use crate::http::middleware::{cors, observe};
-use crate::ingest::{IngestLimiter, StoredWatch};
+use crate::ingest::{IngestParts, IngestThread, StoredWatch};
 use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
+use crate::sessions::SignInLimiter;
 use crate::state::AppState;
-use crate::{accounts, openapi, presence, routes};
+use crate::{accounts, openapi, presence, routes, throughput};
 
-/// A failure to start, told to the operator.
+/// Why the process could not start, or has to end.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long requests in flight have to finish after SIGTERM, s. Longer than the publish timeout.
 const SHUTDOWN_TIMEOUT_S: u64 = 15;
+/// How long all tasks have to finish after SIGTERM: what HTTP has, and a little to close.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(SHUTDOWN_TIMEOUT_S + 5);
 /// How long the start waits for the revocations; devices' heartbeats are accepted without the database.
 const FIRST_LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: devices that report each minute need not connect anew.
@@ -42,53 +50,60 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// answer is a 408, which a device that reads it as the answer to what it sends next may take for a refusal.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Answers requests until SIGTERM.
+/// Answers requests until SIGTERM, or until a task fails.
 pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
-    let shutdown = Shutdown::on_signal()?;
+    let mut supervisor = Supervisor::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
-    let state = Data::new(build(config, shutdown.clone())?);
-    accounts::ensure_administrator(&state).await?;
-    load_revocations(&state).await;
-    start_background(&state, &shutdown);
-    tracing::info!(address = %listener.local_addr()?, "listening");
-    run_server(listener, state, shutdown).await?;
+    let state = build(config, &mut supervisor)?;
+    accounts::ensure_administrator(&state.db, state.auth.clone().into_inner(), &mut supervisor).await?;
+    load_revocations(&state.auth, &state.db, state.clock).await;
+    start_tasks(&state, &mut supervisor);
+    run(listener, state, supervisor).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
-fn build(config: ApiConfig, shutdown: Shutdown) -> Result<AppState, StartError> {
-    let clock = Clock;
+fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
+    let clock = Clock::system();
     let db = db::connect(&config.database)?;
     let redis = RedisClient::new(&config.redis_url)?;
-    let publisher = Publisher::start(config.broker.amqp_url.clone(), Topology::new(&config.broker));
+    let topology = Topology::new(&config.broker);
+    let (publisher, keep_connected) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
+    supervisor.spawn_background("publisher connection", keep_connected);
+    let (stored_watch, watch) = StoredWatch::new(db.clone(), supervisor.shutdown());
+    supervisor.spawn("stored watch", watch);
     let auth = Auth {
+        config: config.auth.clone(),
+        passwords: PasswordHasher::new(config.auth.bcrypt_cost),
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
         redis: redis.clone(),
         clock,
     };
-    Ok(AppState {
+    let (auth, devices) = (Data::new(auth), Data::new(DeviceRegistry::new(db.clone())));
+    let ingest = IngestParts::new(&config, clock, auth.clone(), devices.clone(), stored_watch);
+    let rate_limiter = Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix));
+    Ok(Data::new(AppState {
         clock,
-        rate_limiter: Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix)),
+        sign_in_limiter: Data::new(SignInLimiter::new(&config.limits, rate_limiter.clone())),
+        rate_limiter,
         readiness: Data::new(readiness(&db, &redis, &publisher)),
         redis: Data::new(redis),
-        auth: Data::new(auth),
-        devices: Data::new(DeviceRegistry::new(db.clone())),
-        limiter: Data::new(IngestLimiter::new(config.ingest.ingest_max_hz)),
-        given_timestamps: Data::default(),
-        stored_watch: Data::new(StoredWatch::start(db.clone(), shutdown)),
-        throughput: Data::default(),
-        answers: Data::new(Answers::new(config.answer_cache_bytes)),
+        auth,
+        devices,
+        ingest: Data::new(ingest),
+        response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
+        broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
         pipeline_samples: Data::default(),
+        large_bodies: LargeBodies::default(),
         metrics: Data::new(metrics::install()?),
         db: Data::new(db),
         auth_config: Data::new(config.auth.clone()),
         web_config: Data::new(config.web.clone()),
-        ingest_config: Data::new(config.ingest.clone()),
         config: Data::new(config),
-    })
+    }))
 }
 
 fn readiness(db: &DbPool, redis: &RedisClient, publisher: &Publisher) -> Readiness {
@@ -112,29 +127,44 @@ async fn select_one(db: DbPool) -> Result<(), String> {
 }
 
 /// Before the first request: a token that was revoked while this replica was down must not work on it.
-async fn load_revocations(state: &AppState) {
-    let load = state.auth.revocations.load(&state.db, state.clock.now());
+async fn load_revocations(auth: &Auth, db: &DbPool, clock: Clock) {
+    let load = auth.revocations.load(db, clock.now());
     if !matches!(tokio::time::timeout(FIRST_LOAD_TIMEOUT, load).await, Ok(Ok(()))) {
         tracing::warn!(
-            "revocations not read yet: the database is unavailable; revoked tokens work here until it is back"
+            "revocations not loaded: the database is unavailable; revoked tokens work here until it is back"
         );
     }
 }
 
-fn start_background(state: &Data<AppState>, shutdown: &Shutdown) {
-    tokio::spawn(state.auth.revocations.clone().keep_fresh(DbPool::clone(&state.db), state.clock));
-    let limits = state.clone();
-    tokio::spawn(async move { limits.limiter.sweep().await });
-    let shared = state.clone();
-    tokio::spawn(async move {
-        shared.limiter.share(&shared.redis, &shared.config.broker.queue_prefix, || shared.clock.now()).await;
+fn start_tasks(state: &AppState, supervisor: &mut Supervisor) {
+    let (clock, db, publisher) = (state.clock, DbPool::clone(&state.db), Publisher::clone(&state.publisher));
+    supervisor.spawn_background("revocations", state.auth.revocations.clone().keep_fresh(db.clone(), clock));
+    let probes = presence::publish_probes(db.clone(), publisher.clone(), clock, supervisor.shutdown());
+    supervisor.spawn("watermark probes", probes);
+    supervisor.spawn_background("throughput", async move {
+        throughput::keep_written(publisher.accepted(), &db, clock).await;
     });
-    tokio::spawn(presence::keep_beating(state.clone(), shutdown.clone()));
-    let counts = state.clone();
-    tokio::spawn(async move { counts.throughput.keep_written(&counts.db, counts.clock).await });
+    let ingest = state.ingest.clone();
+    supervisor.spawn_background("rate limit sweep", async move { ingest.limiter.sweep().await });
+    let (ingest, redis, prefix) = (state.ingest.clone(), state.redis.clone(), state.config.broker.queue_prefix.clone());
+    supervisor.spawn_background("rate limit reconciliation", async move {
+        ingest.limiter.reconcile(&redis, &prefix, clock).await;
+    });
+    supervisor.spawn_background("metrics upkeep", metrics::run_upkeep(PrometheusHandle::clone(&state.metrics)));
 }
 
-async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: Shutdown) -> std::io::Result<()> {
+/// Serves HTTP until the shutdown, under the supervisor's eye.
+async fn run(listener: TcpListener, state: Data<AppState>, mut supervisor: Supervisor) -> Result<(), StartError> {
+    let (batching, stopped) = BatchingWatch::new();
+    supervisor.spawn_background("batching publishers", stopped);
+    let address = listener.local_addr()?;
+    let server = http_server(listener, state, batching)?;
+    tracing::info!(%address, "listening");
+    supervisor.spawn("http server", answer_requests(server, supervisor.shutdown()));
+    Ok(supervisor.run(SHUTDOWN_DEADLINE).await?)
+}
+
+fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingWatch) -> std::io::Result<Server> {
     let workers = state.config.http_threads();
     let server = HttpServer::new(move || {
         let limits = PublishLimits {
@@ -144,7 +174,10 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
         App::new()
             .app_data(state.clone())
             .configure(|services| state.provide(services))
-            .app_data(Lane::open(Publisher::clone(&state.publisher), limits))
+            .app_data(IngestThread::new(
+                state.ingest.clone(),
+                BatchingPublisher::start(Publisher::clone(&state.publisher), limits, batching.clone()),
+            ))
             .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
             .wrap(from_fn(rate_limit::admit))
             .wrap(from_fn(observe))
@@ -162,13 +195,21 @@ async fn run_server(listener: TcpListener, state: Data<AppState>, mut shutdown: 
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .workers(workers)
     .disable_signals();
-    let server = server.listen(listener)?.run();
-    let handle = server.handle();
-    tokio::spawn(async move {
-        shutdown.ordered().await;
-        handle.stop(true).await;
-    });
-    server.await
+    Ok(server.listen(listener)?.run())
+}
+
+/// Until the shutdown is requested; then until the requests in flight are answered.
+async fn answer_requests(mut server: Server, mut shutdown: Shutdown) {
+    let served = tokio::select! {
+        served = &mut server => served,
+        () = shutdown.requested() => {
+            let handle = server.handle();
+            tokio::join!(server, handle.stop(true)).0
+        }
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "HTTP server failed");
+    }
 }
 
 fn bad_query(error: &actix_web::error::QueryPayloadError) -> ApiError {

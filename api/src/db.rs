@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::deadpool::{BuildError, Object, Pool, PoolError};
+use diesel_async::pooled_connection::deadpool::{BuildError, Pool, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use secrecy::ExposeSecret;
 use tokio_postgres::NoTls;
@@ -13,8 +13,6 @@ use pulso_shared::config::DatabaseConfig;
 
 /// A pool of connections.
 pub type DbPool = Pool<AsyncPgConnection>;
-/// A connection on loan from the pool.
-pub type DbConnection = Object<AsyncPgConnection>;
 /// Why no connection could be had.
 pub type DbPoolError = PoolError;
 
@@ -27,9 +25,6 @@ const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30s";
 
 /// Builds the pool; connects to nothing yet.
-///
-/// # Errors
-/// When the pool's configuration is inconsistent.
 pub fn connect(config: &DatabaseConfig) -> Result<DbPool, BuildError> {
     let mut setup = ManagerConfig::default();
     setup.custom_setup = Box::new(|url| Box::pin(establish(url)));

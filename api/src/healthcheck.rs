@@ -8,9 +8,6 @@ use tokio::net::TcpStream;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Succeeds when `/readyz` answers 200.
-///
-/// # Errors
-/// When it answers anything else, or nothing in time.
 pub async fn run(port: u16) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let answer = tokio::time::timeout(TIMEOUT, async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;

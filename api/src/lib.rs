@@ -3,6 +3,7 @@
 //! One folder a domain; `routes.rs` is the table of contents.
 
 mod accounts;
+mod aggregation;
 pub mod app;
 mod audit;
 mod auth;
@@ -14,6 +15,7 @@ pub mod cli;
 pub mod config;
 mod db;
 mod devices;
+mod export;
 mod healthcheck;
 mod history;
 mod http;
@@ -28,6 +30,7 @@ mod rate_limit;
 mod redis;
 mod routes;
 mod schema;
+mod sessions;
 mod state;
 mod tasks;
 mod throughput;

@@ -5,8 +5,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::http::API_PREFIX;
 use crate::{
-    accounts, audit, cache_entries, cart, catalogue, devices, history, ingest, operations, orders, presence, tasks,
-    throughput,
+    accounts, audit, cache_entries, cart, catalogue, devices, export, history, ingest, operations, orders, presence,
+    sessions, tasks, throughput,
 };
 
 /// Puts every route where clients look for it: under `/api/v1`, and again at the root for older clients.
@@ -19,9 +19,11 @@ pub fn serve(services: &mut web::ServiceConfig) {
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     ingest::routes::configure(routes);
     history::routes::configure(routes);
+    export::routes::configure(routes);
     presence::routes::configure(routes);
     throughput::routes::configure(routes);
     devices::routes::configure(routes);
+    sessions::routes::configure(routes);
     accounts::routes::configure(routes);
     cache_entries::routes::configure(routes);
     tasks::routes::configure(routes);

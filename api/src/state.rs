@@ -5,17 +5,18 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::clock::Clock;
 
 use crate::auth::Auth;
-use crate::broker::Publisher;
-use crate::config::{ApiConfig, AuthConfig, IngestConfig, WebConfig};
+use crate::broker::{BrokerAdmin, Publisher};
+use crate::config::{ApiConfig, AuthConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
-use crate::history::Answers;
+use crate::export::ResponseCache;
+use crate::http::extract::body::LargeBodies;
 use crate::http::health::Readiness;
-use crate::ingest::{GivenTimestamps, IngestLimiter, StoredWatch};
+use crate::ingest::IngestParts;
 use crate::operations::PipelineSamples;
 use crate::rate_limit::RateLimiter;
 use crate::redis::RedisClient;
-use crate::throughput::Throughput;
+use crate::sessions::SignInLimiter;
 
 /// All of them. A handler asks for the parts it uses (`Data<DbPool>`), never for this.
 #[derive(Clone)]
@@ -26,8 +27,6 @@ pub struct AppState {
     pub auth_config: Data<AuthConfig>,
     /// Settings of how browsers and proxies reach us.
     pub web_config: Data<WebConfig>,
-    /// Settings of what is accepted from devices.
-    pub ingest_config: Data<IngestConfig>,
     /// The time.
     pub clock: Clock,
     /// PostgreSQL.
@@ -36,24 +35,24 @@ pub struct AppState {
     pub redis: Data<RedisClient>,
     /// Access tokens and revocations.
     pub auth: Data<Auth>,
+    /// How often a sign-in may be tried.
+    pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
     pub devices: Data<DeviceRegistry>,
-    /// How much each device may send.
-    pub limiter: Data<IngestLimiter>,
+    /// What ingest uses.
+    pub ingest: Data<IngestParts>,
     /// How much anybody else may ask for.
     pub rate_limiter: Data<RateLimiter>,
-    /// Timestamps for readings that bring none.
-    pub given_timestamps: Data<GivenTimestamps>,
-    /// Where requests wait for their rows to be committed.
-    pub stored_watch: Data<StoredWatch>,
-    /// How many readings of which devices were accepted.
-    pub throughput: Data<Throughput>,
-    /// Responses that need not be made again.
-    pub answers: Data<Answers>,
+    /// Responses of exports.
+    pub response_cache: Data<ResponseCache>,
     /// The connection that publishes.
     pub publisher: Data<Publisher>,
-    /// The pipeline's counts when they were last read.
+    /// Queue depths and dead letters.
+    pub broker: Data<BrokerAdmin>,
+    /// The pipeline's counts at the last request for its rates.
     pub pipeline_samples: Data<PipelineSamples>,
+    /// Permits for large bodies that arrive slowly.
+    pub large_bodies: LargeBodies,
     /// What `/readyz` asks.
     pub readiness: Data<Readiness>,
     /// What `/metrics` shows.
@@ -67,20 +66,19 @@ impl AppState {
             .app_data(self.config.clone())
             .app_data(self.auth_config.clone())
             .app_data(self.web_config.clone())
-            .app_data(self.ingest_config.clone())
             .app_data(Data::new(self.clock))
             .app_data(self.db.clone())
             .app_data(self.redis.clone())
             .app_data(self.auth.clone())
+            .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
-            .app_data(self.limiter.clone())
+            .app_data(self.ingest.clone())
             .app_data(self.rate_limiter.clone())
-            .app_data(self.given_timestamps.clone())
-            .app_data(self.stored_watch.clone())
-            .app_data(self.throughput.clone())
-            .app_data(self.answers.clone())
+            .app_data(self.response_cache.clone())
             .app_data(self.publisher.clone())
+            .app_data(self.broker.clone())
             .app_data(self.pipeline_samples.clone())
+            .app_data(self.large_bodies.clone())
             .app_data(self.readiness.clone())
             .app_data(self.metrics.clone());
     }

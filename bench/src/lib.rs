@@ -69,7 +69,7 @@ async fn bench(config: &BenchConfig, screen: &Screen) -> Result<ExitCode, Failur
     let mut site = Site::new(config).await?;
     let measured = tokio::select! {
         measured = program::run(config, &mut site, screen) => measured,
-        () = shutdown.ordered() => Err("interrupted".into()),
+        () = shutdown.requested() => Err("interrupted".into()),
     };
     screen.line("removing everything that was started");
     site.remove(screen).await;

@@ -1,7 +1,7 @@
 //! Removing what a run declared in RabbitMQ.
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
-use pulso_shared::amqp::connection::{open, within_time};
+use pulso_shared::amqp::connect::{open, within_time};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
 use secrecy::SecretString;

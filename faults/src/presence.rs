@@ -54,7 +54,7 @@ pub async fn judge(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let ago = TimeDelta::from_std(recovered.elapsed())?;
-    let (verdict, diaries, population) = witnesses.finish(Clock.now() - ago).await?;
+    let (verdict, diaries, population) = witnesses.finish(Clock::system().now() - ago).await?;
     outcome.note(verdict.summary());
     for complaint in verdict.complaints() {
         outcome.require(false, format!("presence: {complaint}"));

@@ -54,7 +54,7 @@ impl Probe {
             let mut ticks = tokio::time::interval(KNOCK_EVERY);
             loop {
                 ticks.tick().await;
-                let body = json!({"timestamp": Clock.now().to_rfc3339(), "cpu_usage": 1});
+                let body = json!({"timestamp": Clock::system().now().to_rfc3339(), "cpu_usage": 1});
                 let request = client.post(&address).bearer_auth(&token).json(&body);
                 let kept = Arc::clone(&kept);
                 // Not one after the other: a knock that waits must not hide how the next ones fare.

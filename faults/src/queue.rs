@@ -3,8 +3,8 @@
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection};
-use pulso_shared::amqp::connection::{open, within_time};
-use pulso_shared::amqp::dead_letters::{Desk, Listing};
+use pulso_shared::amqp::connect::{open, within_time};
+use pulso_shared::amqp::dead_letters::{DeadLetterBrowser, Listing};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
 use secrecy::SecretString;
@@ -64,7 +64,7 @@ impl Queues {
 
     /// The dead letters.
     pub async fn dead_letters(&self) -> Result<Listing, Failure> {
-        let desk = Desk::open(&self.url, self.topology.clone()).await?;
+        let desk = DeadLetterBrowser::open(&self.url, self.topology.clone()).await?;
         let listing = desk.list(MOST_SHOWN).await;
         desk.close().await;
         Ok(listing?)

@@ -56,7 +56,7 @@ async fn run_all(cli: Cli, chosen: &[Case]) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let site = tokio::select! {
         site = Site::open(cli) => site?,
-        () = shutdown.ordered() => return Ok(ExitCode::from(FAILED)),
+        () = shutdown.requested() => return Ok(ExitCode::from(FAILED)),
     };
     let mut rows = Vec::new();
     for (place, case) in chosen.iter().enumerate() {
@@ -64,7 +64,7 @@ async fn run_all(cli: Cli, chosen: &[Case]) -> Result<ExitCode, Failure> {
         site.screen.line(&format!("[{number}/{of}, {passed}] {}: {}", case.full_name(), case.about));
         let outcome = tokio::select! {
             outcome = (case.run)(&site) => outcome.unwrap_or_else(|failure| broken_off(&failure)),
-            () = shutdown.ordered() => break,
+            () = shutdown.requested() => break,
         };
         for line in table::lines(&case.full_name(), &outcome) {
             site.screen.line(&line);

@@ -1,22 +1,22 @@
-//! Configuration both processes read. Every setting is a flag and an environment variable; `--help` lists them all.
+//! Configuration of both processes. Every setting is a flag and an environment variable; `--help` lists them all.
 
 use std::num::NonZeroU32;
 
 use clap::Args;
 use secrecy::SecretString;
 
-/// Where PostgreSQL is.
+/// PostgreSQL.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/database`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
-    /// Most connections held open at once.
+    /// Most connections open at once.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 16)]
     pub database_pool_size: usize,
 }
 
-/// Where RabbitMQ is, and how our names there begin.
+/// RabbitMQ.
 #[derive(Debug, Clone, Args)]
 pub struct BrokerConfig {
     /// `amqp://user:password@host:port/vhost` (`%2f` is the vhost `/`).
@@ -33,7 +33,7 @@ pub struct BrokerConfig {
 /// How long what devices sent is kept. The API refuses what is older, the worker drops it.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct RetentionConfig {
-    /// Days for which heartbeats and readings are kept, at least; without it, for ever.
+    /// Days for which heartbeats and readings are kept, at least; unset: no limit.
     #[arg(long, env = "RETENTION_DAYS")]
     pub retention_days: Option<NonZeroU32>,
 }

@@ -1,9 +1,9 @@
-//! Structured logs: one line an event, JSON for machines or text for people.
+//! Structured logs: one line an event, as JSON or text.
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -12,22 +12,19 @@ pub enum LogFormat {
     Text,
 }
 
-/// Where logging is configured.
+/// Logging.
 #[derive(Debug, Clone, Args)]
 pub struct LogConfig {
-    /// How log lines look.
+    /// The format of log lines.
     #[arg(long, env = "LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
-    /// What is logged, in the syntax of tracing's `EnvFilter`.
+    /// Levels and targets to log, in the syntax of tracing's `EnvFilter`.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log_filter: String,
 }
 
 impl LogConfig {
-    /// Installs the process-wide subscriber; lines go to standard error.
-    ///
-    /// # Errors
-    /// When the filter cannot be read, or a subscriber is installed already.
+    /// Installs the process-wide subscriber, which writes to standard error.
     pub fn install(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let filter = EnvFilter::try_new(&self.log_filter)?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

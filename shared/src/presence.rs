@@ -1,99 +1,94 @@
-//! The one rule that says whether a device is there: silence counts only while Pulso could hear.
+//! The presence rule: whether a device is online. Silence counts only while Pulso could take data in.
 //!
 //! ```text
 //!  last seen ────────── offline_after ──────────▶ deadline
-//!  last seen ──── x ────[ Pulso deaf: L ]──── min(offline_after, rest of it + L) ──▶ deadline
+//!  last seen ──── x ────[ outage window: L ]──── min(offline_after, rest of it + L) ──▶ deadline
 //! ```
 //!
-//! The time in which Pulso was deaf does not count. After it, a device has what was left of its time, and as long again
-//! as Pulso was away, but never more than its whole time: whoever was refused for long tries again more and more
-//! seldom, and a device that died meanwhile is still found within its timeout.
+//! An outage window does not count towards a device's timeout. After it, a device has what was left of its timeout plus
+//! the length of the window, but never more than its whole timeout: clients back off the longer they are refused, and a
+//! device that died meanwhile is still found within its timeout.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How far a healthy storage path is behind, at most: what the API judges looks so much further than what is proved to
-/// be stored. A beat every 250 ms speaks for the one before it; a batch, and two marks of the worker, come on top.
+/// How far a healthy storage path is behind at most; the API judges this much ahead of the watermark. A probe every
+/// 250 ms vouches for the time up to the probe before it; a batch and two of the worker's watermarks come on top.
 pub const HEALTHY_LAG: TimeDelta = TimeDelta::milliseconds(1_000);
 
-/// A time in which Pulso could not hear.
+/// A time in which no API replica could take data in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeafSpan {
-    /// Its beginning.
+pub struct OutageWindow {
+    /// The last instant before it at which data could be taken in.
     pub from: DateTime<Utc>,
-    /// Its end.
+    /// The first instant after it.
     pub until: DateTime<Utc>,
 }
 
-/// What was heard, as far as it decides who is there.
+/// When Pulso could take data in, as of one instant: what the presence rule needs besides the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hearing {
+pub struct IngestAvailability {
     as_of: DateTime<Utc>,
-    /// In order of time, apart from each other.
-    deaf: Vec<DeafSpan>,
+    /// In order of time, disjoint.
+    outages: Vec<OutageWindow>,
 }
 
-impl Hearing {
-    /// What is known as of an instant; `deaf` in order of time.
-    #[must_use]
-    pub fn as_of(as_of: DateTime<Utc>, deaf: Vec<DeafSpan>) -> Self {
-        Self { as_of, deaf }
+impl IngestAvailability {
+    /// The availability as of an instant; `outages` in order of time.
+    pub fn as_of(as_of: DateTime<Utc>, outages: Vec<OutageWindow>) -> Self {
+        Self { as_of, outages }
     }
 
-    /// For whoever asks now: the present, unless storage is further behind than it usually is. Then a device is judged
-    /// as of what is stored: what it has sent since may lie in the queue. `None`: nothing has been heard yet at all.
-    #[must_use]
-    pub fn now(now: DateTime<Utc>, heard_through: Option<DateTime<Utc>>, deaf: Vec<DeafSpan>) -> Self {
-        let as_of = heard_through.map_or(now, |heard| now.min(heard + HEALTHY_LAG));
-        Self { as_of, deaf }
+    /// The availability for a request at `now`: as of now, unless storage is further behind than [`HEALTHY_LAG`]. Then it
+    /// is as of the watermark, because what devices sent since may still be queued. `None`: there is no watermark yet.
+    pub fn now(now: DateTime<Utc>, stored_through: Option<DateTime<Utc>>, outages: Vec<OutageWindow>) -> Self {
+        let as_of = stored_through.map_or(now, |stored| now.min(stored + HEALTHY_LAG));
+        Self { as_of, outages }
     }
 
-    /// The instant that is judged.
-    #[must_use]
+    /// The instant as of which devices are judged.
     pub fn instant(&self) -> DateTime<Utc> {
         self.as_of
     }
 
-    /// The last instant at which a device counts as there, if nothing more comes of it.
-    #[must_use]
+    /// The last instant at which a device is online, if it sends nothing more.
     pub fn deadline(&self, last_seen_at: DateTime<Utc>, offline_after_s: i32) -> DateTime<Utc> {
-        let whole = TimeDelta::seconds(offline_after_s.into());
-        let first = self.deaf.partition_point(|span| span.until <= last_seen_at);
-        let mut deadline = last_seen_at + whole;
-        for span in self.deaf.iter().skip(first) {
-            let from = span.from.max(last_seen_at);
+        let timeout = TimeDelta::seconds(offline_after_s.into());
+        let first = self.outages.partition_point(|outage| outage.until <= last_seen_at);
+        let mut deadline = last_seen_at + timeout;
+        for outage in self.outages.iter().skip(first) {
+            let from = outage.from.max(last_seen_at);
             if deadline < from {
                 break;
             }
             let rest = deadline - from;
-            deadline = span.until + whole.min(rest + (span.until - from));
+            deadline = outage.until + timeout.min(rest + (outage.until - from));
         }
         deadline
     }
 
-    /// Whether a device is there. One that has never sent anything is not.
-    #[must_use]
+    /// Whether a device is online. One that has never sent anything is not.
     pub fn is_online(&self, last_seen_at: Option<DateTime<Utc>>, offline_after_s: i32) -> bool {
         last_seen_at.is_some_and(|seen| self.as_of <= self.deadline(seen, offline_after_s))
     }
 
-    /// The earliest that a device may have been seen last and still be there: the same rule for whoever has to ask the
-    /// database. To be there is a matter of one bound, since who was seen later has the later deadline.
-    #[must_use]
+    /// The same rule as one bound, for SQL: a device with this timeout is online if and only if it was last seen at or
+    /// after the returned instant. One bound is enough because the deadline grows with `last_seen_at`.
     pub fn oldest_online(&self, offline_after_s: i32) -> DateTime<Utc> {
-        // Each deaf span moves it by at most twice its length.
-        let whole = TimeDelta::seconds(offline_after_s.into());
-        let earliest = self.deaf.iter().fold(self.as_of - whole, |bound, span| bound - (span.until - span.from) * 2);
-        // Whole microseconds, which is what the database keeps.
-        let (mut gone, mut there) = (earliest.timestamp_micros().saturating_sub(1), self.as_of.timestamp_micros());
-        while there.saturating_sub(gone) > 1 {
-            let middle = i64::midpoint(gone, there);
+        // Each outage window moves the bound by at most twice its length.
+        let timeout = TimeDelta::seconds(offline_after_s.into());
+        let earliest =
+            self.outages.iter().fold(self.as_of - timeout, |bound, outage| bound - (outage.until - outage.from) * 2);
+        // Bisection in whole microseconds, which is what the database keeps.
+        let (mut offline, mut online) = (earliest.timestamp_micros().saturating_sub(1), self.as_of.timestamp_micros());
+        while online.saturating_sub(offline) > 1 {
+            let middle = i64::midpoint(offline, online);
             if self.is_online(DateTime::from_timestamp_micros(middle), offline_after_s) {
-                there = middle;
+                online = middle;
             } else {
-                gone = middle;
+                offline = middle;
             }
         }
-        DateTime::from_timestamp_micros(there).unwrap_or(self.as_of)
+        DateTime::from_timestamp_micros(online).unwrap_or(self.as_of)
     }
 }
 
@@ -101,71 +96,71 @@ impl Hearing {
 mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::{DeafSpan, HEALTHY_LAG, Hearing};
+    use super::{HEALTHY_LAG, IngestAvailability, OutageWindow};
 
     /// So many seconds after some noon.
     fn at(seconds: i64) -> DateTime<Utc> {
         "2026-11-25T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(seconds)
     }
 
-    fn heard(now: i64, deaf: &[(i64, i64)]) -> Hearing {
-        Hearing::as_of(
+    fn available(now: i64, outages: &[(i64, i64)]) -> IngestAvailability {
+        IngestAvailability::as_of(
             at(now),
-            deaf.iter().map(|(from, until)| DeafSpan { from: at(*from), until: at(*until) }).collect(),
+            outages.iter().map(|(from, until)| OutageWindow { from: at(*from), until: at(*until) }).collect(),
         )
     }
 
     #[test]
-    fn a_device_is_there_up_to_and_including_its_limit() {
-        let hearing = heard(0, &[]);
+    fn a_device_is_online_up_to_and_including_its_timeout() {
+        let availability = available(0, &[]);
         let seen = |micros| Some(at(0) - TimeDelta::microseconds(micros));
-        assert!(hearing.is_online(seen(0), 10));
-        assert!(hearing.is_online(seen(10_000_000), 10));
-        assert!(!hearing.is_online(seen(10_000_001), 10));
-        assert!(hearing.is_online(seen(10_000_001), 180));
-        assert!(hearing.is_online(seen(-2_000_000), 10), "a replica whose clock runs behind");
-        assert!(!hearing.is_online(None, i32::MAX), "never sent anything");
+        assert!(availability.is_online(seen(0), 10));
+        assert!(availability.is_online(seen(10_000_000), 10));
+        assert!(!availability.is_online(seen(10_000_001), 10));
+        assert!(availability.is_online(seen(10_000_001), 180));
+        assert!(availability.is_online(seen(-2_000_000), 10), "a replica whose clock runs behind");
+        assert!(!availability.is_online(None, i32::MAX), "never sent anything");
     }
 
     #[test]
-    fn after_an_outage_a_device_has_its_rest_and_as_long_again_as_the_outage_but_not_more_than_its_whole_time() {
-        // Deaf from 100 to 104; of its 10 s, a device seen at 95 has 5 left, and gets 4.
-        assert_eq!(heard(200, &[(100, 104)]).deadline(at(95), 10), at(104 + 9));
-        // Deaf for long: the whole time, counted from the end.
-        assert_eq!(heard(2_000, &[(100, 400)]).deadline(at(95), 10), at(410));
+    fn after_an_outage_a_device_has_its_rest_plus_the_length_of_the_outage_but_not_more_than_its_timeout() {
+        // An outage from 100 to 104; of its 10 s, a device seen at 95 has 5 left, and gets 4.
+        assert_eq!(available(200, &[(100, 104)]).deadline(at(95), 10), at(104 + 9));
+        // A long outage: the whole timeout, counted from its end.
+        assert_eq!(available(2_000, &[(100, 400)]).deadline(at(95), 10), at(410));
         // Seen during the outage itself, such as by a backlog that was sent afterwards.
-        assert_eq!(heard(2_000, &[(100, 400)]).deadline(at(399), 10), at(410));
-        // Whose time was over before it began is not spared; nor does an outage before it was seen help anybody.
-        assert_eq!(heard(200, &[(100, 104)]).deadline(at(80), 10), at(90));
-        assert_eq!(heard(200, &[(100, 104)]).deadline(at(104), 10), at(114));
+        assert_eq!(available(2_000, &[(100, 400)]).deadline(at(399), 10), at(410));
+        // No extension where the timeout was over before the outage began, or the device was seen after it.
+        assert_eq!(available(200, &[(100, 104)]).deadline(at(80), 10), at(90));
+        assert_eq!(available(200, &[(100, 104)]).deadline(at(104), 10), at(114));
     }
 
     #[test]
-    fn one_outage_after_the_other_goes_on_sparing() {
-        assert_eq!(heard(900, &[(100, 200), (205, 300), (500, 501)]).deadline(at(99), 10), at(310));
+    fn each_of_several_outages_extends_the_deadline() {
+        assert_eq!(available(900, &[(100, 200), (205, 300), (500, 501)]).deadline(at(99), 10), at(310));
     }
 
     #[test]
     fn the_bound_for_the_database_is_the_same_rule() {
-        let ledgers: [&[(i64, i64)]; 5] =
+        let histories: [&[(i64, i64)]; 5] =
             [&[], &[(100, 104)], &[(100, 400)], &[(10, 20), (22, 30), (90, 91)], &[(380, 395), (397, 399)]];
-        for deaf in ledgers {
+        for outages in histories {
             for (now, offline_after_s) in [(400, 1), (400, 10), (405, 10), (450, 180), (410, 300), (5_000, 604_800)] {
-                let hearing = heard(now, deaf);
-                let bound = hearing.oldest_online(offline_after_s);
-                assert!(hearing.is_online(Some(bound), offline_after_s), "{deaf:?} {now} {offline_after_s}");
+                let availability = available(now, outages);
+                let bound = availability.oldest_online(offline_after_s);
+                assert!(availability.is_online(Some(bound), offline_after_s), "{outages:?} {now} {offline_after_s}");
                 let before = bound - TimeDelta::microseconds(1);
-                assert!(!hearing.is_online(Some(before), offline_after_s), "{deaf:?} {now} {offline_after_s}");
-                let agrees = |seen: i64| (at(seen) >= bound) == hearing.is_online(Some(at(seen)), offline_after_s);
-                assert!((-200..450).all(agrees), "{deaf:?} {now} {offline_after_s}");
+                assert!(!availability.is_online(Some(before), offline_after_s), "{outages:?} {now} {offline_after_s}");
+                let agrees = |seen: i64| (at(seen) >= bound) == availability.is_online(Some(at(seen)), offline_after_s);
+                assert!((-200..450).all(agrees), "{outages:?} {now} {offline_after_s}");
             }
         }
     }
 
     #[test]
     fn now_is_the_present_unless_storage_is_behind() {
-        assert_eq!(Hearing::now(at(0), None, Vec::new()).instant(), at(0));
-        assert_eq!(Hearing::now(at(0), Some(at(-1)), Vec::new()).instant(), at(0));
-        assert_eq!(Hearing::now(at(0), Some(at(-180)), Vec::new()).instant(), at(-180) + HEALTHY_LAG);
+        assert_eq!(IngestAvailability::now(at(0), None, Vec::new()).instant(), at(0));
+        assert_eq!(IngestAvailability::now(at(0), Some(at(-1)), Vec::new()).instant(), at(0));
+        assert_eq!(IngestAvailability::now(at(0), Some(at(-180)), Vec::new()).instant(), at(-180) + HEALTHY_LAG);
     }
 }

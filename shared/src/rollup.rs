@@ -1,21 +1,20 @@
-//! What is rolled up, and where it lies. The worker computes rollups, the API reads them; how they stay exact is told in
-//! `docs/reading.md`.
+//! The rolled-up tables and their columns. The worker computes rollups, the API reads them; `docs/reading.md` says how they
+//! stay exact.
 
 /// A table of raw rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// What devices say about themselves.
+    /// Devices about themselves.
     Heartbeats,
-    /// What they say about the world around them.
+    /// Devices about their surroundings.
     Readings,
 }
 
 impl Source {
-    /// Both.
+    /// All tables of raw rows.
     pub const ALL: [Self; 2] = [Self::Heartbeats, Self::Readings];
 
     /// The raw table; also its name in `rollup_frontiers` and `rollup_marks`.
-    #[must_use]
     pub fn table(self) -> &'static str {
         match self {
             Self::Heartbeats => "heartbeats",
@@ -23,8 +22,7 @@ impl Source {
         }
     }
 
-    /// The rollups by hour.
-    #[must_use]
+    /// The hourly rollups.
     pub fn hourly(self) -> &'static str {
         match self {
             Self::Heartbeats => "heartbeats_hourly",
@@ -32,8 +30,7 @@ impl Source {
         }
     }
 
-    /// The rollups by minute, where there are any.
-    #[must_use]
+    /// The minutely rollups, where there are any.
     pub fn minutely(self) -> Option<&'static str> {
         match self {
             Self::Heartbeats => None,
@@ -42,7 +39,6 @@ impl Source {
     }
 
     /// The column of `device_state` that holds the newest row's timestamp.
-    #[must_use]
     pub fn newest(self) -> &'static str {
         match self {
             Self::Heartbeats => "heartbeat_ts",
@@ -50,8 +46,7 @@ impl Source {
         }
     }
 
-    /// The columns that are numbers, in the order in which they are told.
-    #[must_use]
+    /// The numeric columns, in the order in which responses show them.
     pub fn metrics(self) -> &'static [&'static str] {
         match self {
             Self::Heartbeats => &["cpu_usage", "ram_usage", "disk_free", "temperature", "latency", "connectivity"],
@@ -59,8 +54,7 @@ impl Source {
         }
     }
 
-    /// A metric of a raw row `r` as a number: a connection that is there counts as 1.
-    #[must_use]
+    /// SQL for a metric of a raw row `r` as a number; `connectivity` counts as 1 when there is a connection.
     pub fn number(self, metric: &str) -> String {
         match metric {
             "connectivity" => "r.connectivity::integer::double precision".to_owned(),
@@ -69,9 +63,8 @@ impl Source {
     }
 }
 
-/// The start of the interval of `width` (such as `1 hour`) in which `instant` lies, in SQL. Counted from an instant before all
-/// data, because PostgreSQL up to 15.5 counts wrongly backwards.
-#[must_use]
+/// SQL for the start of the bucket of `width` (such as `1 hour`) that contains `instant`. The origin is before all data,
+/// because `date_bin` of PostgreSQL up to 15.5 is wrong for instants before its origin.
 pub fn bucket_of(width: &str, instant: &str) -> String {
     format!("date_bin('{width}', {instant}, '0001-01-01 00:00:00+00')")
 }

@@ -57,7 +57,7 @@ pub async fn run(args: LoadArgs, screen: &Screen) -> Result<ExitCode, Failure> {
     let target = Target::new(&args.account.url, HEARTBEATS)?;
     let tokens = tokio::select! {
         tokens = tokens(&args, screen) => tokens?,
-        () = shutdown.ordered() => return Ok(ExitCode::FAILURE),
+        () = shutdown.requested() => return Ok(ExitCode::FAILURE),
     };
     let plan = LoadPlan {
         target,

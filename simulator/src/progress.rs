@@ -28,7 +28,7 @@ pub async fn follow(mut run: LoadRun, screen: &Screen, shutdown: &mut Shutdown) 
                 screen.live(&line(&earlier.1, &now.1, now.0 - earlier.0));
                 earlier = now;
             }
-            () = shutdown.ordered(), if !run.is_stopped() => run.stop(),
+            () = shutdown.requested(), if !run.is_stopped() => run.stop(),
         }
     }
 }

@@ -55,7 +55,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signal()?;
-    let clock = Clock;
+    let clock = Clock::system();
     let readiness = Arc::new(Readiness::default());
     let server = health::serve(config.ops_address, Arc::clone(&readiness), metrics::install()?)?;
     let health = server.handle();

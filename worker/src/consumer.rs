@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
-use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::shutdown::Shutdown;
@@ -79,7 +79,7 @@ pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<
     let holdings = Arc::clone(&settings.holdings);
     let writer = Arc::new(Mutex::new(Writer { database, dead_letters, holdings }));
     let mut backoff = FIRST_BACKOFF;
-    while !shutdown.is_ordered() {
+    while !shutdown.is_requested() {
         let started = Instant::now();
         match Session::open(&settings, Arc::clone(&writer)).await {
             Ok(mut session) => {
@@ -98,7 +98,7 @@ pub async fn run(settings: ConsumerSettings, database: Database, readiness: Arc<
         backoff = if started.elapsed() >= GOOD_SESSION { FIRST_BACKOFF } else { backoff };
         tokio::select! {
             () = tokio::time::sleep(backoff) => {}
-            () = shutdown.ordered() => {}
+            () = shutdown.requested() => {}
         }
         backoff = LONGEST_BACKOFF.min(backoff.saturating_mul(2));
     }
@@ -152,7 +152,7 @@ impl Drop for Writing {
 
 impl Session {
     async fn open(settings: &ConsumerSettings, writer: Arc<Mutex<Writer>>) -> Result<Self, SessionError> {
-        let connection = connection::open(&settings.amqp_url, "pulso-worker consumer").await?;
+        let connection = connect::open(&settings.amqp_url, "pulso-worker consumer").await?;
         settings.topology.declare(&connection).await?;
         let channel = within_time(connection.create_channel()).await?;
         within_time(channel.basic_qos(settings.batch.prefetch, BasicQosOptions::default())).await?;
@@ -188,7 +188,7 @@ impl Session {
                     self.acknowledge().await?;
                 }
                 _ = check.tick() => self.check().await?,
-                () = shutdown.ordered() => return self.drain().await,
+                () = shutdown.requested() => return self.drain().await,
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use pulso_shared::amqp::connection::{self, ConnectionError, within_time};
+use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
 use pulso_shared::amqp::dead_letters::REASON_HEADER;
 use pulso_shared::amqp::message::{self, CONTENT_TYPE, MESSAGE_TYPE};
 use pulso_shared::amqp::topology::Topology;
@@ -153,7 +153,7 @@ impl DeadLetters {
     }
 
     async fn open(&self) -> Result<(Connection, Channel), ConnectionError> {
-        let connection = connection::open(&self.url, "pulso-worker dead letters").await?;
+        let connection = connect::open(&self.url, "pulso-worker dead letters").await?;
         self.topology.declare(&connection).await?;
         let channel = within_time(connection.create_channel()).await?;
         within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
@@ -251,7 +251,7 @@ mod tests {
         let expiration = |code| {
             let reason = Reason { code, detail: String::new() };
             let letter = Letter { id: DeadLetterId::generate(), reason: &reason, kind: None, body: b"[]" };
-            letter.properties(Clock).expiration().clone()
+            letter.properties(Clock::system()).expiration().clone()
         };
         assert_eq!(expiration(DEVICE_GONE), Some(ShortString::from("604800000")));
         assert_eq!((expiration("refused"), expiration("undecodable")), (None, None));

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pulso_shared::amqp::dead_letters::{Choice, Content, DeadLetter, Desk, Listing};
+use pulso_shared::amqp::dead_letters::{Choice, Content, DeadLetter, DeadLetterBrowser, Listing};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
@@ -61,13 +61,13 @@ struct Which {
 /// # Errors
 /// When the broker is away or refuses, or some of the letters are not there.
 pub async fn run(config: DeadLettersConfig) -> Result<(), Failure> {
-    let desk = Desk::open(&config.broker.amqp_url, Topology::new(&config.broker)).await?;
+    let desk = DeadLetterBrowser::open(&config.broker.amqp_url, Topology::new(&config.broker)).await?;
     let done = act(&desk, config.action).await;
     desk.close().await;
     done
 }
 
-async fn act(desk: &Desk, action: Action) -> Result<(), Failure> {
+async fn act(desk: &DeadLetterBrowser, action: Action) -> Result<(), Failure> {
     match action {
         Action::List { limit, json } => show(&desk.list(limit.get()).await?, json),
         Action::Replay(which) => {

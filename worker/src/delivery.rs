@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery as AmqpDelivery;
-use pulso_shared::amqp::beat::Beat;
 use pulso_shared::amqp::message::{self, MESSAGE_TYPE, NAMED_MESSAGE_TYPE, Submission};
+use pulso_shared::amqp::watermark::WatermarkProbe;
 use serde_json::value::RawValue;
 
 /// A delivered message.
@@ -18,7 +18,7 @@ pub struct Delivery {
     /// What cannot: all of it, or some submissions.
     pub undecodable: Vec<Undecodable>,
     /// The beat it brings, where it is one.
-    pub beat: Option<Beat>,
+    pub beat: Option<WatermarkProbe>,
 }
 
 /// A message, or a message's submission, that cannot be read.
@@ -37,7 +37,7 @@ impl Delivery {
     #[must_use]
     pub fn read(delivery: AmqpDelivery) -> Self {
         let kind = delivery.properties.kind().as_ref().map(|kind| kind.as_str().to_owned());
-        let beat = delivery.properties.headers().as_ref().and_then(Beat::from_headers);
+        let beat = delivery.properties.headers().as_ref().and_then(WatermarkProbe::from_headers);
         let whole = |reason, body| (Vec::new(), vec![Undecodable { reason, kind: kind.clone(), body }]);
         let (submissions, undecodable) = match kind.as_deref() {
             Some(kind @ (MESSAGE_TYPE | NAMED_MESSAGE_TYPE)) => decode(kind, delivery.data),

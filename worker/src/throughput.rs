@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::tally::{FLUSH, FLUSH_EVERY, FORGET, Tally, WINDOW, slot_of};
+use pulso_shared::throughput::{ADD_COUNTS, FLUSH_EVERY, RATE_WINDOW, ThroughputCounter, slot_of};
 use secrecy::SecretString;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -12,8 +12,10 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::storage::{Rows, connect};
 
+const DELETE_OLD_SLOTS: &str = "DELETE FROM ingest_tallies WHERE slot < $1";
+
 /// What was stored since it was written down last.
-static STORED: LazyLock<Tally> = LazyLock::new(Tally::default);
+static STORED: LazyLock<ThroughputCounter> = LazyLock::new(ThroughputCounter::default);
 
 /// Counts rows that are committed.
 pub fn add_stored(rows: &Rows) {
@@ -45,8 +47,8 @@ async fn write(client: &Client, source: Uuid, clock: Clock) -> Result<(), StoreE
     let (devices, stored) = STORED.take();
     if !devices.is_empty() {
         let none = vec![0_i64; devices.len()];
-        client.execute(FLUSH, &[&devices, &none, &stored, &slot, &source]).await?;
+        client.execute(ADD_COUNTS, &[&devices, &none, &stored, &slot, &source]).await?;
     }
-    client.execute(FORGET, &[&(slot - WINDOW - WINDOW)]).await?;
+    client.execute(DELETE_OLD_SLOTS, &[&(slot - RATE_WINDOW - RATE_WINDOW)]).await?;
     Ok(())
 }

@@ -1,46 +1,56 @@
-//! Registration and sessions over HTTP, and the table of this domain's routes.
+//! Accounts over HTTP: registration, one's own account, and everybody's for administrators.
 
-use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::answer::{CookieSessionResponse, RegisterResponse, TokenResponse};
-use super::body::{LoginBody, RefreshBody, RegisterBody};
-use super::cookie_session::{self, SessionQuery, SignIn};
-use super::login_limits::LoginLimits;
-use super::{sessions, user_routes, users};
-use crate::auth::caller::AuthUser;
+use super::store::UserRow;
+use super::types::{RegisterBody, RegisterResponse, UpdateMeBody, UpdateUserBody, UserResponse};
+use super::{commands, queries};
+use crate::auth::Auth;
+use crate::auth::caller::{AuthAdmin, AuthUser};
+use crate::db::DbPool;
+use crate::devices::DeviceRegistry;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::form::JsonOrForm;
+use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
-use crate::state::AppState;
+use crate::http::extract::page::PageQuery;
+use crate::http::extract::path::PathId;
+use crate::http::responses::{AdminErrors, BodyErrors, Unavailable, UserErrors, VersionErrors};
+use crate::ids::UserId;
+use crate::sessions::{SignInLimiter, SignInLimits};
 
-/// This domain's routes.
+/// This domain's routes. `/users/me` comes before `/users/{id}`, which would match it.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
         .service(register)
         .service(register_short)
-        .service(login)
-        .service(login_short)
-        .service(refresh)
-        .service(logout)
-        .configure(user_routes::configure);
+        .service(get_me)
+        .service(update_me)
+        .service(delete_me)
+        .service(list_users)
+        .service(update_user);
+}
+
+fn respond(request: &HttpRequest, user: UserRow) -> Result<HttpResponse, ApiError> {
+    let updated_at = user.updated_at;
+    etag::respond(request, StatusCode::OK, &UserResponse::from(user), updated_at)
 }
 
 /// Makes an account. `username` or `email` has to be there; either signs in.
-#[utoipa::path(tag = "accounts", request_body(content = RegisterBody), responses(
+#[utoipa::path(tag = "accounts", request_body(content = RegisterBody), responses(BodyErrors,
     (status = 201, body = RegisterResponse, description = "Made"),
-    (status = 400, body = Problem, description = "Not JSON"),
     (status = 409, body = Problem, description = "The user name or the e-mail address is taken"),
-    (status = 422, body = Problem, description = "Something in it is not valid"),
-    (status = 503, body = Problem, description = "Too many sign-ins at once, or the database is away: try again")))]
+    (status = 503, body = Problem, description = "Too many sign-ins at once, or the database is unavailable: try again")))]
 #[post("/auth/register")]
 async fn register(
-    state: Data<AppState>,
-    limits: LoginLimits,
+    db: Data<DbPool>,
+    auth: Data<Auth>,
+    limits: SignInLimits,
     body: Json<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = users::register(&state, &limits, body.0).await?;
+    let user = commands::register(&db, &auth, &limits, body.0).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
@@ -51,86 +61,97 @@ async fn register(
     (status = 503, body = Problem, description = "As for /auth/register")))]
 #[post("/register")]
 async fn register_short(
-    state: Data<AppState>,
-    limits: LoginLimits,
+    db: Data<DbPool>,
+    auth: Data<Auth>,
+    limits: SignInLimits,
     body: Json<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = users::register(&state, &limits, body.0).await?;
+    let user = commands::register(&db, &auth, &limits, body.0).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
-/// Signs in. An unknown name and a wrong password get the same answer, in the same time.
-///
-/// For a web page: with `session=cookie` the tokens are set as cookies that no script can read, and the answer is
-/// `{"token_type": "cookie", "expires_in": 900, "csrf_token": "…"}`. What then changes something (all but GET) has to
-/// bring that token in `X-CSRF-Token`.
-#[utoipa::path(tag = "accounts", params(SessionQuery),
-    request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
-    responses(
-    (status = 200, description = "Signed in",
-        content((TokenResponse = "application/json"), (CookieSessionResponse = "application/json"))),
-    (status = 400, body = Problem, description = "Neither JSON nor a form"),
-    (status = 401, body = Problem, description = "The name or the password is not right"),
-    (status = 403, body = Problem, description = "A page of another origin wants a cookie"),
-    (status = 422, body = Problem, description = "Something is missing, or has a wrong type"),
-    (status = 429, body = Problem, description = "Too many sign-ins: `limit` names the limit, Retry-After says when"),
-    (status = 503, body = Problem, description = "Too many sign-ins at once, or the database is away: try again")))]
-#[post("/auth/login")]
-async fn login(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<HttpResponse, ApiError> {
-    sign_in.with(body.0).await
+/// One's own account.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(UserErrors, Unavailable,
+    (status = 200, body = UserResponse, description = "The account", headers(("ETag" = String, description = "Its version"))),
+    (status = 304, description = "As in If-None-Match")))]
+#[get("/users/me")]
+async fn get_me(request: HttpRequest, db: Data<DbPool>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
+    respond(&request, queries::find_own(&db, caller.user_id).await?)
 }
 
-/// A shorter name for `/auth/login`.
-#[utoipa::path(tag = "accounts", params(SessionQuery),
-    request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
-    responses(
-    (status = 200, body = TokenResponse, description = "Signed in"),
-    (status = "4XX", body = Problem, description = "As for /auth/login"),
-    (status = 503, body = Problem, description = "As for /auth/login")))]
-#[post("/login")]
-async fn login_short(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<HttpResponse, ApiError> {
-    sign_in.with(body.0).await
-}
-
-/// Exchanges a refresh token for new tokens. Each counts once: using one again ends its whole session, since somebody
-/// else may have it.
-///
-/// A page that is signed in by cookie sends no body, but `X-CSRF-Token`; its new tokens are cookies again.
-#[utoipa::path(tag = "accounts", request_body(content = Option<RefreshBody>), responses(
-    (status = 200, body = TokenResponse, description = "Exchanged; the old refresh token is used up"),
-    (status = 401, body = Problem, description = "Unknown, expired, used before, or its session has ended"),
-    (status = 403, body = Problem, description = "By cookie, and without its CSRF token"),
-    (status = 422, body = Problem, description = "There is no refresh token in it, and no cookie"),
-    (status = 503, body = Problem, description = "The database is away: try again")))]
-#[post("/auth/refresh")]
-async fn refresh(
+/// Changes one's own account; what is left out stays. A new password needs the current one, and ends all other
+/// sessions.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body(content = UpdateMeBody),
+    params(("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
+    responses(UserErrors, VersionErrors, BodyErrors, Unavailable,
+    (status = 200, body = UserResponse, description = "Changed"),
+    (status = 409, body = Problem, description = "The user name or the e-mail address is taken"),
+    (status = 422, body = Problem, description = "Something in it is not valid, or the current password is wrong")))]
+#[patch("/users/me")]
+async fn update_me(
     request: HttpRequest,
-    state: Data<AppState>,
-    body: Json<RefreshBody>,
+    db: Data<DbPool>,
+    auth: Data<Auth>,
+    limiter: Data<SignInLimiter>,
+    caller: AuthUser,
+    if_match: IfMatch,
+    body: Json<UpdateMeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    match body.0.refresh_token {
-        Some(token) => Ok(cookie_session::answer_tokens(sessions::refresh(&state, &token).await?)),
-        None => cookie_session::refresh(&request, &state).await,
-    }
+    respond(&request, commands::change_own(&db, &auth, &limiter, caller, &if_match, body.0).await?)
 }
 
-/// Signs out: the access token and its refresh tokens stop working at once, everywhere. Cookies are cleared; the one
-/// with the refresh token is enough.
-#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(
-    (status = 204, description = "Signed out"),
-    (status = 401, body = Problem, description = "No or bad access token"),
-    (status = 403, body = Problem, description = "By cookie, and without its CSRF token"),
-    (status = 503, body = Problem, description = "The database is away: try again")))]
-#[post("/auth/logout")]
-async fn logout(
-    request: HttpRequest,
-    state: Data<AppState>,
-    caller: Result<AuthUser, ApiError>,
+/// Deletes one's own account with everything it owns: devices, and all they ever sent.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(UserErrors, Unavailable,
+    (status = 204, description = "Deleted; all tokens of the account and of its devices stop working"),
+    (status = 409, body = Problem, description = "The last administrator cannot leave")))]
+#[delete("/users/me")]
+async fn delete_me(
+    db: Data<DbPool>,
+    auth: Data<Auth>,
+    registry: Data<DeviceRegistry>,
+    caller: AuthUser,
 ) -> Result<HttpResponse, ApiError> {
-    let session = match caller {
-        Ok(caller) => caller.session_id,
-        Err(refused) => cookie_session::find(&request, &state).await?.ok_or(refused)?,
-    };
-    sessions::sign_out(&state, session).await?;
-    Ok(cookie_session::answer_signed_out(&request, &state))
+    commands::delete(&db, &auth, &registry, caller.user_id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// All accounts, the oldest first. For administrators.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), params(PageQuery), responses(AdminErrors, Unavailable,
+    (status = 200, body = [UserResponse], description = "A page of accounts",
+        headers(("Link" = String, description = "The next page, while there is one"))),
+    (status = 422, body = Problem, description = "A bad limit or cursor")))]
+#[get("/users")]
+async fn list_users(
+    request: HttpRequest,
+    db: Data<DbPool>,
+    _caller: AuthAdmin,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let page = page.parse::<UserId>()?;
+    let users = queries::list(&db, &page).await?;
+    Ok(page.respond(&request, users, |user| user.id))
+}
+
+/// Changes an account; what is left out stays. For administrators. A demotion and a new password
+/// end all sessions of the account.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body(content = UpdateUserBody),
+    params(("id" = String, Path, description = "The account's ULID or UUID"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
+    responses(AdminErrors, VersionErrors, BodyErrors, Unavailable,
+    (status = 200, body = UserResponse, description = "Changed"),
+    (status = 404, body = Problem, description = "There is no such account"),
+    (status = 409, body = Problem, description = "A name is taken, or it is the last administrator")))]
+#[patch("/users/{id}")]
+async fn update_user(
+    request: HttpRequest,
+    db: Data<DbPool>,
+    auth: Data<Auth>,
+    caller: AuthAdmin,
+    id: PathId<UserId>,
+    if_match: IfMatch,
+    body: Json<UpdateUserBody>,
+) -> Result<HttpResponse, ApiError> {
+    let user = commands::change_other(&db, &auth, id.0, &if_match, body.0).await?;
+    tracing::info!(administrator = %caller.0.user_id, user = %user.id, "an administrator changed an account");
+    respond(&request, user)
 }

@@ -6,29 +6,16 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-diesel::define_sql_function! {
-    /// As the unique indexes compare names.
-    fn lower(text: diesel::sql_types::Nullable<diesel::sql_types::Text>)
-        -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
-}
-
-/// A user, without the password's hash: no answer can hold one by accident.
+/// A user, without the password's hash: no response can hold one by accident.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub struct UserRow {
-    /// Who.
     pub id: UserId,
-    /// User name.
     pub username: Option<String>,
-    /// E-mail address.
     pub email: Option<String>,
-    /// What they are called.
     pub full_name: Option<String>,
-    /// Whether they are an administrator.
     pub is_admin: bool,
-    /// When they registered.
     pub created_at: DateTime<Utc>,
-    /// When any of this last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -36,21 +23,14 @@ pub struct UserRow {
 #[derive(Insertable)]
 #[diesel(table_name = users)]
 pub struct NewUserRow<'a> {
-    /// Who.
     pub id: UserId,
-    /// User name.
     pub username: Option<&'a str>,
-    /// E-mail address.
     pub email: Option<&'a str>,
-    /// What they are called.
     pub full_name: Option<&'a str>,
     /// bcrypt's output.
     pub password_hash: &'a str,
-    /// Whether they are an administrator.
     pub is_admin: bool,
-    /// Now.
     pub created_at: DateTime<Utc>,
-    /// Now.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -58,27 +38,13 @@ pub struct NewUserRow<'a> {
 #[derive(AsChangeset)]
 #[diesel(table_name = users)]
 pub struct UserChangeset<'a> {
-    /// User name.
     pub username: Option<Option<&'a str>>,
-    /// E-mail address.
     pub email: Option<Option<&'a str>>,
-    /// What they are called.
     pub full_name: Option<Option<&'a str>>,
     /// bcrypt's output.
     pub password_hash: Option<&'a str>,
-    /// Whether they are an administrator.
     pub is_admin: Option<bool>,
-    /// Later than before.
     pub updated_at: DateTime<Utc>,
-}
-
-/// What a sign-in is checked against.
-#[derive(Queryable)]
-pub struct LoginRow {
-    /// Who.
-    pub id: UserId,
-    /// bcrypt's output.
-    pub password_hash: String,
 }
 
 /// Writes a new user; a name that is taken violates `users_username_key` or `users_email_key`.
@@ -86,18 +52,10 @@ pub async fn insert_user(connection: &mut AsyncPgConnection, user: &NewUserRow<'
     diesel::insert_into(users::table).values(user).returning(UserRow::as_returning()).get_result(connection).await
 }
 
-/// Writes a new user unless the name is taken; tells whether it did.
+/// Writes a new user unless the name is taken; returns whether it did.
 pub async fn insert_user_if_new(connection: &mut AsyncPgConnection, user: &NewUserRow<'_>) -> QueryResult<bool> {
     let insert = diesel::insert_into(users::table).values(user).on_conflict_do_nothing();
     insert.execute(connection).await.map(|rows| rows == 1)
-}
-
-/// The account that signs in with this name or address.
-pub async fn find_login(connection: &mut AsyncPgConnection, name: &str) -> QueryResult<Option<LoginRow>> {
-    // At most one: a name with an '@' is its own account's address (users_username_apart), and is unique as that.
-    let by_name = lower(users::username).eq(lower(name)).or(lower(users::email).eq(lower(name)));
-    let columns = (users::id, users::password_hash);
-    users::table.filter(by_name).select(columns).first(connection).await.optional()
 }
 
 /// A user.
@@ -115,22 +73,11 @@ pub async fn lock_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryR
     users::table.find(id).select(UserRow::as_select()).for_update().first(connection).await.optional()
 }
 
-/// Keeps a user from being deleted until the transaction ends; tells whether there is such a user. Whoever writes rows
+/// Keeps a user from being deleted until the transaction ends; returns whether there is such a user. Whoever writes rows
 /// that go with the user takes this first, so that a deletion and they never wait for each other.
 pub async fn keep_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryResult<bool> {
     let user = users::table.find(id).select(users::id).for_key_share();
     user.first::<UserId>(connection).await.optional().map(|found| found.is_some())
-}
-
-/// Whether a user is an administrator, kept from changing until the transaction ends; nothing where the user is gone
-/// or their password is another by now.
-pub async fn lock_signed_in(
-    connection: &mut AsyncPgConnection,
-    id: UserId,
-    password_hash: &str,
-) -> QueryResult<Option<bool>> {
-    let same = users::table.find(id).filter(users::password_hash.eq(password_hash));
-    same.select(users::is_admin).for_share().first(connection).await.optional()
 }
 
 /// The administrators, kept from changing until the transaction ends, always in the same order.

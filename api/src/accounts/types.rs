@@ -1,188 +1,177 @@
-//! The rules of accounts: names, e-mail addresses, passwords.
+//! Bodies and responses of accounts.
 
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::http::text::{self, TextError, text_type};
+use super::names::{Email, FullName, LoginNames, Username};
+use crate::auth::password::{NewPassword, PasswordAttempt};
+use crate::http::extract::fields::{Fields, body, change, change_text, optional, optional_text, required};
+use crate::ids::UserId;
 
-/// Longest address that mail can be sent to (RFC 5321).
-const MAX_EMAIL_CHARS: usize = 254;
-/// Longest part before the `@` (RFC 5321).
-const MAX_LOCAL_PART_BYTES: usize = 64;
-/// Shorter passwords are guessed too soon.
-const MIN_PASSWORD_CHARS: usize = 8;
-/// bcrypt reads no further; a longer password is refused, not cut.
-pub const MAX_PASSWORD_BYTES: usize = 72;
-
-text_type! {
-    /// The name a person signs in with; unique whatever its case.
-    Username, text::line, 64
-}
-text_type! {
-    /// What a person is called.
-    FullName, text::line, 200
-}
-text_type! {
-    /// What is typed into a sign-in form: a user name or an e-mail address.
-    LoginName, text::line, MAX_EMAIL_CHARS
-}
-
-/// Why a text is no e-mail address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EmailError {
-    /// It is no acceptable text at all.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// It has not the form of an address.
-    #[error("must be an e-mail address, such as ana@example.com")]
-    Form,
-}
-
-/// An e-mail address; unique whatever its case. Whether mail arrives there, only mail can tell.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Email(String);
-
-impl Email {
-    /// The address.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+body! {
+    /// A new account; `username` or `email` has to be there.
+    pub struct RegisterBody {
+        /// The name to sign in with. With an `@` in it, it has to be the e-mail address.
+        #[schema(value_type = Option<String>, max_length = 64, example = "ana")]
+        pub username: Option<Username> = optional_text,
+        /// The address, which signs in as well.
+        #[schema(value_type = Option<String>, max_length = 254, format = "email", example = "ana@example.com")]
+        pub email: Option<Email> = optional_text,
+        /// 8 characters to 72 bytes.
+        #[schema(value_type = String, format = "password", min_length = 8, example = "correct horse")]
+        pub password: NewPassword = required,
+        /// Shown to people; at most 200 characters.
+        #[schema(value_type = Option<String>, max_length = 200, example = "Ana Lima")]
+        pub full_name: Option<FullName> = optional_text,
+    }
+    then(fields) {
+        let (username, email) = login_names(fields, username, email);
     }
 }
 
-impl TryFrom<String> for Email {
-    type Error = EmailError;
-
-    fn try_from(text: String) -> Result<Self, EmailError> {
-        let address = text::line(&text, MAX_EMAIL_CHARS)?;
-        let (local, domain) = address.split_once('@').ok_or(EmailError::Form)?;
-        if is_local_part(local) && is_domain(domain) { Ok(Self(address)) } else { Err(EmailError::Form) }
-    }
-}
-
-fn is_local_part(local: &str) -> bool {
-    let is_atom_char = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
-    local.len() <= MAX_LOCAL_PART_BYTES
-        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char))
-}
-
-fn is_domain(domain: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-    };
-    domain.contains('.') && domain.split('.').all(is_label)
-}
-
-/// Why a password cannot be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    /// Too short.
-    #[error("must be at least {MIN_PASSWORD_CHARS} characters")]
-    TooShort,
-    /// Too long.
-    #[error("must be at most {MAX_PASSWORD_BYTES} bytes, which is what bcrypt reads")]
-    TooLong,
-    /// A control character, which no keyboard makes.
-    #[error("must not contain control characters")]
-    ControlCharacter,
-}
-
-/// A password to be taken from now on.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct NewPassword(SecretString);
-
-impl NewPassword {
-    /// The password.
-    #[must_use]
-    pub fn into_secret(self) -> SecretString {
-        self.0
-    }
-}
-
-impl TryFrom<String> for NewPassword {
-    type Error = PasswordError;
-
-    fn try_from(password: String) -> Result<Self, PasswordError> {
-        let password = PasswordAttempt::try_from(password)?.into_secret();
-        if password.expose_secret().chars().count() < MIN_PASSWORD_CHARS {
-            Err(PasswordError::TooShort)
-        } else if password.expose_secret().len() > MAX_PASSWORD_BYTES {
-            Err(PasswordError::TooLong)
-        } else {
-            Ok(Self(password))
+/// Checks that the two go together, unless one of them has been found wrong already.
+fn login_names(
+    fields: &mut Fields,
+    username: Option<Option<Username>>,
+    email: Option<Option<Email>>,
+) -> (Option<Option<Username>>, Option<Option<Email>>) {
+    let (Some(username), Some(email)) = (username, email) else { return (None, None) };
+    match LoginNames::new(username, email) {
+        Ok(LoginNames { username, email }) => (Some(username), Some(email)),
+        Err(error) => {
+            fields.fault("username", error.code(), error);
+            (None, None)
         }
     }
 }
 
-/// A password somebody claims to be theirs: whatever was typed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PasswordAttempt(SecretString);
-
-impl PasswordAttempt {
-    /// The password.
-    #[must_use]
-    pub fn into_secret(self) -> SecretString {
-        self.0
+body! {
+    /// Changes of one's own account; what is left out stays.
+    #[schema(example = json!({"full_name": "Ana Lima", "new_password": "battery staple", "current_password": "correct horse"}))]
+    pub struct UpdateMeBody {
+        /// The name to sign in with; `null` takes it away where there is an e-mail address.
+        #[schema(value_type = Option<String>, max_length = 64)]
+        pub username: Option<Option<Username>> = change_text,
+        /// The address; `null` takes it away where there is a user name.
+        #[schema(value_type = Option<String>, max_length = 254, format = "email")]
+        pub email: Option<Option<Email>> = change_text,
+        /// Shown to people; `null` clears it.
+        #[schema(value_type = Option<String>, max_length = 200)]
+        pub full_name: Option<Option<FullName>> = change_text,
+        /// A new password, 8 characters to 72 bytes; ends all other sessions. `password` is another name for this field.
+        #[schema(value_type = Option<String>, format = "password", min_length = 8)]
+        pub new_password: Option<NewPassword> = change("new_password", "password"),
+        /// The password until now; needed for a new one. `old_password` is another name for this field.
+        #[schema(value_type = Option<String>, format = "password")]
+        pub current_password: Option<PasswordAttempt> = optional("current_password", "old_password"),
+    }
+    then(fields) {
+        check_current_password(fields, &new_password, &current_password);
     }
 }
 
-impl TryFrom<String> for PasswordAttempt {
-    type Error = PasswordError;
-
-    fn try_from(password: String) -> Result<Self, PasswordError> {
-        let has_control = password.chars().any(char::is_control);
-        if has_control { Err(PasswordError::ControlCharacter) } else { Ok(Self(password.into())) }
+/// A new password needs the one until now.
+fn check_current_password(
+    fields: &mut Fields,
+    new: &Option<Option<NewPassword>>,
+    current: &Option<Option<PasswordAttempt>>,
+) {
+    if let (Some(Some(_)), Some(None)) = (new, current) {
+        let name = fields.given_name(&["current_password", "old_password"]);
+        fields.fault(name, "required", "is required for a new password");
     }
+}
+
+body! {
+    /// Changes an administrator makes to an account; what is left out stays.
+    #[schema(example = json!({"is_admin": true}))]
+    pub struct UpdateUserBody {
+        /// The name to sign in with; `null` takes it away where there is an e-mail address.
+        #[schema(value_type = Option<String>, max_length = 64)]
+        pub username: Option<Option<Username>> = change_text,
+        /// The address; `null` takes it away where there is a user name.
+        #[schema(value_type = Option<String>, max_length = 254, format = "email")]
+        pub email: Option<Option<Email>> = change_text,
+        /// Shown to people; `null` clears it.
+        #[schema(value_type = Option<String>, max_length = 200)]
+        pub full_name: Option<Option<FullName>> = change_text,
+        /// A new password for somebody who has forgotten theirs; ends all their sessions.
+        #[schema(value_type = Option<String>, format = "password", min_length = 8)]
+        pub password: Option<NewPassword> = change,
+        /// Whether they are an administrator. Taking it away ends all their sessions; the last one keeps it.
+        pub is_admin: Option<bool> = change,
+    }
+}
+
+/// A new account.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "username": "ana", "email": null, "created_at": "2026-11-21T02:27:09.501348Z"}))]
+pub struct RegisterResponse {
+    pub id: UserId,
+    /// As registered, at most 64 characters; `null` where only an e-mail address signs in.
+    pub username: Option<String>,
+    /// As registered; `null` where only a user name signs in.
+    pub email: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "username": "ana", "email": null,
+    "full_name": "Ana Lima", "is_admin": false, "created_at": "2026-11-21T02:27:09.501348Z",
+    "updated_at": "2026-11-21T02:27:09.501348Z"}))]
+pub struct UserResponse {
+    pub id: UserId,
+    /// At most 64 characters, unique whatever its case; `null` where only an e-mail address signs in.
+    pub username: Option<String>,
+    /// Unique whatever its case; `null` where only a user name signs in.
+    pub email: Option<String>,
+    /// At most 200 characters.
+    pub full_name: Option<String>,
+    /// Whether they are an administrator of the installation.
+    pub is_admin: bool,
+    pub created_at: DateTime<Utc>,
+    /// The account's version: each change has a later one.
+    pub updated_at: DateTime<Utc>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Email, EmailError, NewPassword, PasswordError, TextError, Username};
+    use super::{RegisterBody, UpdateMeBody};
+    use crate::http::error::ApiError;
+    use crate::http::extract::fields::FromFields;
+    use crate::http::extract::json::parse;
 
-    fn email(text: &str) -> Result<Email, EmailError> {
-        Email::try_from(text.to_owned())
-    }
-
-    #[test]
-    fn a_user_name_is_trimmed_and_has_1_to_64_characters() {
-        let username = |text: &str| Username::try_from(text.to_owned());
-        assert_eq!(username("  ana ").unwrap().as_str(), "ana");
-        assert!(username(&"é".repeat(64)).is_ok());
-        assert_eq!(username(&"é".repeat(65)), Err(TextError::TooLong(64)));
-        assert_eq!(username("a\0b"), Err(TextError::ControlCharacter));
-        assert_eq!(username("   "), Err(TextError::Empty));
-    }
-
-    #[test]
-    fn addresses_that_mail_can_reach_pass() {
-        for good in ["a@b.co", " ana.maria+x@mail.example.com ", "josé@exámple.com", "o'neil@a-b.example"] {
-            assert!(email(good).is_ok(), "{good}");
+    fn faults<T: FromFields>(body: &str) -> Vec<(String, &'static str)> {
+        match parse::<T>(body.as_bytes()) {
+            Err(ApiError::Validation(faults)) => faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect(),
+            Err(error) => panic!("{error}"),
+            Ok(_) => Vec::new(),
         }
     }
 
-    #[test]
-    fn what_is_no_address_is_refused() {
-        let long = format!("{}@example.com", "a".repeat(65));
-        let bad = ["", "ana", "@b.co", "ana@", "ana@localhost", "a b@c.de", "a@b@c.de", ".a@b.co", "a..b@c.de", &long];
-        for bad in bad.into_iter().chain(["a@-b.co", "a@b-.co", "a@b..co", "a@b.co.", "<a@b.co>", "a\0@b.co"]) {
-            assert!(email(bad).is_err(), "{bad}");
-        }
+    fn fault(pointer: &str, code: &'static str) -> Vec<(String, &'static str)> {
+        vec![(pointer.to_owned(), code)]
     }
 
     #[test]
-    fn a_password_has_8_characters_to_72_bytes() {
-        let password = |text: &str| NewPassword::try_from(text.to_owned()).map(|_| ());
-        assert_eq!(password("1234567"), Err(PasswordError::TooShort));
-        assert_eq!(password("çççççççç"), Ok(()));
-        assert_eq!(password(&"x".repeat(72)), Ok(()));
-        assert_eq!(password(&"x".repeat(73)), Err(PasswordError::TooLong));
-        assert_eq!(password(&"ç".repeat(37)), Err(PasswordError::TooLong));
-        assert_eq!(password("12345678\0"), Err(PasswordError::ControlCharacter));
+    fn names_that_do_not_go_together_are_a_fault_unless_one_of_them_is_wrong_already() {
+        assert_eq!(faults::<RegisterBody>(r#"{"password": "12345678"}"#), fault("/username", "required"));
+        assert_eq!(faults::<RegisterBody>(r#"{"username": "a@b.co", "password": "12345678"}"#), []);
+        let other = r#"{"username": "a@b.co", "email": "c@d.co", "password": "12345678"}"#;
+        assert_eq!(faults::<RegisterBody>(other), fault("/username", "invalid"));
+        let wrong = r#"{"username": "a@b.co", "email": "nowhere", "password": "12345678"}"#;
+        assert_eq!(faults::<RegisterBody>(wrong), fault("/email", "invalid_value"));
+    }
+
+    #[test]
+    fn a_new_password_needs_the_current_one_under_the_name_that_was_sent() {
+        let needed = faults::<UpdateMeBody>(r#"{"password": "12345678"}"#);
+        assert_eq!(needed, fault("/current_password", "required"));
+        assert_eq!(faults::<UpdateMeBody>(r#"{"password": "12345678", "old_password": "x"}"#), []);
+        let sent = faults::<UpdateMeBody>(r#"{"new_password": "12345678", "old_password": null}"#);
+        assert_eq!(sent, fault("/old_password", "required"));
+        assert_eq!(faults::<UpdateMeBody>(r#"{"current_password": "x"}"#), []);
     }
 }

@@ -133,7 +133,7 @@ impl Auth {
 
     /// A browser adds the cookie to any page's requests, so whatever changes something has to show the CSRF token too.
     fn subject_of_cookie(&self, request: &HttpRequest) -> Result<Option<Subject>, ApiError> {
-        let Some(token) = cookie::named(request.headers(), cookie::ACCESS) else {
+        let Some(token) = cookie::find(request.headers(), cookie::ACCESS) else {
             return Ok(None);
         };
         let Some(subject @ Subject::User { session_id, .. }) = self.tokens.read(token, self.clock.now()) else {
@@ -160,7 +160,7 @@ impl Auth {
     pub fn claimed_user(&self, headers: &HeaderMap) -> Option<UserId> {
         let token = match headers.get(AUTHORIZATION) {
             Some(header) => bearer_token(header)?,
-            None => cookie::named(headers, cookie::ACCESS)?,
+            None => cookie::find(headers, cookie::ACCESS)?,
         };
         match self.tokens.read(token, self.clock.now())? {
             Subject::User { user_id, .. } => Some(user_id),

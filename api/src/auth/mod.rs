@@ -1,4 +1,4 @@
-//! Authentication: access tokens, revocations, secrets, and the callers that handlers ask for.
+//! Authentication: access tokens, revocations, secrets, passwords, and the callers that handlers ask for.
 //!
 //! ```text
 //!  request ─▶ caller (Authorization or cookie) ─▶ tokens (signature, expiry) ─▶ revocations (memory; Redis for people)
@@ -7,6 +7,7 @@
 pub mod caller;
 pub mod cookie;
 mod parts;
+pub mod password;
 pub mod revocations;
 pub mod secret;
 pub mod tokens;

@@ -37,7 +37,6 @@ const RELOAD_EVERY: TimeDelta = TimeDelta::minutes(10);
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// How long a revocation has to be kept, given the life of the tokens it is for.
-#[must_use]
 pub fn keep_for(token_ttl_s: u32) -> Duration {
     Duration::from_secs(u64::from(token_ttl_s)).saturating_add(MARGIN)
 }
@@ -48,7 +47,6 @@ pub struct Revocations(Arc<ArcSwap<HashSet<Uuid>>>);
 
 impl Revocations {
     /// Whether `subject` no longer counts.
-    #[must_use]
     pub fn contains(&self, subject: Uuid) -> bool {
         self.0.load().contains(&subject)
     }
@@ -71,9 +69,6 @@ impl Revocations {
     }
 
     /// Reads every unexpired revocation, and has the database forget the others.
-    ///
-    /// # Errors
-    /// When the database is away.
     pub async fn load(&self, db: &DbPool, now: DateTime<Utc>) -> Result<(), ApiError> {
         let mut connection = db.get().await?;
         delete_expired(&mut connection, now).await?;
@@ -131,9 +126,6 @@ async fn list_since(
 
 /// Writes revocations that count from `revoked_at`, in the caller's transaction; one dated ahead is brought forward.
 /// Call [`Revocations::announce`] once it has committed.
-///
-/// # Errors
-/// The database's.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     subjects: &[Uuid],

@@ -1,22 +1,23 @@
-//! Access tokens (JWT, HS256): what they say, how they are made and read. Whether one still counts is
+//! Access tokens (JWT, HS256): claims, signing, verification. Whether one has been revoked is
 //! [`crate::auth::revocations`]' question.
 //!
-//! HS256, because verifying it costs 2 µs where EdDSA costs 40. A device shows the same token for a day, so each thread
-//! remembers the ones it has verified: a tenth of that.
+//! HS256, because verifying it costs 2 µs where EdDSA costs 40. A device sends the same token for a day, so each thread
+//! caches the ones it has verified: a tenth of that.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::ids::{CredentialId, SessionId, UserId};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::config::TokenLives;
 use crate::http::error::ApiError;
+use crate::ids::{CredentialId, SessionId, UserId};
 
 /// Who a token speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,19 +25,15 @@ use crate::http::error::ApiError;
 pub enum Subject {
     /// A person, signed in.
     User {
-        /// Who.
         #[serde(rename = "sub")]
         user_id: UserId,
-        /// By which sign-in.
         #[serde(rename = "sid")]
         session_id: SessionId,
         /// Whether they were an administrator then.
         #[serde(rename = "adm")]
         is_admin: bool,
     },
-    /// A device.
     Device {
-        /// Which.
         #[serde(rename = "sub")]
         device_id: DeviceId,
         /// By which of its secrets.
@@ -56,16 +53,18 @@ struct Claims {
 /// Replicas' clocks may differ by this much, s.
 const LEEWAY_S: i64 = 5;
 
-/// Verified tokens a thread remembers: some 300 bytes each. When there are more it begins anew.
-const MOST_REMEMBERED: usize = 8_192;
+/// Verified tokens in a thread's cache: some 300 bytes each. When it is full it begins anew.
+const MAX_VERIFIED: usize = 8_192;
 
-/// Makes and reads access tokens.
+/// Signs and verifies access tokens.
 pub struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     header: Header,
     validation: Validation,
     lives: TokenLives,
+    /// Tells this instance's verified tokens from another's.
+    instance: Uuid,
 }
 
 /// A token that was verified.
@@ -76,18 +75,39 @@ struct Verified {
     until: i64,
 }
 
-thread_local! {
+/// The tokens that one thread has verified for one instance of [`Tokens`]. A process has one instance; should a thread
+/// serve another one, it begins anew.
+#[derive(Default)]
+struct VerifiedTokens {
+    instance: Uuid,
     /// By the whole token: what merely resembles one of them is verified like any other.
-    static VERIFIED: RefCell<HashMap<Box<str>, Verified>> = RefCell::default();
+    by_token: HashMap<Box<str>, Verified>,
+}
+
+thread_local! {
+    static VERIFIED: RefCell<VerifiedTokens> = RefCell::default();
+}
+
+impl VerifiedTokens {
+    fn find(&self, instance: Uuid, token: &str) -> Option<Verified> {
+        if self.instance == instance { self.by_token.get(token).copied() } else { None }
+    }
+
+    fn insert(&mut self, instance: Uuid, token: &str, verified: Verified) {
+        if self.instance != instance || self.by_token.len() >= MAX_VERIFIED {
+            self.by_token.clear();
+            self.instance = instance;
+        }
+        self.by_token.insert(token.into(), verified);
+    }
 }
 
 impl Tokens {
     /// Tokens signed with `secret`.
-    #[must_use]
     pub fn new(secret: &SecretString, lives: TokenLives) -> Self {
         let bytes = secret.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
-        // Compared below, with our own clock, since a remembered token runs out too.
+        // Compared below, with our own clock, since a cached token runs out too.
         validation.validate_exp = false;
         Self {
             encoding: EncodingKey::from_secret(bytes),
@@ -95,13 +115,11 @@ impl Tokens {
             header: Header::new(Algorithm::HS256),
             validation,
             lives,
+            instance: Uuid::from_u128(rand::random()),
         }
     }
 
     /// A token for `subject`, good from `now` for `ttl`.
-    ///
-    /// # Errors
-    /// When it cannot be signed, which would be our own fault.
     pub fn issue(&self, subject: Subject, now: DateTime<Utc>, ttl: Duration) -> Result<String, ApiError> {
         let iat = now.timestamp();
         let exp = iat.saturating_add_unsigned(ttl.as_secs());
@@ -111,9 +129,6 @@ impl Tokens {
 
     /// What a page has to send along with a cookie of this session (a signature of the session's id): another page,
     /// whose requests the browser adds the cookie to, cannot know it.
-    ///
-    /// # Errors
-    /// When it cannot be made, which would be our own fault.
     pub fn csrf_token(&self, session: SessionId) -> Result<String, ApiError> {
         // No JWT's signature: what a JWT signs has a dot and no colon.
         let message = format!("csrf:{session}");
@@ -122,14 +137,13 @@ impl Tokens {
     }
 
     /// Who a token speaks for, if its signature is ours and its time has not run out.
-    #[must_use]
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Subject> {
-        let remembered = VERIFIED.with_borrow(|verified| verified.get(token).copied());
+        let remembered = VERIFIED.with_borrow(|verified| verified.find(self.instance, token));
         let verified = match remembered {
             Some(verified) => verified,
             None => {
                 let verified = self.verify(token)?;
-                remember(token, verified);
+                VERIFIED.with_borrow_mut(|all| all.insert(self.instance, token, verified));
                 verified
             }
         };
@@ -147,15 +161,6 @@ impl Tokens {
         let until = claims.exp.min(claims.iat.saturating_add(i64::from(life))).saturating_add(LEEWAY_S);
         Some(Verified { subject: claims.subject, until })
     }
-}
-
-fn remember(token: &str, verified: Verified) {
-    VERIFIED.with_borrow_mut(|all| {
-        if all.len() >= MOST_REMEMBERED {
-            all.clear();
-        }
-        all.insert(token.into(), verified);
-    });
 }
 
 #[cfg(test)]
@@ -177,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_counts_until_its_time_has_run_out_also_when_it_is_remembered() {
+    fn a_token_counts_until_its_time_has_run_out_also_when_it_is_cached() {
         let (tokens, subject, now) = (tokens(3_600), subject(), DateTime::UNIX_EPOCH);
         let token = tokens.issue(subject, now, Duration::from_secs(60)).unwrap();
         for _ in 0..2 {
@@ -206,6 +211,18 @@ mod tests {
             [format!("{header}.{other_claims}.{signature}"), format!("{header}.{claims}."), token.to_lowercase()]
         {
             assert_eq!(tokens.read(&forged, now), None, "{forged}");
+        }
+    }
+
+    #[test]
+    fn what_one_instance_has_verified_counts_for_no_other_on_the_same_thread() {
+        let lives = TokenLives { user_s: 900, device_s: 3_600 };
+        let (one, other) = (Tokens::new(&"x".repeat(32).into(), lives), Tokens::new(&"y".repeat(32).into(), lives));
+        let (subject, now) = (subject(), DateTime::UNIX_EPOCH);
+        let token = one.issue(subject, now, Duration::from_secs(60)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(one.read(&token, now), Some(subject));
+            assert_eq!(other.read(&token, now), None);
         }
     }
 }

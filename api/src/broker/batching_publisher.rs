@@ -4,110 +4,106 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::Shared;
-use pulso_shared::amqp::message::{self, Submission};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::Instant;
+use pulso_shared::amqp::message::Submission;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::accepted::AcceptedCounter;
+use super::batch::{Batch, Confirmed, Receipt};
+use super::metrics::PUBLISH;
+use super::outcome::PublishError;
 use super::publisher::Publisher;
-use super::{Outcome, PublishLimits, Refusal};
-use crate::http::metrics::INGEST;
 
-/// A message is closed when it has grown to this: a quorum queue copies it a few times, and the worker's prefetch
-/// counts messages, so the largest one decides how much memory a full prefetch takes.
-const MAX_MESSAGE_BYTES: usize = 128 * 1024;
-
-/// Messages of one lane on their way at once, of which one may be less than full: the next such one leaves when it has
-/// been confirmed, and has grown meanwhile. More would only be smaller messages: each costs the broker as much as 90
+/// Messages of one thread in flight at once, of which one may be a partial batch: the next partial one leaves when it
+/// has been confirmed, and has grown meanwhile. More would only be smaller messages: each costs the broker as much as 90
 /// heartbeats in one. Full ones leave at once, since they have nothing to gain by waiting.
 const MAX_IN_FLIGHT: usize = 4;
 
-/// The right to send a message that is not full.
-type Turn = OwnedSemaphorePermit;
+/// The right to publish a batch that is not full.
+type PartialBatchPermit = OwnedSemaphorePermit;
 
-/// How many turns of the event loop a batch may go on gathering while each turn still brings something.
-const MAX_GATHER_TURNS: usize = 16;
+/// How often a partial batch yields to the event loop to gather more, while each time brings something.
+const MAX_GATHER_YIELDS: usize = 16;
 
-/// Resolves when the message that a submission travels in has been confirmed or refused.
+/// Limits of the publisher.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishLimits {
+    /// From the first submission in a message to its confirm.
+    pub timeout: Duration,
+    /// Bytes that may wait for the broker or be in flight in one HTTP thread.
+    pub buffer_bytes: usize,
+}
+
+/// Notices when the loop of a thread's publisher ends: its requests would wait in vain.
 #[derive(Clone)]
-pub struct Receipt(Shared<oneshot::Receiver<Outcome>>);
+pub struct BatchingWatch(Arc<Notify>);
 
-impl Receipt {
-    /// Waits for the broker's word.
-    ///
-    /// # Errors
-    /// Why the submission was not taken.
-    pub async fn confirmed(self) -> Result<(), Refusal> {
-        match self.0.await {
-            Ok(Outcome::Confirmed) => Ok(()),
-            Ok(Outcome::Refused(refusal)) => Err(refusal),
-            Err(_) => Err(Refusal::Stopped),
-        }
+impl BatchingWatch {
+    /// A watch, and a task that ends when a loop does.
+    pub fn new() -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let ended = Arc::new(Notify::new());
+        (Self(Arc::clone(&ended)), async move { ended.notified().await })
     }
 }
 
-/// The publisher's door in one HTTP thread. Not `Send`: everything that waits on it runs on that thread.
+/// Held by a loop; dropped with it, also when it panics.
+struct Running(BatchingWatch);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.notify_one();
+    }
+}
+
+/// Publishes the submissions of one HTTP thread. Not `Send`: everything that waits on it runs on that thread.
 #[derive(Clone)]
-pub struct Lane(Rc<Inner>);
+pub struct BatchingPublisher(Rc<Inner>);
 
 struct Inner {
     queue: RefCell<Queue>,
-    /// Told when there is something to send.
+    /// Notified when there is something to publish.
     submitted: Notify,
-    /// Told when a message is full.
+    /// Notified when a batch is full.
     filled: Notify,
-    /// One, of the lane's message that is not full.
-    turn: Arc<Semaphore>,
+    /// One permit: at most one partial batch is in flight.
+    partial: Arc<Semaphore>,
     limits: PublishLimits,
+    accepted: AcceptedCounter,
 }
 
-/// What waits to be sent, and how many bytes wait or are on their way.
+/// Batches that wait to be published, and how many bytes wait or are in flight.
 #[derive(Default)]
 struct Queue {
-    closed: VecDeque<Batch>,
+    full: VecDeque<Batch>,
     open: Option<Batch>,
     bytes: usize,
 }
 
-/// Submissions that travel together: the body of one message.
-pub(super) struct Batch {
-    pub(super) body: Vec<u8>,
-    pub(super) deadline: Instant,
-    opened_at: Instant,
-    readings: usize,
-    outcome: oneshot::Sender<Outcome>,
-    receipt: Receipt,
-}
-
-impl Lane {
-    /// Opens a lane in the current thread; it runs as long as the thread's event loop.
-    #[must_use]
-    pub fn open(publisher: Publisher, limits: PublishLimits) -> Self {
+impl BatchingPublisher {
+    /// Starts in the current thread; it runs as long as the thread's event loop.
+    pub fn start(publisher: Publisher, limits: PublishLimits, watch: BatchingWatch) -> Self {
         let inner = Rc::new(Inner {
             queue: RefCell::default(),
             submitted: Notify::new(),
             filled: Notify::new(),
-            turn: Arc::new(Semaphore::new(1)),
+            partial: Arc::new(Semaphore::new(1)),
             limits,
+            accepted: publisher.accepted_counter(),
         });
-        actix_web::rt::spawn(run(Rc::clone(&inner), publisher));
+        actix_web::rt::spawn(run(Rc::clone(&inner), publisher, Running(watch)));
         Self(inner)
     }
 
-    /// Puts a submission into the next message.
-    ///
-    /// # Errors
-    /// [`Refusal::BufferFull`] when too much is waiting already.
-    pub fn submit(&self, submission: &Submission) -> Result<Receipt, Refusal> {
+    /// Adds a submission to the next message; refused where too much is waiting already.
+    pub fn submit(&self, submission: &Submission) -> Result<Receipt, PublishError> {
         let mut queue = self.0.queue.borrow_mut();
         if queue.bytes >= self.0.limits.buffer_bytes {
-            return Err(Refusal::BufferFull);
+            return Err(PublishError::BufferFull);
         }
         let receipt = queue.add(submission, self.0.limits)?;
         self.0.submitted.notify_one();
-        if !queue.closed.is_empty() {
+        if !queue.full.is_empty() {
             self.0.filled.notify_one();
         }
         Ok(receipt)
@@ -115,69 +111,40 @@ impl Lane {
 }
 
 impl Queue {
-    fn add(&mut self, submission: &Submission, limits: PublishLimits) -> Result<Receipt, Refusal> {
-        let batch = self.open.get_or_insert_with(|| Batch::open(limits));
+    fn add(&mut self, submission: &Submission, limits: PublishLimits) -> Result<Receipt, PublishError> {
+        let batch = self.open.get_or_insert_with(|| Batch::open(limits.timeout));
         let before = batch.body.len();
-        // Writing to memory cannot fail, and every value in a submission can be written; if one could not, the message
-        // would be cut back to what it was.
-        if batch.push(submission).is_err() {
-            batch.body.truncate(before);
-            return Err(Refusal::Unroutable);
-        }
-        let receipt = batch.receipt.clone();
+        let receipt = batch.push(submission)?;
         self.bytes = self.bytes.saturating_add(batch.body.len().saturating_sub(before));
-        if batch.body.len() >= MAX_MESSAGE_BYTES {
-            self.closed.extend(self.open.take());
+        if batch.is_full() {
+            self.full.extend(self.open.take());
         }
         Ok(receipt)
     }
 
     /// The oldest batch, as a finished message.
     fn take(&mut self) -> Option<Batch> {
-        let batch = self.closed.pop_front().or_else(|| self.open.take())?;
+        let batch = self.full.pop_front().or_else(|| self.open.take())?;
         Some(self.finish(batch))
     }
 
     /// The oldest batch that is full, as a finished message.
     fn take_full(&mut self) -> Option<Batch> {
-        let batch = self.closed.pop_front()?;
+        let batch = self.full.pop_front()?;
         Some(self.finish(batch))
     }
 
     fn finish(&mut self, mut batch: Batch) -> Batch {
-        batch.body.push(b']');
+        batch.finish();
         self.bytes = self.bytes.saturating_add(1);
         batch
     }
 }
 
-impl Batch {
-    fn open(limits: PublishLimits) -> Self {
-        let (outcome, receiver) = oneshot::channel();
-        let opened_at = Instant::now();
-        Self {
-            body: Vec::with_capacity(4096),
-            deadline: opened_at + limits.timeout,
-            opened_at,
-            readings: 0,
-            outcome,
-            receipt: Receipt(receiver.shared()),
-        }
-    }
-
-    /// Writes one more element of the JSON array that the message is.
-    fn push(&mut self, submission: &Submission) -> serde_json::Result<()> {
-        self.body.push(if self.body.is_empty() { b'[' } else { b',' });
-        message::encode(submission, &mut self.body)?;
-        self.readings = self.readings.saturating_add(submission.len());
-        Ok(())
-    }
-}
-
 impl Inner {
-    /// The next message, and the turn that it needed. One that is full leaves at once; one that is not waits for its
-    /// turn, and grows meanwhile.
-    async fn next_batch(&self) -> (Batch, Option<Turn>) {
+    /// The next message, and the permit that it needed. A full one leaves at once; a partial one waits for the permit,
+    /// and grows meanwhile.
+    async fn next_batch(&self) -> (Batch, Option<PartialBatchPermit>) {
         loop {
             if let Some(batch) = self.take(Queue::take_full) {
                 return (batch, None);
@@ -187,11 +154,11 @@ impl Inner {
                 continue;
             }
             tokio::select! {
-                turn = Arc::clone(&self.turn).acquire_owned() => {
+                permit = Arc::clone(&self.partial).acquire_owned() => {
                     self.gather().await;
                     if let Some(batch) = self.take(Queue::take) {
-                        // Never closed, so there is always a turn.
-                        return (batch, turn.ok());
+                        // Never closed, so there is always a permit.
+                        return (batch, permit.ok());
                     }
                 }
                 () = self.filled.notified() => {}
@@ -203,11 +170,11 @@ impl Inner {
         take(&mut self.queue.borrow_mut())
     }
 
-    /// Lets the requests that have already arrived on this thread get on board. Not a delay: each turn runs what is
-    /// ready, and the first turn that brings nothing ends it.
+    /// Lets requests that have already arrived on this thread join the batch. Not a delay: each yield runs what is
+    /// ready, and the first one that brings nothing ends it.
     async fn gather(&self) {
         let mut seen = 0;
-        for _ in 0..MAX_GATHER_TURNS {
+        for _ in 0..MAX_GATHER_YIELDS {
             let waiting = self.waiting_bytes();
             if waiting == seen {
                 return;
@@ -219,18 +186,21 @@ impl Inner {
 
     fn waiting_bytes(&self) -> usize {
         let queue = self.queue.borrow();
-        // A closed batch is full: there is nothing to wait for.
-        if queue.closed.is_empty() { queue.open.as_ref().map_or(0, |batch| batch.body.len()) } else { 0 }
+        // Nothing is gained by waiting while there is a full batch.
+        if queue.full.is_empty() { queue.open.as_ref().map_or(0, |batch| batch.body.len()) } else { 0 }
     }
 
-    async fn deliver(&self, batch: Batch, publisher: Publisher) {
-        let outcome = publisher.deliver(&batch).await;
+    async fn deliver(&self, batch: Batch, publisher: &Publisher) {
+        let outcome = publisher.deliver(&batch.body, batch.deadline).await;
         self.forget(&batch);
-        if outcome == Outcome::Confirmed {
-            batch.count();
-        }
-        // Nobody listens when every client of the batch has hung up.
-        let _ = batch.outcome.send(outcome);
+        batch.resolve(outcome, |confirmed| self.count(confirmed));
+    }
+
+    fn count(&self, Confirmed { devices, latency }: Confirmed) {
+        PUBLISH.messages.increment(1);
+        PUBLISH.batch_size.record(f64::from(u32::try_from(devices.len()).unwrap_or(u32::MAX)));
+        PUBLISH.latency.record(latency.as_secs_f64());
+        self.accepted.add(devices);
     }
 
     fn forget(&self, batch: &Batch) {
@@ -239,30 +209,41 @@ impl Inner {
     }
 }
 
-impl Batch {
-    fn count(&self) {
-        let readings = u32::try_from(self.readings).unwrap_or(u32::MAX);
-        INGEST.accepted.increment(u64::from(readings));
-        INGEST.messages.increment(1);
-        INGEST.message_size.record(f64::from(readings));
-        INGEST.publish_latency.record(self.opened_at.elapsed().as_secs_f64());
+async fn run(inner: Rc<Inner>, publisher: Publisher, _running: Running) {
+    let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+    loop {
+        // Never closed, so there is always a permit.
+        let slot = Arc::clone(&in_flight).acquire_owned().await;
+        let (batch, partial) = inner.next_batch().await;
+        let (inner, publisher) = (Rc::clone(&inner), publisher.clone());
+        actix_web::rt::spawn(async move {
+            inner.deliver(batch, &publisher).await;
+            let delay = publisher.backpressure_delay();
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            drop((partial, slot));
+        });
     }
 }
 
-async fn run(inner: Rc<Inner>, publisher: Publisher) {
-    let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-    loop {
-        // Never closed, so there is always a permit.
-        let place = Arc::clone(&room).acquire_owned().await;
-        let (batch, turn) = inner.next_batch().await;
-        let (inner, publisher) = (Rc::clone(&inner), publisher.clone());
-        actix_web::rt::spawn(async move {
-            inner.deliver(batch, publisher.clone()).await;
-            let brake = publisher.brake();
-            if !brake.is_zero() {
-                tokio::time::sleep(brake).await;
-            }
-            drop((turn, place));
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{BatchingWatch, Running};
+
+    #[tokio::test]
+    async fn a_loop_that_panics_on_one_thread_is_noticed() {
+        let (watch, ended) = BatchingWatch::new();
+        let other = Running(watch.clone());
+        let running = Running(watch);
+        let panicked = tokio::spawn(async move {
+            let _running = running;
+            panic!("a loop that fails");
         });
+        assert!(panicked.await.is_err());
+        tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap();
+        drop(other);
     }
 }

@@ -11,11 +11,11 @@ mod types;
 
 use crate::ids::UserId;
 
-use crate::state::AppState;
+use crate::redis::RedisClient;
 
 /// Forgets what a user who is gone has kept. Without Redis it ends by itself, within a day.
-pub async fn forget_all_of(state: &AppState, user: UserId) {
-    if let Err(error) = state.redis.delete_entries_of(user).await {
+pub async fn forget_all_of(redis: &RedisClient, user: UserId) {
+    if let Err(error) = redis.delete_entries_of(user).await {
         tracing::warn!(%error, "a deleted user's cache entries are left to expire");
     }
 }

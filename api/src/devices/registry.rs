@@ -1,41 +1,36 @@
-//! What ingest needs to know of a device, kept in memory for a few seconds: it is asked on every reading that comes
-//! with a person's token or with none.
+//! What ingest needs to know of a device, cached for a few seconds: it is looked up on every reading that comes with a
+//! person's token or with none.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::db::DbPool;
-use crate::ids::UserId;
-use crate::schema::devices;
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use moka::future::Cache;
 use pulso_shared::ids::DeviceId;
 
+use super::store::{self, NamedRow};
+use crate::db::DbPool;
 use crate::http::error::ApiError;
+use crate::ids::UserId;
 
-/// A change made on another replica counts here within this time.
+/// A change made on another replica applies here within this time.
 const FRESH_FOR: Duration = Duration::from_secs(4);
-/// Devices kept; beyond, the least used are forgotten.
+/// Devices in the cache; beyond, the least used are evicted.
 const CAPACITY: u64 = 100_000;
 
 /// How a caller names a device.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DeviceName {
-    /// By its id.
     Id(DeviceId),
-    /// By its serial number, which counts only among its owner's devices.
+    /// A serial number is unique only among its owner's devices.
     SerialNumber(UserId, String),
-    /// A device itself, if that is its serial number.
+    /// The device of this id, if that is its serial number.
     Itself(DeviceId, String),
 }
 
 /// What ingest needs to know of a device.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceFacts {
-    /// The device.
     pub id: DeviceId,
-    /// Whose it is.
     pub owner_id: UserId,
     /// Whether its id is enough to send data for it.
     pub ingest_open: bool,
@@ -49,17 +44,12 @@ pub struct DeviceRegistry {
 }
 
 impl DeviceRegistry {
-    /// A registry that reads from `db`.
-    #[must_use]
     pub fn new(db: DbPool) -> Self {
         Self { db, known: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH_FOR).build() }
     }
 
-    /// The devices of these names, in one query for all that are not remembered. That there is none of a name is not
-    /// remembered: the next moment there may be one.
-    ///
-    /// # Errors
-    /// When the database is away.
+    /// The devices of these names, in one query for all that are not cached. That a name has none is not cached: the
+    /// next moment it may have one.
     pub async fn find(&self, names: HashSet<DeviceName>) -> Result<HashMap<DeviceName, DeviceFacts>, ApiError> {
         let mut found = HashMap::with_capacity(names.len());
         let mut unknown = Vec::new();
@@ -79,19 +69,10 @@ impl DeviceRegistry {
         Ok(found)
     }
 
-    /// Forgets a device that has changed.
+    /// Drops a device that has changed from the cache.
     pub async fn forget(&self, id: DeviceId) {
         self.known.invalidate(&DeviceName::Id(id)).await;
     }
-}
-
-/// A device, and all that it could be named by.
-#[derive(Queryable)]
-struct Row {
-    id: DeviceId,
-    owner_id: UserId,
-    ingest_auth: String,
-    serial_number: Option<String>,
 }
 
 async fn load(db: &DbPool, names: &[DeviceName]) -> Result<HashMap<DeviceName, DeviceFacts>, ApiError> {
@@ -105,29 +86,45 @@ async fn load(db: &DbPool, names: &[DeviceName]) -> Result<HashMap<DeviceName, D
             }
         }
     }
-    let by_serial_number = devices::owner_id.eq_any(owners).and(devices::serial_number.eq_any(serial_numbers));
-    let rows: Vec<Row> = devices::table
-        .filter(devices::id.eq_any(ids).or(by_serial_number.assume_not_null()))
-        .select((devices::id, devices::owner_id, devices::ingest_auth, devices::serial_number))
-        .load(&mut db.get().await?)
-        .await?;
-    let asked: HashSet<&DeviceName> = names.iter().collect();
-    let found = rows.iter().flat_map(|row| row.names().map(|name| (name, row.facts())));
-    Ok(found.filter(|(name, _)| asked.contains(name)).collect())
+    let rows = store::list_named(&mut *db.get().await?, &ids, &owners, &serial_numbers).await?;
+    let wanted: HashSet<&DeviceName> = names.iter().collect();
+    let found = rows.iter().flat_map(|row| names_of(row).map(|name| (name, DeviceFacts::of(row))));
+    Ok(found.filter(|(name, _)| wanted.contains(name)).collect())
 }
 
-impl Row {
-    fn names(&self) -> impl Iterator<Item = DeviceName> {
-        let by_serial_number = self.serial_number.iter().flat_map(|serial_number| {
-            [
-                DeviceName::SerialNumber(self.owner_id, serial_number.clone()),
-                DeviceName::Itself(self.id, serial_number.clone()),
-            ]
-        });
-        std::iter::once(DeviceName::Id(self.id)).chain(by_serial_number)
-    }
+/// All names that a device has.
+fn names_of(row: &NamedRow) -> impl Iterator<Item = DeviceName> {
+    let by_serial_number = row.serial_number.iter().flat_map(|serial_number| {
+        [
+            DeviceName::SerialNumber(row.owner_id, serial_number.clone()),
+            DeviceName::Itself(row.id, serial_number.clone()),
+        ]
+    });
+    std::iter::once(DeviceName::Id(row.id)).chain(by_serial_number)
+}
 
-    fn facts(&self) -> DeviceFacts {
-        DeviceFacts { id: self.id, owner_id: self.owner_id, ingest_open: self.ingest_auth == "open" }
+impl DeviceFacts {
+    fn of(row: &NamedRow) -> Self {
+        Self { id: row.id, owner_id: row.owner_id, ingest_open: row.is_open }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulso_shared::ids::DeviceId;
+
+    use super::{DeviceName, NamedRow, names_of};
+    use crate::ids::UserId;
+
+    #[test]
+    fn a_device_is_found_by_its_id_its_owners_serial_number_and_its_own() {
+        let (id, owner_id) = (DeviceId::generate(), UserId::generate());
+        let mut row = NamedRow { id, owner_id, is_open: false, serial_number: None };
+        assert_eq!(names_of(&row).collect::<Vec<_>>(), [DeviceName::Id(id)]);
+        let number = "000123456789".to_owned();
+        row.serial_number = Some(number.clone());
+        let names =
+            [DeviceName::Id(id), DeviceName::SerialNumber(owner_id, number.clone()), DeviceName::Itself(id, number)];
+        assert_eq!(names_of(&row).collect::<Vec<_>>(), names);
     }
 }

@@ -1,7 +1,5 @@
 //! Devices in PostgreSQL.
 
-use crate::ids::UserId;
-use crate::schema::{device_purges, device_state, devices};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
@@ -9,38 +7,31 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 
-use super::types::SearchText;
+use crate::http::extract::query::SearchText;
 use crate::http::text::like_anywhere;
+use crate::ids::UserId;
+use crate::schema::{device_purges, device_state, devices};
 
 /// A device.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = devices, check_for_backend(Pg))]
 pub struct DeviceRow {
-    /// Its id.
     pub id: DeviceId,
-    /// What it is called.
     pub name: String,
-    /// Where it is.
     pub location: Option<String>,
-    /// Its serial number.
     pub serial_number: Option<String>,
-    /// What it is.
     pub description: Option<String>,
     /// Whether its id is enough to send data for it.
     #[diesel(select_expression = devices::ingest_auth.eq("open"))]
     #[diesel(select_expression_type = diesel::dsl::Eq<devices::ingest_auth, &'static str>)]
     pub is_open: bool,
-    /// How long it may be silent, s.
     pub offline_after_s: i32,
     /// Whether it was registered at `/servers`.
     pub is_server: bool,
-    /// When it was registered.
     pub created_at: DateTime<Utc>,
-    /// When its owner last changed it.
     pub updated_at: DateTime<Utc>,
-    /// When it was last heard of.
     #[diesel(select_expression = device_state::last_seen_at.nullable())]
     #[diesel(select_expression_type = diesel::dsl::Nullable<device_state::last_seen_at>)]
     pub last_seen_at: Option<DateTime<Utc>>,
@@ -50,27 +41,18 @@ pub struct DeviceRow {
 #[derive(Insertable)]
 #[diesel(table_name = devices)]
 pub struct NewDeviceRow<'a> {
-    /// Its id.
     pub id: DeviceId,
-    /// Whose it is.
     pub owner_id: UserId,
-    /// What it is called.
     pub name: &'a str,
-    /// Where it is.
     pub location: Option<&'a str>,
-    /// Its serial number.
     pub serial_number: Option<&'a str>,
-    /// What it is.
     pub description: Option<&'a str>,
     /// `open` or `token`.
     pub ingest_auth: &'a str,
-    /// How long it may be silent, s.
     pub offline_after_s: i32,
     /// Whether it was registered at `/servers`.
     pub is_server: bool,
-    /// Now.
     pub created_at: DateTime<Utc>,
-    /// Now.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -78,32 +60,26 @@ pub struct NewDeviceRow<'a> {
 #[derive(AsChangeset)]
 #[diesel(table_name = devices)]
 pub struct DeviceChangeset<'a> {
-    /// What it is called.
     pub name: Option<&'a str>,
-    /// Where it is.
     pub location: Option<Option<&'a str>>,
-    /// Its serial number.
     pub serial_number: Option<Option<&'a str>>,
-    /// What it is.
     pub description: Option<Option<&'a str>>,
     /// `open` or `token`.
     pub ingest_auth: Option<&'a str>,
-    /// How long it may be silent, s.
     pub offline_after_s: Option<i32>,
     /// Later than before.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A device that was locked, as far as that is of interest.
+/// What decides whether and how a locked device may change.
 #[derive(Debug, Clone, Copy, Queryable)]
 pub struct LockedDevice {
     /// Whether it was registered at `/servers`.
     pub is_server: bool,
-    /// Its version.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Which of an owner's devices are wanted; `None` wants all.
+/// Which of an owner's devices to list; `None` does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceFilter {
     /// Those registered at `/servers`.
@@ -112,7 +88,7 @@ pub struct DeviceFilter {
     pub text: Option<SearchText>,
     /// Those at this place, whatever its case.
     pub location: Option<SearchText>,
-    /// Those that are there, or those that are not.
+    /// Those that are online, or those that are offline.
     pub is_online: Option<bool>,
 }
 
@@ -148,7 +124,7 @@ pub async fn list_devices(
     filter: &DeviceFilter,
     after: Option<DeviceId>,
     limit: i64,
-    hearing: &Hearing,
+    availability: &IngestAvailability,
 ) -> QueryResult<Vec<DeviceRow>> {
     let query = devices::table.left_join(device_state::table).select(DeviceRow::as_select());
     let mut query = query.filter(devices::owner_id.eq(owner)).order(devices::id).limit(limit).into_boxed();
@@ -171,7 +147,7 @@ pub async fn list_devices(
     }
     if let Some(is_online) = filter.is_online {
         // Here, because pages need it before they are cut.
-        let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, hearing).await?;
+        let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, availability).await?;
         let fresh = sql::<Bool>("coalesce(device_state.last_seen_at >= (")
             .bind::<Array<Timestamptz>, _>(oldest)
             .sql(")[array_position(")
@@ -183,12 +159,12 @@ pub async fn list_devices(
     query.load(connection).await
 }
 
-/// How old the newest data of an owner's devices may be, as the offline clock has it.
+/// How old the newest data of an owner's devices may be, as the offline detector judges it.
 #[derive(Debug)]
 pub struct OnlineBounds {
-    /// For each of `timeouts`: the earliest that a device may have been seen last and still be there.
+    /// For each of `timeouts`: the earliest `last_seen_at` with which a device is online.
     pub oldest: Vec<DateTime<Utc>>,
-    /// How long devices may be silent, each value once, s.
+    /// The distinct `offline_after_s` of these devices.
     pub timeouts: Vec<i32>,
 }
 
@@ -196,11 +172,11 @@ pub struct OnlineBounds {
 pub async fn online_bounds(
     connection: &mut AsyncPgConnection,
     owner: UserId,
-    hearing: &Hearing,
+    availability: &IngestAvailability,
 ) -> QueryResult<OnlineBounds> {
     let query = devices::table.filter(devices::owner_id.eq(owner)).select(devices::offline_after_s).distinct();
     let timeouts: Vec<i32> = query.load(connection).await?;
-    let oldest = timeouts.iter().map(|timeout_s| hearing.oldest_online(*timeout_s)).collect();
+    let oldest = timeouts.iter().map(|timeout_s| availability.oldest_online(*timeout_s)).collect();
     Ok(OnlineBounds { oldest, timeouts })
 }
 
@@ -214,9 +190,34 @@ pub async fn lock_device(
     query.select((devices::is_server, devices::updated_at)).first(connection).await.optional()
 }
 
-/// All of an owner's devices.
+/// The ids of all of an owner's devices.
 pub async fn list_ids(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<Vec<DeviceId>> {
     devices::table.filter(devices::owner_id.eq(owner)).select(devices::id).load(connection).await
+}
+
+/// A device, and all that it can be named by.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = devices, check_for_backend(Pg))]
+pub struct NamedRow {
+    pub id: DeviceId,
+    pub owner_id: UserId,
+    /// Whether its id is enough to send data for it.
+    #[diesel(select_expression = devices::ingest_auth.eq("open"))]
+    #[diesel(select_expression_type = diesel::dsl::Eq<devices::ingest_auth, &'static str>)]
+    pub is_open: bool,
+    pub serial_number: Option<String>,
+}
+
+/// The devices of these ids, and those of any of these owners that have any of these serial numbers.
+pub async fn list_named(
+    connection: &mut AsyncPgConnection,
+    ids: &[DeviceId],
+    owners: &[UserId],
+    serial_numbers: &[&str],
+) -> QueryResult<Vec<NamedRow>> {
+    let by_serial_number = devices::owner_id.eq_any(owners).and(devices::serial_number.eq_any(serial_numbers));
+    let named = devices::table.filter(devices::id.eq_any(ids).or(by_serial_number.assume_not_null()));
+    named.select(NamedRow::as_select()).load(connection).await
 }
 
 /// Changes a device; a serial number that is taken violates `devices_owner_id_serial_number_key`.

@@ -1,151 +1,90 @@
-//! The rules of devices and their credentials.
+//! Bodies and responses of devices.
 
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
+use pulso_shared::ids::DeviceId;
+use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::spans::OfflineAfter;
+use super::credentials::types::NewCredentialResponse;
+use super::kind::{DeviceKind, IngestAuth};
+use super::offline_after::OfflineAfter;
+use super::serial_number::SerialNumber;
+use crate::history::Latest;
+use crate::http::error::ApiError;
+use crate::http::extract::fields::{body, change, change_text, optional, optional_text, required};
 use crate::http::text::{self, text_type};
+use crate::presence::PresenceStatus;
 
-/// Secrets of one device that may count at the same time. More would be a client that replaces them without end.
-pub const MAX_CREDENTIALS: usize = 20;
+/// For a device that does not exist, and for somebody else's.
+pub const NO_DEVICE: ApiError = ApiError::NotFound("device");
 
 text_type! {
-    /// What a device is called.
+    /// A device's name.
     Label, text::line, 200
 }
 text_type! {
-    /// Where it is.
+    /// Where a device is.
     Location, text::line, 200
 }
 text_type! {
-    /// What it is; may have several lines.
+    /// What a device is; may have several lines.
     Description, text::paragraph, 2_000
 }
-text_type! {
-    /// A piece of text to look for.
-    SearchText, text::line, 200
-}
 
-/// A text that is no serial number; the words are what the client reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be exactly 12 digits")]
-pub struct SerialNumberError;
-
-/// A device's serial number; unique among its owner's devices.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct SerialNumber(String);
-
-impl SerialNumber {
-    /// The digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+body! {
+    /// A device, as its owner describes it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[schema(as = DeviceBody, example = json!({"name": "Boiler 3", "location": "Hall B", "sn": "000123456789"}))]
+    pub struct DeviceSettings {
+        /// One line.
+        #[schema(value_type = String, min_length = 1, max_length = 200)]
+        pub name: Label = required,
+        /// One line, such as a hall or a site; blank is none.
+        #[schema(value_type = Option<String>, max_length = 200)]
+        pub location: Option<Location> = optional_text,
+        /// Serial number, unique among one's own devices. `serial_number` is another name for this field.
+        #[schema(rename = "sn", value_type = Option<String>, pattern = "^[0-9]{12}$")]
+        pub serial_number: Option<SerialNumber> = optional_text("serial_number", "sn"),
+        /// Free text; may have several lines.
+        #[schema(value_type = Option<String>, max_length = 2000)]
+        pub description: Option<Description> = optional_text,
+        /// What a sender has to prove. `open`: nothing, the device's id is enough. `token`: a credential. At registration
+        /// it is always `token`, for servers `open`.
+        pub ingest_auth: Option<IngestAuth> = optional,
+        /// How long it may be silent before it counts as offline, s; 180, for servers 10.
+        #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 1, maximum = 604800)]
+        pub offline_after: Option<OfflineAfter> = optional("offline_after_s"),
     }
 }
 
-impl TryFrom<String> for SerialNumber {
-    type Error = SerialNumberError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_one { Ok(Self(text)) } else { Err(SerialNumberError) }
+body! {
+    /// Changes of a device; what is left out stays.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    #[schema(as = DeviceChangesBody, example = json!({"location": "Hall C", "description": null}))]
+    pub struct DeviceChanges {
+        /// One line.
+        #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+        pub name: Option<Label> = change,
+        /// `null` clears it.
+        #[schema(value_type = Option<String>, max_length = 200)]
+        pub location: Option<Option<Location>> = change_text,
+        /// Serial number; `null` clears it. `serial_number` is another name for this field.
+        #[schema(rename = "sn", value_type = Option<String>, pattern = "^[0-9]{12}$")]
+        pub serial_number: Option<Option<SerialNumber>> = change_text("serial_number", "sn"),
+        /// `null` clears it.
+        #[schema(value_type = Option<String>, max_length = 2000)]
+        pub description: Option<Option<Description>> = change_text,
+        /// `open`: its id is enough to send data for it. `token`: a credential is needed.
+        pub ingest_auth: Option<IngestAuth> = change,
+        /// How long it may be silent before it counts as offline, s.
+        #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 1, maximum = 604800)]
+        pub offline_after: Option<OfflineAfter> = change("offline_after_s"),
     }
-}
-
-/// What a sender has to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum IngestAuth {
-    /// The device's id is enough.
-    Open,
-    /// A credential is needed.
-    Token,
-}
-
-impl IngestAuth {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Token => "token",
-        }
-    }
-
-    /// From whether the id is enough.
-    #[must_use]
-    pub fn from_open(is_open: bool) -> Self {
-        if is_open { Self::Open } else { Self::Token }
-    }
-}
-
-/// What was registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// A device, at `/devices`.
-    Device,
-    /// A server, at `/servers`: a device that needs no credential and is missed sooner.
-    Server,
-}
-
-impl DeviceKind {
-    /// What its senders have to show, unless its owner says otherwise.
-    #[must_use]
-    pub fn default_ingest_auth(self) -> IngestAuth {
-        match self {
-            Self::Device => IngestAuth::Token,
-            Self::Server => IngestAuth::Open,
-        }
-    }
-
-    /// How long it may be silent, unless its owner says otherwise.
-    #[must_use]
-    pub fn default_offline_after(self) -> OfflineAfter {
-        match self {
-            Self::Device => OfflineAfter::DEVICE,
-            Self::Server => OfflineAfter::SERVER,
-        }
-    }
-}
-
-/// Everything of a device that its owner decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceSettings {
-    /// What it is called.
-    pub name: Label,
-    /// Where it is.
-    pub location: Option<Location>,
-    /// Its serial number.
-    pub serial_number: Option<SerialNumber>,
-    /// What it is.
-    pub description: Option<Description>,
-    /// What its senders have to show; the default is its kind's.
-    pub ingest_auth: Option<IngestAuth>,
-    /// How long it may be silent; the default is its kind's.
-    pub offline_after: Option<OfflineAfter>,
-}
-
-/// What is to change of a device; `None` leaves it, `Some(None)` clears it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeviceChanges {
-    /// What it is called.
-    pub name: Option<Label>,
-    /// Where it is.
-    pub location: Option<Option<Location>>,
-    /// Its serial number.
-    pub serial_number: Option<Option<SerialNumber>>,
-    /// What it is.
-    pub description: Option<Option<Description>>,
-    /// What its senders have to show.
-    pub ingest_auth: Option<IngestAuth>,
-    /// How long it may be silent.
-    pub offline_after: Option<OfflineAfter>,
 }
 
 impl DeviceChanges {
     /// The changes that make a device what `settings` say, and nothing else: what they leave out gets its default.
-    #[must_use]
     pub fn replace_by(settings: DeviceSettings, kind: DeviceKind) -> Self {
         Self {
             name: Some(settings.name),
@@ -158,20 +97,54 @@ impl DeviceChanges {
     }
 }
 
+/// A device.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA",
+    "uuid": "019347f9-a284-d02e-2d9b-a9f1d656070a", "name": "Boiler 3", "location": "Hall B", "sn": "000123456789",
+    "description": null, "ingest_auth": "token", "offline_after_s": 180, "status": "online",
+    "last_seen_at": "2026-11-21T12:00:00Z", "latest": {"heartbeat": {"timestamp": "2026-11-21T12:00:00Z",
+    "cpu_usage": 41.5, "received_at": "2026-11-21T12:00:00.012345Z"}, "reading": null},
+    "created_at": "2026-11-21T02:27:10.308280Z", "updated_at": "2026-11-21T02:27:10.308280Z"}))]
+pub struct DeviceResponse {
+    /// ULID.
+    pub id: DeviceId,
+    /// The same 128 bits as a UUID.
+    pub uuid: Uuid,
+    pub name: String,
+    pub location: Option<String>,
+    /// Serial number: 12 digits, unique among one's own devices.
+    pub sn: Option<String>,
+    pub description: Option<String>,
+    /// `open`: its id is enough to send data for it. `token`: a credential is needed.
+    pub ingest_auth: IngestAuth,
+    /// How long it may be silent before it counts as offline, s.
+    pub offline_after_s: i32,
+    /// As of this response.
+    pub status: PresenceStatus,
+    /// The newest instant it has sent data for: the earlier of its own timestamp and our receipt. `null`: never.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// The newest of what it sent; `null` where it has sent nothing.
+    pub latest: Option<Latest>,
+    /// Registration.
+    pub created_at: DateTime<Utc>,
+    /// The device's version: each change by its owner has a later one.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A device that has just been registered.
+#[derive(Serialize, ToSchema)]
+pub struct NewDeviceResponse {
+    /// The device.
+    #[serde(flatten)]
+    pub device: DeviceResponse,
+    /// Its first secret, shown this once.
+    pub credential: NewCredentialResponse,
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{DeviceChanges, DeviceKind, DeviceSettings, IngestAuth, Label, SerialNumber};
-    use crate::devices::spans::OfflineAfter;
+    use super::{DeviceChanges, DeviceKind, DeviceSettings, IngestAuth, Label, OfflineAfter};
     use crate::http::text::TextError;
-
-    #[test]
-    fn a_serial_number_is_exactly_12_digits() {
-        assert!(SerialNumber::try_from("012345678901".to_owned()).is_ok());
-        for bad in ["", "12345678901", "1234567890123", "12345678901a", "١٢٣٤٥٦", " 12345678901", "12345678901\0"]
-        {
-            assert!(SerialNumber::try_from(bad.to_owned()).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn a_name_has_1_to_200_characters() {

@@ -1,7 +1,6 @@
-//! Rows as they are stored and as they are answered: the names and the numbers are the same. What was not sent is left
+//! Rows as they are stored and as responses hold them: the names and the numbers are the same. What was not sent is left
 //! out.
 
-use crate::schema::{heartbeats, readings};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::{Queryable, QueryableByName, Selectable};
@@ -9,8 +8,9 @@ use pulso_shared::ids::DeviceId;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::measure::Metric;
-use super::metrics::Metrics;
+use super::custom_metrics::CustomMetrics;
+use crate::aggregation::Metric;
+use crate::schema::{heartbeats, readings};
 
 /// A stored heartbeat.
 #[derive(Debug, Clone, Serialize, ToSchema, Queryable, QueryableByName, Selectable)]
@@ -80,22 +80,21 @@ pub struct ReadingRow {
     /// Further numbers by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, f64>>, example = json!({"pm2.5": 7}))]
-    pub metrics: Option<Metrics>,
+    pub metrics: Option<CustomMetrics>,
     /// When it reached Pulso.
     #[schema(example = "2026-11-21T12:00:00.012345Z")]
     pub received_at: DateTime<Utc>,
 }
 
-/// What both kinds of rows are.
+/// What heartbeats and readings have in common.
 pub trait Row: Serialize {
-    /// The numbers that have a name of their own, and what else there is, as headings of columns.
+    /// Fixed columns, then custom metrics.
     const COLUMNS: &'static [&'static str];
 
-    /// When it was measured.
     fn timestamp(&self) -> DateTime<Utc>;
 
-    /// Leaves out every number but these.
-    fn keep_only(&mut self, metrics: &[Metric]);
+    /// Removes every number but these.
+    fn retain_metrics(&mut self, metrics: &[Metric]);
 }
 
 impl Row for HeartbeatRow {
@@ -106,14 +105,14 @@ impl Row for HeartbeatRow {
         self.timestamp
     }
 
-    fn keep_only(&mut self, metrics: &[Metric]) {
-        let kept = |name: &str| metrics.iter().any(|metric| metric.name() == name);
-        self.cpu_usage.take_if(|_| !kept("cpu_usage"));
-        self.ram_usage.take_if(|_| !kept("ram_usage"));
-        self.disk_free.take_if(|_| !kept("disk_free"));
-        self.temperature.take_if(|_| !kept("temperature"));
-        self.latency.take_if(|_| !kept("latency"));
-        self.connectivity.take_if(|_| !kept("connectivity"));
+    fn retain_metrics(&mut self, metrics: &[Metric]) {
+        let is_wanted = |name: &str| metrics.iter().any(|metric| metric.name() == name);
+        self.cpu_usage.take_if(|_| !is_wanted("cpu_usage"));
+        self.ram_usage.take_if(|_| !is_wanted("ram_usage"));
+        self.disk_free.take_if(|_| !is_wanted("disk_free"));
+        self.temperature.take_if(|_| !is_wanted("temperature"));
+        self.latency.take_if(|_| !is_wanted("latency"));
+        self.connectivity.take_if(|_| !is_wanted("connectivity"));
         self.boot_time = None;
     }
 }
@@ -125,13 +124,13 @@ impl Row for ReadingRow {
         self.timestamp
     }
 
-    fn keep_only(&mut self, metrics: &[Metric]) {
-        let kept = |name: &str| metrics.iter().any(|metric| metric.name() == name);
-        self.temperature.take_if(|_| !kept("temperature"));
-        self.humidity.take_if(|_| !kept("humidity"));
-        self.voltage.take_if(|_| !kept("voltage"));
-        self.current.take_if(|_| !kept("current"));
-        self.metrics.take_if(|further| further.keep_only(kept) == 0);
+    fn retain_metrics(&mut self, metrics: &[Metric]) {
+        let is_wanted = |name: &str| metrics.iter().any(|metric| metric.name() == name);
+        self.temperature.take_if(|_| !is_wanted("temperature"));
+        self.humidity.take_if(|_| !is_wanted("humidity"));
+        self.voltage.take_if(|_| !is_wanted("voltage"));
+        self.current.take_if(|_| !is_wanted("current"));
+        self.metrics.take_if(|custom| custom.retain(is_wanted) == 0);
     }
 }
 

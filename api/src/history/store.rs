@@ -1,9 +1,7 @@
-//! The queries. Every one of them is answered from the primary key `(device_id, ts)`.
+//! The queries. Each of them is answered from the primary key `(device_id, ts)`.
 
 use std::collections::HashMap;
 
-use crate::ids::UserId;
-use crate::schema::{device_state, devices, heartbeats, readings};
 use chrono::{DateTime, Utc};
 use diesel::deserialize::QueryableByName;
 use diesel::pg::Pg;
@@ -14,31 +12,28 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 
 use super::rows::{HeartbeatRow, Latest, ReadingRow};
-use super::stretch::{Order, Stretch};
+use super::types::Order;
+use super::windows::windows;
+use crate::http::time_range::TimeRange;
+use crate::ids::UserId;
+use crate::schema::{device_state, devices, heartbeats, readings};
 
 /// A device, and the timestamps of the newest of what it sent.
 #[derive(Debug, Clone, Copy, Queryable)]
-pub struct Known {
-    /// The device.
+pub struct DeviceSummary {
     pub id: DeviceId,
-    /// Whose it is.
     pub owner_id: UserId,
-    /// Its newest heartbeat's.
     pub heartbeat_ts: Option<DateTime<Utc>>,
-    /// Its newest sensor reading's.
     pub reading_ts: Option<DateTime<Utc>>,
 }
 
 /// The device `id`, if there is one.
-///
-/// # Errors
-/// When the database is away.
-pub async fn find_known(connection: &mut AsyncPgConnection, id: DeviceId) -> QueryResult<Option<Known>> {
-    known().filter(devices::id.eq(id)).first(connection).await.optional()
+pub async fn find_device(connection: &mut AsyncPgConnection, id: DeviceId) -> QueryResult<Option<DeviceSummary>> {
+    summaries().filter(devices::id.eq(id)).first(connection).await.optional()
 }
 
 #[diesel::dsl::auto_type]
-fn known() -> _ {
+fn summaries() -> _ {
     devices::table.left_join(device_state::table).select((
         devices::id,
         devices::owner_id,
@@ -47,23 +42,20 @@ fn known() -> _ {
     ))
 }
 
-/// At most `limit` heartbeats of a stretch.
-///
-/// # Errors
-/// When the database is away.
+/// At most `limit` heartbeats of a time range.
 pub async fn list_heartbeats(
     connection: &mut AsyncPgConnection,
-    device: &Known,
-    stretch: Stretch,
+    device: &DeviceSummary,
+    (range, order): (TimeRange, Order),
     limit: i64,
 ) -> QueryResult<Vec<HeartbeatRow>> {
-    gather(stretch.pieces(device.heartbeat_ts), limit, async |piece, limit| {
+    gather(windows(range, order, device.heartbeat_ts), limit, async |window, limit| {
         let rows = heartbeats::table
             .filter(heartbeats::device_id.eq(device.id))
-            .filter(heartbeats::ts.between(piece.from, piece.to))
+            .filter(heartbeats::ts.between(window.from, window.to))
             .select(HeartbeatRow::as_select())
             .limit(limit);
-        match piece.order {
+        match order {
             Order::Asc => rows.order(heartbeats::ts.asc()).load(connection).await,
             Order::Desc => rows.order(heartbeats::ts.desc()).load(connection).await,
         }
@@ -71,23 +63,20 @@ pub async fn list_heartbeats(
     .await
 }
 
-/// At most `limit` sensor readings of a stretch.
-///
-/// # Errors
-/// When the database is away.
+/// At most `limit` sensor readings of a time range.
 pub async fn list_readings(
     connection: &mut AsyncPgConnection,
-    device: &Known,
-    stretch: Stretch,
+    device: &DeviceSummary,
+    (range, order): (TimeRange, Order),
     limit: i64,
 ) -> QueryResult<Vec<ReadingRow>> {
-    gather(stretch.pieces(device.reading_ts), limit, async |piece, limit| {
+    gather(windows(range, order, device.reading_ts), limit, async |window, limit| {
         let rows = readings::table
             .filter(readings::device_id.eq(device.id))
-            .filter(readings::ts.between(piece.from, piece.to))
+            .filter(readings::ts.between(window.from, window.to))
             .select(ReadingRow::as_select())
             .limit(limit);
-        match piece.order {
+        match order {
             Order::Asc => rows.order(readings::ts.asc()).load(connection).await,
             Order::Desc => rows.order(readings::ts.desc()).load(connection).await,
         }
@@ -95,47 +84,41 @@ pub async fn list_readings(
     .await
 }
 
-/// Reads piece after piece until there are `limit` rows.
+/// Reads window after window until there are `limit` rows.
 async fn gather<R>(
-    pieces: impl Iterator<Item = Stretch>,
+    windows: impl Iterator<Item = TimeRange>,
     limit: i64,
-    mut read: impl AsyncFnMut(Stretch, i64) -> QueryResult<Vec<R>>,
+    mut read: impl AsyncFnMut(TimeRange, i64) -> QueryResult<Vec<R>>,
 ) -> QueryResult<Vec<R>> {
     let mut rows = Vec::new();
-    for piece in pieces {
+    for window in windows {
         let missing = limit.saturating_sub_unsigned(u64::try_from(rows.len()).unwrap_or(u64::MAX));
         if missing <= 0 {
             break;
         }
-        rows.append(&mut read(piece, missing).await?);
+        rows.append(&mut read(window, missing).await?);
     }
     Ok(rows)
 }
 
 /// The newest heartbeat and reading of each of `devices`, in three queries however many they are. A device that has
-/// sent nothing is not in the answer.
-///
-/// # Errors
-/// When the database is away.
+/// sent nothing is left out.
 pub async fn list_latest(
     connection: &mut AsyncPgConnection,
     devices: &[DeviceId],
 ) -> QueryResult<HashMap<DeviceId, Latest>> {
-    let known: Vec<Known> = known().filter(devices::id.eq_any(devices)).load(connection).await?;
-    load_latest(connection, &known).await
+    let found: Vec<DeviceSummary> = summaries().filter(devices::id.eq_any(devices)).load(connection).await?;
+    load_latest(connection, &found).await
 }
 
-/// The newest heartbeat and reading of each of the devices `known`.
-///
-/// # Errors
-/// When the database is away.
+/// The same of devices that were looked up.
 pub async fn load_latest(
     connection: &mut AsyncPgConnection,
-    known: &[Known],
+    devices: &[DeviceSummary],
 ) -> QueryResult<HashMap<DeviceId, Latest>> {
-    let heartbeats = known.iter().filter_map(|device| device.heartbeat_ts.map(|ts| (device.id, ts))).collect();
-    let readings = known.iter().filter_map(|device| device.reading_ts.map(|ts| (device.id, ts))).collect();
-    let mut latest: HashMap<DeviceId, Latest> = HashMap::with_capacity(known.len());
+    let heartbeats = devices.iter().filter_map(|device| device.heartbeat_ts.map(|ts| (device.id, ts))).collect();
+    let readings = devices.iter().filter_map(|device| device.reading_ts.map(|ts| (device.id, ts))).collect();
+    let mut latest: HashMap<DeviceId, Latest> = HashMap::with_capacity(devices.len());
     for found in load_by_key(connection, include_str!("heartbeats_by_key.sql"), heartbeats).await? {
         latest.entry(found.device_id).or_default().heartbeat = Some(found.row);
     }
@@ -145,7 +128,7 @@ pub async fn load_latest(
     Ok(latest)
 }
 
-/// A row, and whose it is.
+/// A row and its device.
 #[derive(QueryableByName)]
 struct Keyed<R> {
     #[diesel(sql_type = Uuid)]

@@ -1,6 +1,6 @@
 //! The one HTTP error: every failure becomes an [`ApiError`], every [`ApiError`] becomes one shape of body (RFC 9457).
 //!
-//! Handlers and extractors return it; [`crate::request`] puts the request's id in, and logs it. Nowhere else.
+//! Handlers and extractors return it; [`crate::http::middleware`] adds the request's id, and logs it there and nowhere else.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::db::DbPoolError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -142,7 +142,6 @@ impl ApiError {
     }
 
     /// What the operator needs to know beyond what the client reads.
-    #[must_use]
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Unavailable { cause, .. } => Some(cause.clone()),
@@ -174,7 +173,6 @@ impl ApiError {
     }
 
     /// The answer, with the request's id in it.
-    #[must_use]
     pub fn to_response(&self, request_id: Option<&str>) -> HttpResponse {
         let (status, kind, title) = self.kind();
         let mut response = HttpResponse::build(status);
@@ -229,27 +227,34 @@ impl From<DbPoolError> for ApiError {
 
 impl From<DieselError> for ApiError {
     fn from(error: DieselError) -> Self {
-        match error {
-            DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::SerializationFailure
-                | DatabaseErrorKind::ReadOnlyTransaction
-                // A server that is stopping, a statement that took too long, a deadlock, a full disk: diesel has no
-                // kind for them. What our own queries could be wrong about, it has.
-                | DatabaseErrorKind::Unknown,
-                _,
-            )
-            | DieselError::BrokenTransactionManager => {
-                Self::Unavailable { what: "The database", cause: error.to_string() }
-            }
-            other => Self::Internal(Box::new(other)),
+        let is_outage = match &error {
+            DieselError::DatabaseError(kind, information) => is_outage(kind, information.as_ref()),
+            DieselError::BrokenTransactionManager => true,
+            _ => false,
+        };
+        if is_outage {
+            Self::Unavailable { what: "The database", cause: error.to_string() }
+        } else {
+            Self::Internal(Box::new(error))
         }
     }
 }
 
+/// Whether the statement failed for the server's state, and may succeed when it is sent again.
+fn is_outage(kind: &DatabaseErrorKind, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> bool {
+    match kind {
+        DatabaseErrorKind::ClosedConnection
+        | DatabaseErrorKind::UnableToSendCommand
+        | DatabaseErrorKind::SerializationFailure
+        | DatabaseErrorKind::ReadOnlyTransaction => true,
+        // Neither a kind nor the SQLSTATE is passed on by diesel for a server that is stopping, a statement that took too
+        // long, a deadlock, a full disk; nor for a mistake of ours in a statement. Only the mistake has a place in it.
+        DatabaseErrorKind::Unknown => information.statement_position().is_none(),
+        _ => false,
+    }
+}
+
 /// Whether `error` is a violation of the constraint called `name`.
-#[must_use]
 pub fn violates(error: &DieselError, name: &str) -> bool {
     matches!(error, DieselError::DatabaseError(_, info) if info.constraint_name() == Some(name))
 }

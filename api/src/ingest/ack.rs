@@ -1,7 +1,8 @@
-//! What a 2xx shall mean: confirmed to the broker's disk, or (`?ack=stored`) committed as rows.
+//! What a 2xx means: confirmed to the broker's disk, or (`?ack=stored`) committed as rows.
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::web::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,6 +20,33 @@ pub enum Ack {
     Confirmed,
     /// The commit, though not longer than this after the confirm.
     Stored(Duration),
+}
+
+/// How far accepted readings had come when they were answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Confirmed by the broker; nothing else was asked for.
+    Confirmed,
+    /// Committed.
+    Stored,
+    /// The commit was asked for, and not seen in time.
+    NotYetStored,
+}
+
+impl Reached {
+    /// After a wait for the commit.
+    pub fn after_wait(is_stored: bool) -> Self {
+        if is_stored { Self::Stored } else { Self::NotYetStored }
+    }
+
+    /// The response's status, on a route that answers a confirm with `confirmed`.
+    pub fn status(self, confirmed: StatusCode) -> StatusCode {
+        match self {
+            Self::Confirmed => confirmed,
+            Self::Stored => StatusCode::OK,
+            Self::NotYetStored => StatusCode::ACCEPTED,
+        }
+    }
 }
 
 /// What an answer waits for, as a query says it.
@@ -44,10 +72,7 @@ enum AckWord {
 }
 
 impl Ack {
-    /// Reads it from a query string; nearly always there is none.
-    ///
-    /// # Errors
-    /// 422 with everything that is wrong in it.
+    /// Parses a query string, which is nearly always empty; 422 with everything that is wrong in it.
     pub fn parse(query: &str) -> Result<Self, ApiError> {
         if query.is_empty() {
             return Ok(Self::Confirmed);

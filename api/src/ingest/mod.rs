@@ -1,27 +1,26 @@
 //! What devices send: heartbeats and sensor readings, one at a time or in arrays.
 //!
 //! ```text
-//!  HTTP body ─▶ body::parse ─▶ RawItem ─▶ rules ─▶ Heartbeat | Reading ─▶ Submission ─▶ publisher ─▶ 2xx
-//!                                │            └▶ every fault of every item, named
-//!                                └ target: which device, and may this caller send for it
+//!  request ─▶ IngestRequest ─▶ Body ─▶ RawItem ─▶ Measured ─▶ Submission ─▶ Receipt ─▶ 2xx
+//!             (request)       (item)     │ target: which device, may this caller send for it
+//!                                        ├ item rules: every fault of every item, named
+//!                                        └ limit: the device's budget
 //! ```
 
 mod ack;
 mod array;
-mod body;
-mod documented;
-mod faults;
-mod fields;
+mod context;
+mod in_flight;
 mod intake;
+mod item;
 mod limit;
+mod metrics;
+mod parts;
 mod request;
 pub mod routes;
-mod sent;
-mod shared_use;
 mod stored;
 mod target;
 mod types;
 
-pub use limit::IngestLimiter;
+pub use parts::{IngestParts, IngestThread};
 pub use stored::StoredWatch;
-pub use types::GivenTimestamps;

@@ -1,4 +1,4 @@
-//! The ingest routes. Each says what it takes and how it answers; the rest is [`super::request`].
+//! The ingest routes. Each says what it takes and how it answers; [`super::request`] does the rest.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post};
@@ -6,15 +6,13 @@ use pulso_shared::ids::DeviceId;
 use serde_json::Value;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::ack::AckQuery;
-use super::documented::{DataResponse, HeartbeatBody, ReadingBody, TelemetryResponse};
-use super::request::IngestRequest;
-use super::sent::IngestResponse;
-use super::types::Kind;
+use super::ack::{AckQuery, Reached};
+use super::item::Kind;
+use super::request::{IngestRequest, Shape, Taken};
+use super::types::{DataResponse, HeartbeatBody, IngestResponse, ReadingBody, TelemetryResponse};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::path::PathId;
 
-/// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
         .service(post_heartbeats)
@@ -44,7 +42,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/heartbeats")]
 async fn post_heartbeats(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(None, Kind::Heartbeat).await
+    request.take(None, Kind::Heartbeat, Shape::OneOrMany).await.map(Taken::into_response)
 }
 
 /// One sensor reading, or up to 1,000 in an array; otherwise as `/heartbeats`.
@@ -55,7 +53,7 @@ async fn post_heartbeats(request: IngestRequest) -> Result<HttpResponse, ApiErro
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/readings")]
 async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(None, Kind::Reading).await
+    request.take(None, Kind::Reading, Shape::OneOrMany).await.map(Taken::into_response)
 }
 
 /// Heartbeats of the device in the path; otherwise as `/heartbeats`.
@@ -67,7 +65,7 @@ async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError>
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/devices/{id}/heartbeats")]
 async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(Some(id.0), Kind::Heartbeat).await
+    request.take(Some(id.0), Kind::Heartbeat, Shape::OneOrMany).await.map(Taken::into_response)
 }
 
 /// Sensor readings of the device in the path; otherwise as `/heartbeats`.
@@ -79,7 +77,7 @@ async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) ->
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/devices/{id}/readings")]
 async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(Some(id.0), Kind::Reading).await
+    request.take(Some(id.0), Kind::Reading, Shape::OneOrMany).await.map(Taken::into_response)
 }
 
 /// One heartbeat or one sensor reading. Humidity, voltage, current, `metrics`, or a temperature on its own make it a
@@ -91,9 +89,9 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/telemetry")]
 async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let (_, stored) = request.take_one(Kind::Either).await?;
-    let answer = TelemetryResponse { status: "success", accepted: 1, stored: stored_one(stored) };
-    Ok(HttpResponse::build(status_of_one(stored, StatusCode::OK)).json(answer))
+    let Taken { reached, .. } = request.take(None, Kind::Either, Shape::One).await?;
+    let response = TelemetryResponse { status: "success", accepted: 1, stored: stored_one(reached) };
+    Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
 /// One sensor reading; answers with the reading as it will be stored.
@@ -105,27 +103,19 @@ async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/data")]
 async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let (taken, stored) = request.take_one(Kind::Reading).await?;
-    let reading = taken.readings.into_iter().next().ok_or_else(|| ApiError::Internal("no reading taken".into()))?;
+    let Taken { reached, submission, .. } = request.take(None, Kind::Reading, Shape::One).await?;
+    let reading = submission.and_then(|submission| submission.readings.into_iter().next());
+    let reading = reading.ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
     let (server_ulid, timestamp) = (reading.device_id, reading.ts);
     let mut values = serde_json::to_value(reading).map_err(|error| ApiError::Internal(Box::new(error)))?;
     if let Value::Object(fields) = &mut values {
         fields.remove("device_id");
         fields.remove("ts");
     }
-    let answer = DataResponse { server_ulid, timestamp, values, stored: stored_one(stored) };
-    Ok(HttpResponse::build(status_of_one(stored, StatusCode::CREATED)).json(answer))
+    let response = DataResponse { server_ulid, timestamp, values, stored: stored_one(reached) };
+    Ok(HttpResponse::build(reached.status(StatusCode::CREATED)).json(response))
 }
 
-/// The status for one item: the route's own, unless the commit was to be waited for.
-fn status_of_one(stored: Option<bool>, confirmed: StatusCode) -> StatusCode {
-    match stored {
-        None => confirmed,
-        Some(true) => StatusCode::OK,
-        Some(false) => StatusCode::ACCEPTED,
-    }
-}
-
-fn stored_one(stored: Option<bool>) -> Option<u8> {
-    (stored == Some(true)).then_some(1)
+fn stored_one(reached: Reached) -> Option<u8> {
+    (reached == Reached::Stored).then_some(1)
 }

@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use pulso_shared::ids::DeviceId;
 
-use super::body::{Field, Named};
+use super::item::{Field, Named};
 use crate::auth::caller::Caller;
+use crate::auth::revocations::Revocations;
 use crate::devices::{DeviceFacts, DeviceName};
 use crate::http::error::{ApiError, FieldError};
-use crate::state::AppState;
 
-/// Why an item has no device.
+/// Why an item cannot be accepted for its device.
 #[derive(Debug)]
 pub enum TargetError {
     /// The body's reference is missing or cannot be one: 422.
@@ -19,23 +19,20 @@ pub enum TargetError {
     Unknown,
     /// It takes data with a credential only, and there was none: 401.
     CredentialNeeded,
-    /// A device that wants to speak for another one: 403.
+    /// A device that sends for another one: 403.
     NotItself,
 }
 
-/// The device for an item, as far as it can be told without asking the database.
+/// The device of an item, as far as it is known without the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// This one: a device that speaks for itself.
+    /// A device that sends for itself.
     Known(DeviceId),
-    /// The one of this name, if [`decide`] says so.
+    /// The one of this name, if it exists and [`decide`] allows it.
     Named(DeviceName),
 }
 
 /// Reads which device an item is for: the path's where there is one, else the body's, else the sending device itself.
-///
-/// # Errors
-/// When there is none, or none that this caller could send for.
 pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) -> Result<Target, TargetError> {
     let reference = match (path, body) {
         (Some(id), _) => Some(Reference::Id(id)),
@@ -62,19 +59,21 @@ pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) ->
 
 /// Whether this caller may send for the device that it has named, if there is one.
 ///
-/// # Errors
-/// When it may not.
-pub fn decide(state: &AppState, caller: Caller, device: Option<DeviceFacts>) -> Result<DeviceId, TargetError> {
-    // Deleted a moment ago, and still remembered.
-    let device = device.filter(|device| !state.auth.revocations.contains(device.id.as_uuid()));
+/// `allow_open`: whether devices that are open to it may be sent for without a credential.
+pub fn decide(
+    caller: Caller,
+    device: Option<DeviceFacts>,
+    revocations: &Revocations,
+    allow_open: bool,
+) -> Result<DeviceId, TargetError> {
+    // Deleted a moment ago, and still cached.
+    let device = device.filter(|device| !revocations.contains(device.id.as_uuid()));
     match (caller, device) {
         (Caller::Device(own), Some(device)) if device.id == own => Ok(own),
         (Caller::Device(_), _) => Err(TargetError::NotItself),
         (Caller::User(user), Some(device)) if device.owner_id == user => Ok(device.id),
         (Caller::User(_), _) => Err(TargetError::Unknown),
-        (Caller::Anonymous, Some(device)) if device.ingest_open && state.config.ingest.allow_open_ingest => {
-            Ok(device.id)
-        }
+        (Caller::Anonymous, Some(device)) if device.ingest_open && allow_open => Ok(device.id),
         // Unknown and closed alike: whoever has no credential learns of no device that it exists.
         (Caller::Anonymous, _) => Err(TargetError::CredentialNeeded),
     }

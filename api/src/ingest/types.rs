@@ -1,226 +1,122 @@
-//! The rules: from what came to a [`Heartbeat`] or a [`Reading`], with every fault of an item told at once.
+//! Bodies and responses of the ingest routes. The bodies are here for the OpenAPI document alone: [`super::item`] reads
+//! them, field by field, because that is the hot path and every field has several names.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::telemetry::{Heartbeat, Reading};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::body::{RawItem, RawMetrics};
-use super::faults::Faults;
 use crate::http::error::FieldError;
 
-/// What the clock has to say about timestamps.
-#[derive(Debug, Clone, Copy)]
-pub struct TimeRules<'a> {
-    /// When the request came.
-    pub now: DateTime<Utc>,
-    /// Oldest timestamp taken.
-    pub max_age: TimeDelta,
-    /// Where readings that bring no timestamp get theirs.
-    pub given: &'a GivenTimestamps,
+/// An item that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectedItem {
+    /// Its place in the array, from 0.
+    pub index: usize,
+    /// Everything that is wrong with it.
+    pub errors: Vec<FieldError>,
 }
 
-/// Timestamps for readings that bring none, no two alike: each of them is a reading of its own, and a row is known by
-/// its device and its timestamp.
-#[derive(Debug, Default)]
-pub struct GivenTimestamps {
-    /// The newest one given, µs since 1970.
-    last: AtomicI64,
+/// What became of a request's items.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IngestResponse {
+    /// How many were taken: confirmed to the broker's disk, each of them exactly one row.
+    #[schema(example = 1)]
+    pub accepted: usize,
+    /// Those that were not.
+    pub rejected: Vec<RejectedItem>,
+    /// With `ack=stored`, once all that were taken are committed: how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<usize>,
 }
 
-impl GivenTimestamps {
-    /// The present instant, or the first microsecond after it that has not been given yet.
-    #[must_use]
-    pub fn next(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let now_us = now.timestamp_micros();
-        let following = |last: i64| Some(now_us.max(last.saturating_add(1)));
-        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following).unwrap_or(now_us);
-        DateTime::from_timestamp_micros(now_us.max(last.saturating_add(1))).unwrap_or(now)
-    }
+/// The answer of `/telemetry`.
+#[derive(Serialize, ToSchema)]
+pub struct TelemetryResponse {
+    /// Always `success`.
+    #[schema(example = "success")]
+    pub status: &'static str,
+    /// Always 1.
+    #[schema(example = 1)]
+    pub accepted: u8,
+    /// With `ack=stored`, once it is committed: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<u8>,
 }
 
-/// What an item turned out to be.
-#[derive(Debug, PartialEq)]
-pub enum Item {
-    /// A heartbeat.
-    Heartbeat(Heartbeat),
-    /// A sensor reading.
-    Reading(Reading),
+/// The answer of `/data`: the reading.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"server_ulid": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
+    "temperature": 25.5, "humidity": 60.2}))]
+pub struct DataResponse {
+    /// Which device.
+    pub server_ulid: DeviceId,
+    /// When it was measured.
+    pub timestamp: DateTime<Utc>,
+    /// The sensors that were sent.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub values: Value,
+    /// With `ack=stored`, once it is committed: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<u8>,
 }
 
-/// Which kind a route takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Heartbeats.
-    Heartbeat,
-    /// Sensor readings.
-    Reading,
-    /// Either; what it holds decides.
-    Either,
+/// A heartbeat as it is sent. The device may also be named `device_uuid`, `deviceId`, `device_sn` or `server_ulid`;
+/// the documentation lists the other names of each field.
+#[derive(ToSchema)]
+#[schema(example = json!({"device_id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
+    "cpu_usage": 41.5, "ram_usage": 63.0, "disk_free": 72.4, "temperature": 48.0, "latency": 12.5, "connectivity": 1,
+    "boot_time": "2026-11-20T08:00:00Z"}))]
+#[expect(dead_code, reason = "documents the body; super::item reads it field by field")]
+pub struct HeartbeatBody {
+    /// Which device; may be left out where the token or the path says it.
+    device_id: Option<String>,
+    /// When it was measured (RFC 3339; without an offset UTC); default: now.
+    timestamp: Option<DateTime<Utc>>,
+    /// Processor in use, %.
+    #[schema(minimum = 0, maximum = 100)]
+    cpu_usage: Option<f64>,
+    /// Memory in use, %.
+    #[schema(minimum = 0, maximum = 100)]
+    ram_usage: Option<f64>,
+    /// Disk still free, %.
+    #[schema(minimum = 0, maximum = 100)]
+    disk_free: Option<f64>,
+    /// Temperature of the device, °C.
+    #[schema(minimum = -273.15, maximum = 10000)]
+    temperature: Option<f64>,
+    /// Network latency, ms.
+    #[schema(minimum = 0, maximum = 86400000)]
+    latency: Option<f64>,
+    /// 1 or true: connected.
+    #[schema(minimum = 0, maximum = 1)]
+    connectivity: Option<u8>,
+    /// When the device started.
+    boot_time: Option<DateTime<Utc>>,
 }
 
-/// Checks an item of a known device.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn check(raw: &RawItem<'_>, device_id: DeviceId, kind: Kind, time: TimeRules<'_>) -> Result<Item, Vec<FieldError>> {
-    let mut faults = Faults::default();
-    let item = match kind {
-        Kind::Heartbeat => Item::Heartbeat(heartbeat(raw, device_id, time, &mut faults)),
-        Kind::Reading => Item::Reading(reading(raw, device_id, time, &mut faults)),
-        Kind::Either => either(raw, device_id, time, &mut faults),
-    };
-    faults.unless(item)
-}
-
-/// Humidity, voltage, current and `metrics` are a sensor's; so is a temperature on its own.
-fn either(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules<'_>, faults: &mut Faults) -> Item {
-    let of_device = [&raw.cpu_usage, &raw.ram_usage, &raw.disk_free, &raw.latency, &raw.connectivity, &raw.boot_time];
-    let of_sensor = [&raw.humidity, &raw.voltage, &raw.current];
-    let is_heartbeat = of_device.iter().any(|field| field.is_some());
-    let is_reading = raw.metrics.is_some() || of_sensor.iter().any(|field| field.is_some());
-    if is_heartbeat && is_reading {
-        faults.whole("mixed", "holds a heartbeat's fields and a sensor reading's; send them one by one");
-    }
-    if is_reading || (!is_heartbeat && raw.temperature.is_some()) {
-        Item::Reading(reading(raw, device_id, time, faults))
-    } else {
-        Item::Heartbeat(heartbeat(raw, device_id, time, faults))
-    }
-}
-
-fn heartbeat(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules<'_>, faults: &mut Faults) -> Heartbeat {
-    Heartbeat {
-        device_id,
-        ts: faults.timestamp(raw.timestamp.as_ref(), time),
-        cpu_usage: faults.quantity(raw.cpu_usage.as_ref()),
-        ram_usage: faults.quantity(raw.ram_usage.as_ref()),
-        disk_free: faults.quantity(raw.disk_free.as_ref()),
-        temperature: faults.quantity(raw.temperature.as_ref()),
-        latency: faults.quantity(raw.latency.as_ref()),
-        connectivity: faults.flag(raw.connectivity.as_ref()),
-        boot_time: faults.boot_time(raw.boot_time.as_ref(), time),
-    }
-}
-
-fn reading(raw: &RawItem<'_>, device_id: DeviceId, time: TimeRules<'_>, faults: &mut Faults) -> Reading {
-    let reading = Reading {
-        device_id,
-        ts: faults.timestamp(raw.timestamp.as_ref(), time),
-        temperature: faults.quantity(raw.temperature.as_ref()),
-        humidity: faults.quantity(raw.humidity.as_ref()),
-        voltage: faults.quantity(raw.voltage.as_ref()),
-        current: faults.quantity(raw.current.as_ref()),
-        metrics: faults.metrics(raw.metrics.as_ref()),
-    };
-    let sensors = [&raw.temperature, &raw.humidity, &raw.voltage, &raw.current];
-    let no_metric = match &raw.metrics {
-        None => true,
-        Some(RawMetrics::Object(metrics)) => metrics.is_empty(),
-        Some(RawMetrics::Other) => false,
-    };
-    if no_metric && sensors.iter().all(|field| field.is_none()) {
-        faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
-    }
-    reading
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::{DateTime, TimeDelta, Utc};
-    use pulso_shared::ids::DeviceId;
-
-    use super::super::body::{Body, parse};
-    use super::{GivenTimestamps, Item, Kind, TimeRules, check};
-
-    fn now() -> DateTime<Utc> {
-        "2026-11-21T12:00:00Z".parse().unwrap()
-    }
-
-    fn outcome(body: &str, kind: Kind) -> Result<Item, Vec<(String, &'static str)>> {
-        let Ok(Body::Single(raw)) = parse(body.as_bytes()) else { panic!("one item: {body}") };
-        let given = GivenTimestamps::default();
-        let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
-        check(&raw, DeviceId::generate(), kind, time)
-            .map_err(|faults| faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
-    }
-
-    #[test]
-    fn an_empty_heartbeat_says_alive_now() {
-        let Ok(Item::Heartbeat(heartbeat)) = outcome("{}", Kind::Heartbeat) else { panic!("a heartbeat") };
-        assert_eq!((heartbeat.ts, heartbeat.cpu_usage), (now(), None));
-    }
-
-    #[test]
-    fn no_two_given_timestamps_are_alike() {
-        let given = GivenTimestamps::default();
-        let second = now() + TimeDelta::microseconds(1);
-        assert_eq!(
-            [given.next(now()), given.next(now()), given.next(second)],
-            [now(), second, second + TimeDelta::microseconds(1)]
-        );
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once_under_the_names_that_came() {
-        let body = r#"{"cpu": 101, "ram": "60", "free_disk": -1, "temperature": [], "latency_ms": true,
-                       "is_connected": 2, "boot_date": 5, "timestamp": "yesterday"}"#;
-        let faults = outcome(body, Kind::Heartbeat).unwrap_err();
-        let expected = [
-            ("/timestamp", "invalid"),
-            ("/cpu", "out_of_range"),
-            ("/ram", "wrong_type"),
-            ("/free_disk", "out_of_range"),
-            ("/temperature", "wrong_type"),
-            ("/latency_ms", "wrong_type"),
-            ("/is_connected", "out_of_range"),
-            ("/boot_date", "wrong_type"),
-        ];
-        assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
-    }
-
-    #[test]
-    fn timestamps_have_their_limits() {
-        let code = |timestamp: &str| {
-            outcome(&format!("{{\"timestamp\": \"{timestamp}\"}}"), Kind::Heartbeat).map_err(|faults| faults[0].1).err()
-        };
-        assert_eq!(code("2026-11-21T12:05:00Z"), None);
-        assert_eq!(code("2026-11-21T12:05:01Z"), Some("in_future"));
-        assert_eq!(code("2016-11-23T12:00:00Z"), None);
-        assert_eq!(code("2016-11-23T11:59:59Z"), Some("too_old"));
-        assert_eq!(code("1970-01-01T00:00:00Z"), Some("too_old"));
-        assert_eq!(code("2099-01-01T00:00:00Z"), Some("in_future"));
-    }
-
-    #[test]
-    fn a_reading_needs_a_number_and_zero_is_one() {
-        assert_eq!(outcome("{}", Kind::Reading).unwrap_err(), [(String::new(), "required")]);
-        assert!(outcome(r#"{"temperature": null, "voltage": 0}"#, Kind::Reading).is_ok());
-        assert!(outcome(r#"{"metrics": {"pm2.5": 7}}"#, Kind::Reading).is_ok());
-    }
-
-    #[test]
-    fn metric_names_and_values_have_rules() {
-        let faults = outcome(r#"{"metrics": {"a\u0000b": 1, "a/b": "x", "": 1}}"#, Kind::Reading).unwrap_err();
-        let codes: Vec<_> = faults.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
-        assert_eq!(codes, [("/metrics/a\0b", "invalid"), ("/metrics/a~1b", "wrong_type"), ("/metrics/", "invalid")]);
-    }
-
-    #[test]
-    fn of_a_metric_that_comes_twice_the_first_that_is_not_null_counts() {
-        let body = r#"{"metrics": {"a": null, "a": 1, "a": 2}}"#;
-        let Ok(Item::Reading(reading)) = outcome(body, Kind::Reading) else { panic!("a reading") };
-        assert_eq!(reading.metrics.into_values().map(f64::from).collect::<Vec<_>>(), [1.0]);
-    }
-
-    #[test]
-    fn what_an_item_holds_decides_its_kind() {
-        let is_reading = |body: &str| matches!(outcome(body, Kind::Either), Ok(Item::Reading(_)));
-        assert!(is_reading(r#"{"temperature": 20}"#));
-        assert!(is_reading(r#"{"humidity": 20, "temperature": 3}"#));
-        assert!(!is_reading(r#"{"cpu": 20, "temperature": 3}"#));
-        assert!(!is_reading("{}"));
-        assert_eq!(outcome(r#"{"cpu": 1, "humidity": 1}"#, Kind::Either).unwrap_err(), [(String::new(), "mixed")]);
-    }
+/// A sensor reading as it is sent: at least one number.
+#[derive(ToSchema)]
+#[schema(example = json!({"server_ulid": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
+    "temperature": 25.5, "humidity": 60.2, "voltage": 220.0, "current": 1.5, "metrics": {"pm2.5": 7}}))]
+#[expect(dead_code, reason = "documents the body; super::item reads it field by field")]
+pub struct ReadingBody {
+    /// Which device; may be left out where the token or the path says it.
+    server_ulid: Option<String>,
+    /// When it was measured (RFC 3339; without an offset UTC); default: now.
+    timestamp: Option<DateTime<Utc>>,
+    /// Temperature, °C.
+    #[schema(minimum = -273.15, maximum = 10000)]
+    temperature: Option<f64>,
+    /// Relative humidity, %.
+    #[schema(minimum = 0, maximum = 100)]
+    humidity: Option<f64>,
+    /// Voltage, V.
+    voltage: Option<f64>,
+    /// Current, A.
+    current: Option<f64>,
+    /// Up to 32 further numbers by name.
+    metrics: Option<std::collections::BTreeMap<String, f64>>,
 }

@@ -1,20 +1,20 @@
 //! A file that stays the same for as long as the process lives: served from memory, compressed once, and not sent again
-//! to who has it.
+//! to a client that has it.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    ContentEncoding, ETAG, Encoding, EntityTag, Header, IfNoneMatch, VARY, X_CONTENT_TYPE_OPTIONS,
+    ContentEncoding, Encoding, EntityTag, Header, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 
 use crate::http::error::ApiError;
+use crate::http::extract::etag;
 
 /// A page may load from nowhere but here. ReDoc makes its styles and its search worker as it runs.
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -48,47 +48,39 @@ impl Asset {
         content: impl Into<Bytes>,
     ) -> Self {
         let plain = content.into();
-        // 64 bits tell two versions of one file apart.
-        let digest = Sha256::digest(&plain).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { path, content_type, freshness, digest, plain, gzipped: OnceLock::new() }
+        Self { path, content_type, freshness, digest: etag::digest(&plain), plain, gzipped: OnceLock::new() }
     }
 
-    /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &'static str {
         self.path
     }
 
     /// What tells its content from any other.
-    #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Answers with it, compressed where the client takes that, or with 304 where the client has it.
-    ///
-    /// # Errors
-    /// When it cannot be compressed, which would be our own fault.
+    /// Responds with it, compressed where the client takes that, or with 304 where the client has it.
     pub async fn respond(&'static self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-        // Weak: the same tag stands for the compressed and the plain form.
-        let tag = EntityTag::new_weak(self.digest.clone());
-        let is_known = is_known(request, &tag);
-        let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         let cache_control = match self.freshness {
             Freshness::Ask => "no-cache",
             Freshness::Forever => "public, max-age=31536000, immutable",
         };
-        response.insert_header((CACHE_CONTROL, cache_control));
-        response.insert_header((ETAG, tag.to_string())).insert_header((VARY, ACCEPT_ENCODING.as_str()));
-        if is_known {
-            return Ok(response.finish());
-        }
-        response.insert_header((CONTENT_TYPE, self.content_type)).insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-        response.insert_header((CONTENT_SECURITY_POLICY, CONTENT_POLICY));
-        if !takes_gzip(request) {
-            return Ok(response.body(self.plain.clone()));
-        }
-        Ok(response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip)).body(self.gzipped().await?))
+        let mut response = HttpResponse::Ok();
+        response.insert_header((CACHE_CONTROL, cache_control)).insert_header((VARY, ACCEPT_ENCODING.as_str()));
+        let gzipped = if takes_gzip(request) { Some(self.gzipped().await?) } else { None };
+        // Weak: the same tag stands for the compressed and the plain form.
+        let tag = EntityTag::new_weak(self.digest.clone());
+        Ok(etag::respond_tagged(request, response, &tag, |mut response| {
+            response
+                .insert_header((CONTENT_TYPE, self.content_type))
+                .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+            response.insert_header((CONTENT_SECURITY_POLICY, CONTENT_POLICY));
+            match gzipped {
+                Some(gzipped) => response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip)).body(gzipped),
+                None => response.body(self.plain.clone()),
+            }
+        }))
     }
 
     async fn gzipped(&'static self) -> Result<Bytes, ApiError> {
@@ -106,14 +98,6 @@ fn gzip(plain: &[u8]) -> io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain)?;
     encoder.finish().map(Bytes::from)
-}
-
-fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => true,
-        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
-        Err(_) => false,
-    }
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {

@@ -4,7 +4,6 @@
 
 mod answer;
 mod body;
-mod dead_letters;
 mod pipeline;
 pub mod routes;
 mod store;

@@ -3,12 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use pulso_shared::amqp::topology::Topology;
 use tokio::time::Instant;
 
 use super::answer::{PipelineResponse, QueueResponse};
 use super::store;
-use crate::broker::{QueueState, QueueStates};
+use crate::broker::QueueDepth;
 use crate::http::error::ApiError;
 use crate::state::AppState;
 
@@ -16,8 +15,6 @@ use crate::state::AppState;
 const SHORTEST: Duration = Duration::from_secs(1);
 /// A rate over more than this says nothing about now.
 const LONGEST: Duration = Duration::from_secs(600);
-/// The counter of [`crate::http::metrics::INGEST`], as it is rendered.
-const ACCEPTED: &str = "pulso_ingest_accepted_total ";
 
 /// The counts at the last look, from which the next one makes rates.
 #[derive(Debug, Default)]
@@ -40,17 +37,16 @@ struct Rates {
 
 /// Looks at everything.
 pub async fn look(state: &AppState) -> Result<PipelineResponse, ApiError> {
-    let broker = &state.config.broker;
-    let queues = QueueStates::ask(&broker.amqp_url, &Topology::new(broker)).await?;
+    let queues = state.broker.queue_depths().await?;
     let stored = store::stored(&mut *state.db.get().await?).await?;
     let age_s = stored.newest.map(|newest| (state.clock.now() - newest).as_seconds_f64().max(0.0));
-    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a count of rows, for a rate")]
-    let inserted = stored.inserted as f64;
-    let sample = Sample { at: Instant::now(), accepted: accepted(&state.metrics.render()), stored: inserted };
+    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts of readings, for rates")]
+    let (accepted, inserted) = (state.publisher.accepted().total() as f64, stored.inserted as f64);
+    let sample = Sample { at: Instant::now(), accepted, stored: inserted };
     let rates = state.pipeline_samples.rates(sample);
     Ok(PipelineResponse {
         store_queue: queues.store.into(),
-        dead_letters: queues.dead.into(),
+        dead_letters: queues.dead_letters.into(),
         accepted_per_s: rates.map(|rates| rates.accepted_per_s),
         stored_per_s: rates.map(|rates| rates.stored_per_s),
         measured_s: rates.map(|rates| rates.measured_s),
@@ -84,15 +80,10 @@ impl Rates {
     }
 }
 
-impl From<QueueState> for QueueResponse {
-    fn from(state: QueueState) -> Self {
-        Self { messages: state.messages, consumers: state.consumers }
+impl From<QueueDepth> for QueueResponse {
+    fn from(depth: QueueDepth) -> Self {
+        Self { messages: depth.messages, consumers: depth.consumers }
     }
-}
-
-fn accepted(metrics: &str) -> f64 {
-    let value = metrics.lines().find_map(|line| line.strip_prefix(ACCEPTED));
-    value.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -101,7 +92,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{PipelineSamples, Sample, accepted};
+    use super::{PipelineSamples, Sample};
 
     #[test]
     fn a_rate_needs_two_looks_that_are_neither_too_near_nor_too_far() {
@@ -117,11 +108,5 @@ mod tests {
         assert_eq!((rates.accepted_per_s, rates.stored_per_s, rates.measured_s), (50.0, 100.0, 2.0));
         assert_eq!(samples.rates(at(1_000.0, 200.0)), None);
         assert_eq!(samples.rates(at(1_002.0, 100.0)), None, "a count that became smaller");
-    }
-
-    #[test]
-    fn the_counter_is_found_among_the_metrics() {
-        assert_eq!(accepted("# TYPE x counter\npulso_ingest_accepted_total 42\n"), 42.0);
-        assert_eq!(accepted(""), 0.0);
     }
 }

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::{DeadLetterResponse, PipelineResponse, ReplayResponse};
 use super::body::ReplayBody;
-use super::{dead_letters, pipeline};
+use super::pipeline;
 use crate::auth::caller::AuthAdmin;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::json::Json;
@@ -45,7 +45,7 @@ async fn list_dead_letters(
     state: Data<AppState>,
     query: Query<LimitQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let listing = dead_letters::list(&state, query.parse()?).await?;
+    let listing = state.broker.list_dead_letters(query.parse()?.into()).await?;
     let letters: Vec<_> = listing.letters.into_iter().map(DeadLetterResponse::from).collect();
     Ok(HttpResponse::Ok().insert_header(("X-Total-Count", listing.total.to_string())).json(letters))
 }
@@ -64,7 +64,7 @@ async fn replay_dead_letters(
     state: Data<AppState>,
     body: Json<ReplayBody>,
 ) -> Result<JsonAnswer<ReplayResponse>, ApiError> {
-    let replayed = dead_letters::replay(&state, &body.0.choice()).await?;
+    let replayed = state.broker.replay_dead_letters(&body.0.choice()).await?;
     tracing::info!(administrator = %caller.0.user_id, replayed = replayed.replayed, "dead letters replayed");
     Ok(JsonAnswer(ReplayResponse::from(replayed)))
 }
@@ -83,7 +83,7 @@ async fn delete_dead_letter(
     state: Data<AppState>,
     id: PathId<DeadLetterId>,
 ) -> Result<HttpResponse, ApiError> {
-    dead_letters::delete(&state, id.0).await?;
+    state.broker.delete_dead_letter(id.0).await?;
     tracing::info!(administrator = %caller.0.user_id, dead_letter = %id.0, "dead letter deleted");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,20 +1,17 @@
-//! Who is there: a device is online while the newest of what it sent is fresh enough, and silence counts only while
-//! Pulso could hear (`pulso_shared::presence`).
+//! Presence: a device is online while the newest of what it sent is fresh enough. Silence counts only while Pulso could
+//! take data in (`pulso_shared::presence`).
 //!
 //! ```text
-//!  beat: this replica could hear ─▶ queue ─▶ worker ─▶ hearing()
-//!  routes ─────────▶ types ─▶ store: hearing(), device_state          who is there now
-//!  timeline_routes ─▶ timeline_types ─▶ timeline_store                who was there when: the worker's changes
+//!  probe: this replica could take data in ─▶ queue ─▶ worker ─▶ hearing(): stored through, outage windows
+//!  routes ─▶ queries ─▶ store ◀─ hearing(), device_state (status now), device_status_changes (timeline)
 //! ```
 
-mod beat;
+mod probe;
+mod queries;
 pub mod routes;
 mod store;
-mod timeline_routes;
-mod timeline_store;
-mod timeline_types;
 mod types;
 
-pub use beat::keep_beating;
-pub use store::hearing;
+pub use probe::publish_probes;
+pub use queries::availability;
 pub use types::PresenceStatus;

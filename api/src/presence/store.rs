@@ -1,14 +1,16 @@
 //! The queries.
 
 use crate::ids::UserId;
-use crate::schema::{device_state, devices};
+use crate::schema::{device_state, device_status_changes, devices};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, Nullable, Timestamptz};
+use diesel::sql_types::{Array, Double, Nullable, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
-use pulso_shared::presence::{DeafSpan, Hearing};
+use pulso_shared::presence::{IngestAvailability, OutageWindow};
+
+use super::types::{ChangeReason, PresenceStatus, Range, StatusChange, Uptime};
 
 /// What is known of a device's presence.
 #[derive(Debug, Queryable)]
@@ -23,42 +25,36 @@ pub struct PresenceRow {
     pub last_seen_at: Option<DateTime<Utc>>,
 }
 
-/// What could be heard.
+/// When Pulso could take data in, so far.
 #[derive(Debug, QueryableByName)]
-pub struct HeardRow {
+pub struct AvailabilityRow {
     /// Everything received up to then is stored.
     #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub heard_through: Option<DateTime<Utc>>,
+    pub stored_through: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<Timestamptz>)]
-    deaf_from: Vec<DateTime<Utc>>,
+    outages_from: Vec<DateTime<Utc>>,
     #[diesel(sql_type = Array<Timestamptz>)]
-    deaf_until: Vec<DateTime<Utc>>,
+    outages_until: Vec<DateTime<Utc>>,
 }
 
-impl HeardRow {
-    /// What it means for whoever asks now.
-    #[must_use]
-    pub fn at(self, now: DateTime<Utc>) -> Hearing {
-        let spans = self.deaf_from.into_iter().zip(self.deaf_until);
-        let deaf = spans.map(|(from, until)| DeafSpan { from, until }).collect();
-        Hearing::now(now, self.heard_through, deaf)
+impl AvailabilityRow {
+    /// As the presence rule needs it at `now`.
+    pub fn at(self, now: DateTime<Utc>) -> IngestAvailability {
+        let windows = self.outages_from.into_iter().zip(self.outages_until);
+        let outages = windows.map(|(from, until)| OutageWindow { from, until }).collect();
+        IngestAvailability::now(now, self.stored_through, outages)
     }
 }
 
-/// What could be heard so far.
-///
-/// # Errors
-/// When the database is away.
-pub async fn find_hearing(connection: &mut AsyncPgConnection) -> QueryResult<HeardRow> {
-    sql_query("SELECT heard_through, deaf_from, deaf_until FROM hearing()").get_result(connection).await
+pub async fn find_availability(connection: &mut AsyncPgConnection) -> QueryResult<AvailabilityRow> {
+    let sql = "SELECT heard_through AS stored_through, deaf_from AS outages_from, deaf_until AS outages_until
+        FROM hearing()";
+    sql_query(sql).get_result(connection).await
 }
 
-/// What decides who is there at `now`; to be asked before the devices are read.
-///
-/// # Errors
-/// When the database is away.
-pub async fn hearing(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Hearing> {
-    Ok(find_hearing(connection).await?.at(now))
+/// Whether the database answers.
+pub async fn ping(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    sql_query("SELECT 1").execute(connection).await.map(|_| ())
 }
 
 #[diesel::dsl::auto_type]
@@ -72,21 +68,104 @@ fn presence() -> _ {
 }
 
 /// All devices of `owner`, oldest first.
-///
-/// # Errors
-/// When the database is away.
 pub async fn list_by_owner(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<Vec<PresenceRow>> {
     presence().filter(devices::owner_id.eq(owner)).order(devices::id).load(connection).await
 }
 
 /// The device `id`, if it is one of `owner`'s.
-///
-/// # Errors
-/// When the database is away.
 pub async fn find_by_owner(
     connection: &mut AsyncPgConnection,
     owner: UserId,
     id: DeviceId,
 ) -> QueryResult<Option<PresenceRow>> {
     presence().filter(devices::owner_id.eq(owner)).filter(devices::id.eq(id)).first(connection).await.optional()
+}
+
+/// What a timeline needs to know of its device.
+#[derive(Debug, Queryable)]
+pub struct TimelineDevice {
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// How old its newest data may be, s.
+    pub offline_after_s: i32,
+    /// When it was last heard of.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// The device `id`, if it is one of `owner`'s.
+pub async fn find_timeline_device(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    id: DeviceId,
+) -> QueryResult<Option<TimelineDevice>> {
+    let columns = (devices::created_at, devices::offline_after_s, device_state::last_seen_at.nullable());
+    let query = devices::table.left_join(device_state::table).filter(devices::owner_id.eq(owner));
+    query.filter(devices::id.eq(id)).select(columns).first(connection).await.optional()
+}
+
+/// A change as the worker has written it.
+#[derive(Debug, Queryable)]
+struct ChangeRow {
+    at: DateTime<Utc>,
+    status: String,
+    decided_at: DateTime<Utc>,
+    reason: String,
+}
+
+impl From<ChangeRow> for StatusChange {
+    fn from(row: ChangeRow) -> Self {
+        // The columns hold nothing else: their CHECKs say so.
+        let status = if row.status == "online" { PresenceStatus::Online } else { PresenceStatus::Offline };
+        let reason = match row.reason.as_str() {
+            "data" => ChangeReason::Data,
+            "silence" => ChangeReason::Silence,
+            _ => ChangeReason::SilenceAfterOutage,
+        };
+        Self { at: row.at, status, decided_at: row.decided_at, reason }
+    }
+}
+
+/// At most `limit` changes of a range, newest first, from before `before` on.
+pub async fn list_changes(
+    connection: &mut AsyncPgConnection,
+    device: DeviceId,
+    range: Range,
+    before: Option<DateTime<Utc>>,
+    limit: i64,
+) -> QueryResult<Vec<StatusChange>> {
+    let changes = device_status_changes::table
+        .filter(device_status_changes::device_id.eq(device))
+        .filter(device_status_changes::at.between(range.start, range.end));
+    let mut changes = changes.order(device_status_changes::at.desc()).limit(limit).into_boxed();
+    if let Some(before) = before {
+        changes = changes.filter(device_status_changes::at.lt(before));
+    }
+    let columns = (
+        device_status_changes::at,
+        device_status_changes::status,
+        device_status_changes::decided_at,
+        device_status_changes::reason,
+    );
+    let rows: Vec<ChangeRow> = changes.select(columns).load(connection).await?;
+    Ok(rows.into_iter().map(StatusChange::from).collect())
+}
+
+#[derive(QueryableByName)]
+struct UptimeRow {
+    #[diesel(sql_type = Double)]
+    online_s: f64,
+    #[diesel(sql_type = Double)]
+    offline_s: f64,
+    #[diesel(sql_type = Double)]
+    unknown_s: f64,
+}
+
+/// How long the device was there in a range.
+pub async fn sum_uptime(connection: &mut AsyncPgConnection, device: DeviceId, range: Range) -> QueryResult<Uptime> {
+    let query = sql_query(include_str!("uptime.sql"))
+        .bind::<Uuid, _>(device)
+        .bind::<Timestamptz, _>(range.start)
+        .bind::<Timestamptz, _>(range.end);
+    let UptimeRow { online_s, offline_s, unknown_s } = query.get_result(connection).await?;
+    Ok(Uptime::new(online_s, offline_s, unknown_s))
 }

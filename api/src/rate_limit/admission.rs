@@ -12,7 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
-use super::RateLimiter;
+use super::limiter::RateLimiter;
 use crate::auth::Auth;
 use crate::config::WebConfig;
 use crate::http::client_address::ClientAddress;
@@ -23,17 +23,15 @@ use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitStatus, append
 /// Probes and scrapers, which come from inside and must never be refused.
 const UNCOUNTED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
-/// How the client stands with every limit it was counted in; told in the answer.
+/// The status of every limit that a request was counted in; sent in the response.
 #[derive(Debug, Clone, Default)]
 pub struct RateLimitStatuses(Rc<RefCell<Vec<RateLimitStatus>>>);
 
 impl RateLimitStatuses {
-    /// Notes more of them.
     pub fn extend(&self, standings: impl IntoIterator<Item = RateLimitStatus>) {
         self.0.borrow_mut().extend(standings);
     }
 
-    /// Tells of them all.
     pub fn append_to(&self, headers: &mut HeaderMap) {
         self.0.borrow().iter().for_each(|standing| append_status(headers, standing));
     }

@@ -24,9 +24,6 @@ impl Default for LocalBuckets {
 
 impl LocalBuckets {
     /// Takes one out of each bucket, or none at all where one of them is empty.
-    ///
-    /// # Errors
-    /// The first that is empty.
     pub fn take(&self, buckets: &[TokenBucket]) -> Result<Vec<RateLimitStatus>, RateLimitExceeded> {
         let now = self.began.elapsed();
         self.with_keys(now, |keys| {
@@ -50,7 +47,6 @@ impl LocalBuckets {
     }
 
     /// Whether a key is marked.
-    #[must_use]
     pub fn is_marked(&self, key: &str) -> bool {
         let now = self.began.elapsed();
         self.with_keys(now, |keys| keys.get(key).is_some_and(|until| *until > now))

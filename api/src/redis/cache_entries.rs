@@ -6,7 +6,7 @@
 use crate::ids::UserId;
 use deadpool_redis::redis::{self, AsyncCommands};
 
-use super::{RedisClient, RedisError, within_time};
+use super::client::{RedisClient, RedisError, within_time};
 
 /// Counts and writes in one step, so that of many who write at once none slips past the limit.
 const SET: &str = "\
@@ -31,9 +31,6 @@ pub struct KeptEntry {
 
 impl RedisClient {
     /// Keeps `value` under `key` for `ttl_s`; `false` when that would be one key more than `max_keys`.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn set_entry(
         &self,
         user: UserId,
@@ -49,9 +46,6 @@ impl RedisClient {
     }
 
     /// The entry under `key`, while it lives.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn find_entry(&self, user: UserId, key: &str) -> Result<Option<KeptEntry>, RedisError> {
         let mut commands = redis::pipe();
         commands.atomic().get(entry_key(user, key)).pttl(entry_key(user, key));
@@ -61,9 +55,6 @@ impl RedisClient {
     }
 
     /// Forgets the entry under `key`; tells whether there was one.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn delete_entry(&self, user: UserId, key: &str) -> Result<bool, RedisError> {
         let mut commands = redis::pipe();
         commands.atomic().del(entry_key(user, key)).zrem(index_key(user), key).ignore();
@@ -73,9 +64,6 @@ impl RedisClient {
     }
 
     /// Forgets all of a user's entries.
-    ///
-    /// # Errors
-    /// When Redis is away; they then end by themselves.
     pub async fn delete_entries_of(&self, user: UserId) -> Result<(), RedisError> {
         within_time(async {
             let mut connection = self.pool.get().await?;

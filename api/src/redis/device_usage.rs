@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use deadpool_redis::redis;
 
-use super::{RedisClient, RedisError, within_time};
+use super::client::{RedisClient, RedisError, within_time};
 
 /// Sums are read a second after they were written.
 const KEPT_FOR: Duration = Duration::from_secs(10);
 
 impl RedisClient {
     /// Adds to sums, and reads others, which may have no value yet; all in one round trip.
-    ///
-    /// # Errors
-    /// When Redis is away.
-    pub async fn exchange_use(&self, add: &[(String, u32)], read: &[String]) -> Result<Vec<Option<u32>>, RedisError> {
+    pub async fn exchange_usage(&self, add: &[(String, u32)], read: &[String]) -> Result<Vec<Option<u32>>, RedisError> {
         let mut commands = redis::pipe();
         for (key, readings) in add {
             commands.incr(key, *readings).ignore();

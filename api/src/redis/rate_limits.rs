@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{self, AsyncCommands};
 
-use super::{RedisClient, RedisError, within_time};
+use super::client::{RedisClient, RedisError, within_time};
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitStatus, TokenBucket};
 
 /// One round trip for all buckets of a request. The text goes along each time: hashing it costs Redis 3 µs, and a
@@ -13,9 +13,6 @@ const TAKE: &str = include_str!("take.lua");
 
 impl RedisClient {
     /// Takes one out of each bucket, or none at all where one of them is empty: that one is the inner error.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn take(
         &self,
         buckets: &[TokenBucket],
@@ -34,25 +31,16 @@ impl RedisClient {
     }
 
     /// Fills buckets up, and takes marks off.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn clear(&self, key: &str) -> Result<(), RedisError> {
         within_time(async { Ok(self.pool.get().await?.del(key).await?) }).await
     }
 
     /// Marks a key for `ttl`.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn mark(&self, key: &str, ttl: Duration) -> Result<(), RedisError> {
         within_time(async { Ok(self.pool.get().await?.set_ex(key, 1, ttl.as_secs().max(1)).await?) }).await
     }
 
     /// Whether a key is marked.
-    ///
-    /// # Errors
-    /// When Redis is away.
     pub async fn is_marked(&self, key: &str) -> Result<bool, RedisError> {
         within_time(async { Ok(self.pool.get().await?.exists(key).await?) }).await
     }

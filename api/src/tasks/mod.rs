@@ -1,20 +1,16 @@
-//! What people have to do: tasks of their own, seen by nobody else, about a device of theirs or about anything.
+//! Tasks: what people have to do, about a device of theirs or about anything. Each user has their own; nobody else sees
+//! them.
 //!
 //! ```text
-//!  routes ─▶ listing (which page of which tasks), edits ─▶ store ─▶ tasks
-//!     └▶ body ◀ types, folding; answer
+//!  routes ─▶ commands, queries ─▶ store ─▶ tasks
+//!     ├▶ list_query: which tasks, and which page of them ─▶ folding: text as it is searched
+//!     └▶ types
 //! ```
 
-mod answer;
-mod body;
-mod edits;
+mod commands;
 mod folding;
-mod listing;
+mod list_query;
+mod queries;
 pub mod routes;
 mod store;
 mod types;
-
-use crate::http::error::ApiError;
-
-/// For a task that is not there, and for somebody else's.
-const NO_TASK: ApiError = ApiError::NotFound("task");

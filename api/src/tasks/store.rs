@@ -1,7 +1,5 @@
 //! Tasks in PostgreSQL.
 
-use crate::ids::{TaskId, UserId};
-use crate::schema::{devices, tasks};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -9,29 +7,23 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 
 use super::types::TaskStatus;
-use crate::http::text::escape_like;
+use crate::http::text::like_anywhere;
+use crate::ids::{TaskId, UserId};
+use crate::schema::{devices, tasks};
 
 /// A task.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = tasks, check_for_backend(Pg))]
 pub struct TaskRow {
-    /// Its id.
     pub id: TaskId,
-    /// What is to be done.
     pub title: String,
-    /// At length.
     pub description: Option<String>,
-    /// Whether it is done.
     #[diesel(select_expression = tasks::status.eq("done"))]
     #[diesel(select_expression_type = diesel::dsl::Eq<tasks::status, &'static str>)]
     pub is_done: bool,
-    /// The device it is about.
     pub device_id: Option<DeviceId>,
-    /// Until when.
     pub due_at: Option<DateTime<Utc>>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -39,25 +31,16 @@ pub struct TaskRow {
 #[derive(Insertable)]
 #[diesel(table_name = tasks)]
 pub struct NewTaskRow<'a> {
-    /// Its id.
     pub id: TaskId,
-    /// Whose it is.
     pub owner_id: UserId,
-    /// What is to be done.
     pub title: &'a str,
-    /// The title as it is searched.
+    /// What a search compares with.
     pub title_folded: String,
-    /// At length.
     pub description: Option<&'a str>,
-    /// `pending` or `done`.
     pub status: &'static str,
-    /// The device it is about.
     pub device_id: Option<DeviceId>,
-    /// Until when.
     pub due_at: Option<DateTime<Utc>>,
-    /// Now.
     pub created_at: DateTime<Utc>,
-    /// Now.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -65,26 +48,19 @@ pub struct NewTaskRow<'a> {
 #[derive(AsChangeset)]
 #[diesel(table_name = tasks)]
 pub struct TaskChangeset<'a> {
-    /// What is to be done.
     pub title: Option<&'a str>,
-    /// The title as it is searched.
+    /// What a search compares with.
     pub title_folded: Option<String>,
-    /// At length.
     pub description: Option<Option<&'a str>>,
-    /// `pending` or `done`.
     pub status: Option<&'static str>,
-    /// The device it is about.
     pub device_id: Option<Option<DeviceId>>,
-    /// Until when.
     pub due_at: Option<Option<DateTime<Utc>>>,
-    /// Later than before.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Which of an owner's tasks are wanted; `None` wants all.
+/// Which of an owner's tasks to list; `None` does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskFilter {
-    /// Those that are so far.
     pub status: Option<TaskStatus>,
     /// Those with this in their title, folded.
     pub title_folded: Option<String>,
@@ -92,14 +68,13 @@ pub struct TaskFilter {
     pub device_id: Option<DeviceId>,
 }
 
-/// Which stretch of the list is wanted, oldest task first.
+/// Which part of the list, oldest task first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Those after this one.
     pub after: Option<TaskId>,
-    /// How many of them to pass over.
+    /// How many of them to skip.
     pub offset: i64,
-    /// Most tasks.
     pub limit: i64,
 }
 
@@ -111,7 +86,7 @@ fn matching(owner: UserId, filter: &TaskFilter) -> BoxedTasks<'_> {
         query = query.filter(tasks::status.eq(status.as_str()));
     }
     if let Some(text) = &filter.title_folded {
-        query = query.filter(tasks::title_folded.like(format!("%{}%", escape_like(text))));
+        query = query.filter(tasks::title_folded.like(like_anywhere(text)));
     }
     if let Some(device) = filter.device_id {
         query = query.filter(tasks::device_id.eq(device));
@@ -119,7 +94,7 @@ fn matching(owner: UserId, filter: &TaskFilter) -> BoxedTasks<'_> {
     query
 }
 
-/// A stretch of an owner's tasks.
+/// A part of the list of an owner's tasks.
 pub async fn list_tasks(
     connection: &mut AsyncPgConnection,
     owner: UserId,
@@ -150,7 +125,7 @@ pub async fn lock_task(connection: &mut AsyncPgConnection, owner: UserId, id: Ta
     query.for_update().first(connection).await.optional()
 }
 
-/// Whether a device is there and the owner's; kept from being deleted until the transaction ends.
+/// Whether a device exists and is the owner's; kept from being deleted until the transaction ends.
 pub async fn lock_own_device(connection: &mut AsyncPgConnection, owner: UserId, device: DeviceId) -> QueryResult<bool> {
     let query = devices::table.find(device).filter(devices::owner_id.eq(owner)).select(devices::id).for_key_share();
     query.first::<DeviceId>(connection).await.optional().map(|found| found.is_some())
@@ -170,7 +145,7 @@ pub async fn update_task(
     diesel::update(tasks::table.find(id)).set(changes).returning(TaskRow::as_returning()).get_result(connection).await
 }
 
-/// Deletes one of an owner's tasks; tells whether there was one.
+/// Deletes one of an owner's tasks; returns whether it existed.
 pub async fn delete_task(connection: &mut AsyncPgConnection, owner: UserId, id: TaskId) -> QueryResult<bool> {
     let task = tasks::table.find(id).filter(tasks::owner_id.eq(owner));
     diesel::delete(task).execute(connection).await.map(|rows| rows == 1)

@@ -1,14 +1,15 @@
-//! A fleet at a glance: who is there, and how much of what they send is accepted and stored.
+//! A fleet's summary: devices by status, and how much of what they send is accepted and stored.
 //!
 //! ```text
-//!  ingest ─▶ throughput (counts in memory) ─┐ every few seconds, by owner
-//!  worker ─▶ its own counts ────────────────┴▶ ingest_tallies ─▶ routes ◀─ devices, device_state
-//!                                                                  └◀ the broker: how much waits
+//!  broker: accepted readings by device ─▶ recorder ─┐ every few seconds, by owner
+//!  worker: stored readings by device ───────────────┴▶ ingest_tallies ─▶ store ─▶ queries ─▶ routes
+//!                                                  devices, device_state ─┘          └◀ store queue depth
 //! ```
 
+mod queries;
+mod recorder;
 pub mod routes;
 mod store;
-mod tally;
 mod types;
 
-pub use tally::Throughput;
+pub use recorder::keep_written;

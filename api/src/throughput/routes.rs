@@ -2,16 +2,16 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
+use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::store;
+use super::queries;
 use super::types::FleetSummaryResponse;
 use crate::auth::caller::AuthUser;
+use crate::broker::Publisher;
+use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
-use crate::presence;
-use crate::state::AppState;
 
-/// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes.service(get_summary);
 }
@@ -23,13 +23,11 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 403, body = Problem, description = "A device's token"),
     (status = 503, body = Problem, description = "The database is away: try again")))]
 #[get("/fleet/summary")]
-async fn get_summary(state: Data<AppState>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
-    let now = state.clock.now();
-    let mut connection = state.db.get().await?;
-    let hearing = presence::hearing(&mut connection, now).await?;
-    let devices = store::count_devices(&mut connection, caller.user_id, &hearing).await?;
-    let readings = store::count_readings(&mut connection, caller.user_id, now).await?;
-    drop(connection);
-    let queue_depth = state.publisher.store_queue_depth().await;
-    Ok(HttpResponse::Ok().json(FleetSummaryResponse::new(devices, readings, queue_depth)))
+async fn get_summary(
+    db: Data<DbPool>,
+    publisher: Data<Publisher>,
+    clock: Data<Clock>,
+    caller: AuthUser,
+) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(queries::summarize(&db, &publisher, caller.user_id, clock.now()).await?))
 }

@@ -1,4 +1,4 @@
-//! The queries.
+//! The SQL.
 
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
@@ -6,13 +6,13 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use pulso_shared::presence::Hearing;
-use pulso_shared::tally::{FLUSH, WINDOW, slot_of};
+use pulso_shared::presence::IngestAvailability;
+use pulso_shared::throughput::{ADD_COUNTS, RATE_WINDOW, slot_of};
 use uuid::Uuid;
 
 use crate::devices::{OnlineBounds, online_bounds};
 
-/// How many devices there are, and how many of them are there.
+/// Devices by status.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub struct DeviceCounts {
     /// All.
@@ -34,13 +34,13 @@ pub struct ReadingCounts {
     pub stored: i64,
 }
 
-/// Counts an owner's devices by their status, as the offline clock has it.
+/// Counts an owner's devices by their status, as the offline detector judges it.
 pub async fn count_devices(
     connection: &mut AsyncPgConnection,
     owner: UserId,
-    hearing: &Hearing,
+    availability: &IngestAvailability,
 ) -> QueryResult<DeviceCounts> {
-    let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, hearing).await?;
+    let OnlineBounds { oldest, timeouts } = online_bounds(connection, owner, availability).await?;
     sql_query(include_str!("count_devices.sql"))
         .bind::<SqlUuid, _>(owner)
         .bind::<Array<Timestamptz>, _>(oldest)
@@ -57,7 +57,7 @@ pub async fn count_readings(
 ) -> QueryResult<ReadingCounts> {
     let end = slot_of(now);
     let counts = sql_query(include_str!("count_readings.sql")).bind::<SqlUuid, _>(owner);
-    counts.bind::<Timestamptz, _>(end - WINDOW).bind::<Timestamptz, _>(end).get_result(connection).await
+    counts.bind::<Timestamptz, _>(end - RATE_WINDOW).bind::<Timestamptz, _>(end).get_result(connection).await
 }
 
 /// Adds to what `source` has accepted in `slot`.
@@ -69,7 +69,7 @@ pub async fn add_accepted(
     source: Uuid,
 ) -> QueryResult<()> {
     let none = vec![0_i64; devices.len()];
-    sql_query(FLUSH)
+    sql_query(ADD_COUNTS)
         .bind::<Array<SqlUuid>, _>(devices)
         .bind::<Array<BigInt>, _>(accepted)
         .bind::<Array<BigInt>, _>(none)

@@ -1,10 +1,8 @@
-//! A fleet's summary.
+//! Responses.
 
-use pulso_shared::tally::WINDOW;
+use pulso_shared::throughput::RATE_WINDOW;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use super::store::{DeviceCounts, ReadingCounts};
 
 /// A fleet at a glance.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,26 +24,21 @@ pub struct FleetSummaryResponse {
 /// Devices by status.
 #[derive(Debug, Serialize, ToSchema)]
 struct DevicesByStatus {
-    /// All of them.
     #[schema(example = 12)]
     total: i64,
-    /// Those that are there.
     #[schema(example = 11)]
     online: i64,
-    /// Those that are not.
     #[schema(example = 1)]
     offline: i64,
 }
 
 impl FleetSummaryResponse {
-    /// The answer that shows these counts.
-    #[must_use]
-    pub fn new(devices: DeviceCounts, readings: ReadingCounts, queue_depth: Option<u32>) -> Self {
-        let DeviceCounts { total, online } = devices;
+    /// Of `total` devices, `online` of them online, and of the readings of one rate window.
+    pub fn new((total, online): (i64, i64), (accepted, stored): (i64, i64), queue_depth: Option<u32>) -> Self {
         Self {
             devices: DevicesByStatus { total, online, offline: total.saturating_sub(online) },
-            accepted_per_s: per_second(readings.accepted),
-            stored_per_s: per_second(readings.stored),
+            accepted_per_s: per_second(accepted),
+            stored_per_s: per_second(stored),
             queue_depth,
         }
     }
@@ -53,5 +46,5 @@ impl FleetSummaryResponse {
 
 #[expect(clippy::as_conversions, reason = "a minute's readings are far below 2^53")]
 fn per_second(count: i64) -> f64 {
-    count as f64 / WINDOW.as_seconds_f64()
+    count as f64 / RATE_WINDOW.as_seconds_f64()
 }

@@ -58,7 +58,7 @@ async fn the_exams_client_works_unchanged() {
     assert_eq!(user.get(backwards).await.expect(422).body["detail"], "Start time cannot be after end time");
     let _ = anyone.get("/data").await.expect(401);
 
-    let now = pulso_shared::clock::Clock.now().format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+    let now = pulso_shared::clock::Clock::system().now().format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
     send(&now, json!(21), Value::Null).await;
     eventually("it is online", async || {
         let health = user.get(&format!("/health/{ulid}")).await.expect(200).body;

@@ -76,7 +76,7 @@ impl InsertFloor {
 
     /// One or two rows a device, each later than the last.
     fn next_batch(&mut self) -> Columns {
-        let now = Clock.now();
+        let now = Clock::system().now();
         let mut columns = Columns::default();
         let rows = usize::try_from(PER_BATCH).unwrap_or(0);
         for (place, device) in self.devices.iter().enumerate() {

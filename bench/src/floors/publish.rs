@@ -9,7 +9,7 @@ use lapin::options::{
 };
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use pulso_shared::amqp::connection::{open, within_time};
+use pulso_shared::amqp::connect::{open, within_time};
 use pulso_shared::amqp::message::{self, CONTENT_TYPE, MESSAGE_TYPE, Submission};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
@@ -130,7 +130,7 @@ fn body() -> Result<Vec<u8>, Failure> {
 }
 
 fn submission(number: u32) -> Result<Submission, Failure> {
-    let now = Clock.now();
+    let now = Clock::system().now();
     let share = f64::from(number) * 0.37;
     let heartbeat = Heartbeat {
         device_id: DeviceId::generate(),

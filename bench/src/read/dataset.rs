@@ -88,7 +88,7 @@ async fn load(
             "an earlier run was interrupted while it loaded, or an earlier version did; --fresh begins anew".into()
         );
     }
-    let now = Clock.now();
+    let now = Clock::system().now();
     let last_day = now.date_naive().checked_sub_days(Days::new(1)).ok_or("no yesterday")?;
     let first_day = last_day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
     let devices = insert_devices(client, "bench-owner", DEVICES).await?;
@@ -151,7 +151,7 @@ pub async fn wait_until_rolled_up(site: &mut Site, data: &Dataset, screen: &Scre
     let started = Instant::now();
     let first = data.last_day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
     let first = first.and_hms_opt(0, 0, 0).unwrap_or_default().and_utc();
-    let until = Clock.now() - TimeDelta::hours(2);
+    let until = Clock::system().now() - TimeDelta::hours(2);
     let share = |rolled: DateTime<Utc>| ((rolled - first).as_seconds_f64() / (until - first).as_seconds_f64()).max(0.0);
     let mut progress = None;
     loop {

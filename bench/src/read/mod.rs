@@ -36,7 +36,7 @@ pub async fn run(config: &ReadConfig, screen: &Screen) -> Result<ExitCode, Failu
     let mut sites = Sites::default();
     let measured = tokio::select! {
         measured = measure(config, &mut sites, screen) => measured,
-        () = shutdown.ordered() => Err("interrupted".into()),
+        () = shutdown.requested() => Err("interrupted".into()),
     };
     screen.line("stopping what was started; the data set stays for the next run");
     sites.close(screen).await;

@@ -146,7 +146,7 @@ async fn on_full_disk(site: &Site, disk: &Path) -> Ending {
 
 /// Today's partition of the heartbeats.
 fn today() -> String {
-    format!("heartbeats_{}", pulso_shared::clock::Clock.now().format("%Y%m%d"))
+    format!("heartbeats_{}", pulso_shared::clock::Clock::system().now().format("%Y%m%d"))
 }
 
 async fn mount(disk: &PathBuf) -> Result<(), Failure> {

@@ -29,7 +29,7 @@ pub async fn devices(site: &Site) -> Ending {
     let load = stack.load()?;
     tokio::time::sleep(CALM).await;
     let (past, future) = (json!({"timestamp": "1970-01-01T00:00:00Z"}), json!({"timestamp": "2099-12-31T23:59:59Z"}));
-    let now = json!({"timestamp": Clock.now().to_rfc3339()});
+    let now = json!({"timestamp": Clock::system().now().to_rfc3339()});
     let mut wrong = Vec::new();
     for (body, status, accepted) in [
         (past.clone(), 422, None),
@@ -93,7 +93,8 @@ pub async fn server_clock(site: &Site) -> Ending {
         for (hours, status) in [(1, 202), (-1, 422), (0, 202)] {
             clock.shift(TimeDelta::hours(hours))?;
             tokio::time::sleep(BELIEF + stack.site.lasting(20, 2)).await;
-            let (answered, _) = send(stack, 0, &json!({"timestamp": Clock.now().to_rfc3339(), "cpu": 1})).await?;
+            let (answered, _) =
+                send(stack, 0, &json!({"timestamp": Clock::system().now().to_rfc3339(), "cpu": 1})).await?;
             seen.push((hours, answered, status));
         }
         Ok(Instant::now())
@@ -114,7 +115,7 @@ pub async fn server_clock(site: &Site) -> Ending {
 pub async fn midnight(site: &Site) -> Ending {
     let Some((clock, variables)) = FakeClock::new(&home(site)?, "midnight")? else { return Ok(no_faketime()) };
     let url = &site.services.database_url;
-    let midnight = (Clock.now() + TimeDelta::days(1)).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+    let midnight = (Clock::system().now() + TimeDelta::days(1)).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let tomorrow = format!("heartbeats_{}", midnight.format("%Y%m%d"));
     let mut stack = Stack::start(site, "time/midnight", plan(&variables)).await?;
     // Without a partition made ahead: the rows of the new day lie in the default one, and move when there is one.
@@ -141,14 +142,14 @@ pub async fn midnight(site: &Site) -> Ending {
 
 /// Sends as one device over midnight, at the servers' time; answers how many were accepted, once they are stored.
 async fn across(stack: &Stack<'_>, clock: &FakeClock, midnight: DateTime<Utc>, device: usize) -> Result<u64, Failure> {
-    let shift = TimeDelta::seconds((midnight - Clock.now()).num_seconds().saturating_sub(5));
+    let shift = TimeDelta::seconds((midnight - Clock::system().now()).num_seconds().saturating_sub(5));
     clock.shift(shift)?;
     tokio::time::sleep(BELIEF).await;
     let mut accepted = 0_u64;
     let end = midnight + TimeDelta::seconds(3);
-    while Clock.now() + shift < end {
+    while Clock::system().now() + shift < end {
         let (status, _) =
-            send(stack, device, &json!({"timestamp": (Clock.now() + shift).to_rfc3339(), "cpu": 1})).await?;
+            send(stack, device, &json!({"timestamp": (Clock::system().now() + shift).to_rfc3339(), "cpu": 1})).await?;
         accepted = accepted.saturating_add(u64::from(status == 202));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

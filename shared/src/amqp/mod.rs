@@ -1,8 +1,7 @@
-//! The road between the API and the worker: what a message holds, where it goes, how we get a connection.
+//! The messaging contract between the API and the worker: messages, topology, connections.
 
-pub mod beat;
-pub mod connection;
+pub mod connect;
 pub mod dead_letters;
 pub mod message;
 pub mod topology;
-mod wire;
+pub mod watermark;

@@ -1,4 +1,4 @@
-//! The exchanges and queues, declared by whoever comes first; declaring them again changes nothing.
+//! The exchanges and queues. Every process declares them when it connects; declaring is idempotent.
 //!
 //! ```text
 //!  api ──▶ <p>.telemetry (topic) ──telemetry.#──▶ <p>.store (quorum) ──▶ worker
@@ -13,22 +13,21 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
-use super::connection::{ConnectionError, within_time};
+use super::connect::{ConnectionError, within_time};
 use crate::config::BrokerConfig;
 
-/// How often a message may come back undone before it is dead-lettered. RabbitMQ 4 sets 20 where a queue says
-/// nothing; a worker that is killed again and again must not throw good data away, so ours is higher, and what is
-/// dead-lettered all the same can be replayed.
+/// How often a message may be redelivered before the broker dead-letters it. RabbitMQ's default is 20 from version 4 on; a
+/// worker that is killed again and again must not lose good data, so ours is higher, and dead letters can be replayed.
 const DELIVERY_LIMIT: i32 = 100;
 
-/// As good as none: what is dead stays until somebody deletes it.
+/// As good as unlimited: a dead letter stays until somebody deletes it.
 const DEAD_DELIVERY_LIMIT: i32 = 1_000_000_000;
 
-/// The arguments in which a queue that exists may differ from ours. All the others decide whether what is confirmed is
-/// kept: a queue that is not a quorum queue, or drops its oldest when it is full, must not be used.
+/// The arguments in which an existing queue may differ from ours. All the others decide whether confirmed messages are
+/// kept: a queue that is not a quorum queue, or drops its oldest messages when it is full, must not be used.
 const LIMITS: [&str; 2] = ["x-max-length-bytes", "x-delivery-limit"];
 
-/// The names of our exchanges and queues under one prefix, and the limit of the store queue.
+/// The names of the exchanges and queues under one prefix, and the queues' size limit.
 #[derive(Debug, Clone)]
 pub struct Topology {
     prefix: String,
@@ -36,58 +35,48 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The topology under the configured prefix.
-    #[must_use]
+    /// The topology that the configuration describes.
     pub fn new(config: &BrokerConfig) -> Self {
         Self { prefix: config.queue_prefix.clone(), store_max_bytes: config.queue_max_bytes }
     }
 
     /// Where the API publishes what it accepted.
-    #[must_use]
     pub fn telemetry_exchange(&self) -> ShortString {
         format!("{}.telemetry", self.prefix).into()
     }
 
-    /// What waits to be stored.
-    #[must_use]
+    /// Messages that wait to be stored.
     pub fn store_queue(&self) -> ShortString {
         format!("{}.store", self.prefix).into()
     }
 
-    /// Where goes what could not be stored.
-    #[must_use]
+    /// Where messages go that cannot be stored.
     pub fn dead_letter_exchange(&self) -> ShortString {
         format!("{}.dead-letter", self.prefix).into()
     }
 
-    /// What could not be stored, each with its reason.
-    #[must_use]
+    /// Messages that cannot be stored, each with its reason.
     pub fn dead_queue(&self) -> ShortString {
         format!("{}.dead", self.prefix).into()
     }
 
-    /// Exists while somebody is busy with the dead letters.
-    #[must_use]
-    pub fn dead_letter_desk(&self) -> ShortString {
+    /// An exclusive queue that exists while somebody works with the dead letters: a lock. Its name is known to all
+    /// versions, and keeps an older word.
+    pub fn dead_letter_lock(&self) -> ShortString {
         format!("{}.dead.desk", self.prefix).into()
     }
 
     /// The routing key of the API's messages.
-    #[must_use]
     pub fn telemetry_key(&self) -> ShortString {
         "telemetry.batch".into()
     }
 
-    /// The routing key of the API's beats: they follow the data into the store queue.
-    #[must_use]
-    pub fn beat_key(&self) -> ShortString {
+    /// The routing key of watermark probes: bound to the same queue as the data, so that they stay behind it.
+    pub fn watermark_key(&self) -> ShortString {
         "telemetry.beat".into()
     }
 
-    /// Declares everything.
-    ///
-    /// # Errors
-    /// What the broker answers, or that it does not.
+    /// Declares all exchanges, queues and bindings.
     pub async fn declare(&self, connection: &Connection) -> Result<(), ConnectionError> {
         self.declare_queue(connection, self.dead_queue(), self.dead_arguments()).await?;
         self.declare_queue(connection, self.store_queue(), self.store_arguments()).await?;
@@ -103,9 +92,9 @@ impl Topology {
         channel.exchange_declare(name, ExchangeKind::Topic, durable, FieldTable::default()).await
     }
 
-    /// A queue that exists with other [`LIMITS`] is used as it is: the broker cannot change them, and stopping to accept
-    /// data because a setting has changed would be worse than the old limit. The broker names one difference at a
-    /// time; so each limit that differs is taken over, until nothing else is found to differ.
+    /// A queue that exists with other [`LIMITS`] is used as it is: the broker cannot change them, and an API that accepts
+    /// nothing because a setting has changed would be worse than the old limit. The broker reports one difference at a
+    /// time, so each limit that differs is taken over until no further difference is reported.
     async fn declare_queue(
         &self,
         connection: &Connection,
@@ -135,9 +124,9 @@ impl Topology {
     fn store_arguments(&self) -> FieldTable {
         let mut arguments = quorum();
         insert_text(&mut arguments, "x-dead-letter-exchange", self.dead_letter_exchange().as_str());
-        // At least once: the message leaves this queue only when the dead queue has confirmed it.
+        // The message leaves this queue only when the dead-letter queue has confirmed it.
         insert_text(&mut arguments, "x-dead-letter-strategy", "at-least-once");
-        // Refuse the newest instead of dropping the oldest: the publisher gets a nack and its client a 503.
+        // Reject the newest instead of dropping the oldest: the publisher gets a nack and its client a 503.
         // At-least-once dead-lettering requires it as well.
         insert_text(&mut arguments, "x-overflow", "reject-publish");
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
@@ -147,23 +136,24 @@ impl Topology {
 
     fn dead_arguments(&self) -> FieldTable {
         let mut arguments = quorum();
-        // Looking at a dead letter and putting it back is a return too; RabbitMQ 4 drops a message after 20.
+        // Each look at a dead letter is a redelivery too, and RabbitMQ 4 drops a message after 20 by default.
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DEAD_DELIVERY_LIMIT));
-        // Without a bound of its own, a flood of poison would fill the disk; refusing keeps it in the store queue.
+        // Bounded, or a flood of poison messages would fill the disk; what is rejected stays in the store queue.
         insert_text(&mut arguments, "x-overflow", "reject-publish");
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
         arguments
     }
 }
 
-/// Which of the [`LIMITS`] the broker has refused, and what it is (`None`: not set), by the broker's words:
+/// Which of the [`LIMITS`] differs, and its current value (`None`: not set). The error text is the only place where the
+/// broker tells it; `tests/black_box/topology.rs` of the worker holds it against the installed broker version:
 ///
 /// ```text
 /// PRECONDITION_FAILED - inequivalent arg 'x-max-length-bytes' for queue 'pulso.store' in vhost '/':
 /// received '5000' but current is '4000'
 /// ```
 ///
-/// Values of unlike types read `the value '4000' of type 'long'`, or `none`.
+/// Values of different types read `the value '4000' of type 'long'`, or `none`.
 fn other_limit(refused: &lapin::Error) -> Option<(&'static str, Option<i64>)> {
     let ErrorKind::ProtocolError(error) = refused.kind() else { return None };
     let (_, words) = error.get_message().as_str().split_once("inequivalent arg '")?;
@@ -184,7 +174,7 @@ fn with_limit(arguments: FieldTable, limit: &str, value: Option<i64>) -> FieldTa
     others.into()
 }
 
-/// A quorum queue: on disk before it is confirmed, on a majority of a cluster's nodes.
+/// A quorum queue: a message is on the disks of a majority of the cluster's nodes before it is confirmed.
 fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     insert_text(&mut arguments, "x-queue-type", "quorum");

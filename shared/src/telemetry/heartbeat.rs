@@ -1,4 +1,4 @@
-//! A device about itself.
+//! A device's report about itself.
 
 use chrono::serde::{ts_microseconds, ts_microseconds_option};
 use chrono::{DateTime, Utc};
@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Celsius, Milliseconds, Percent};
 use crate::ids::DeviceId;
 
-/// One heartbeat. Every measure is optional: an empty heartbeat says "alive". Instants travel as microseconds since 1970.
-/// The order of the fields is that of the values in a message.
+/// One heartbeat. Every measurement is optional: an empty heartbeat says "alive". The order of the fields is the wire format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Who sent it.

@@ -1,8 +1,8 @@
-//! What a device says: a [`Heartbeat`] about itself, a [`Reading`] about the world around it.
+//! What devices send: a [`Heartbeat`] about the device, a [`Reading`] of its sensors.
 //!
-//! Every number is a quantity with a range ([`quantity`]); an instance of any of these types is a valid one.
-//! Rules that need the clock or the caller (how old, how far ahead, whose device) are the API's, so that a message
-//! which waited long in the queue cannot fail them in the worker.
+//! Every number is a quantity with a range ([`quantity`]), so every instance of these types is valid. Rules that need the
+//! clock or the caller (how old, how far ahead, whose device) are the API's: a message that waited long in the queue
+//! must not fail them in the worker.
 
 mod heartbeat;
 pub mod quantity;

@@ -1,4 +1,4 @@
-//! A device about the world around it.
+//! A device's sensor values.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::{Amperes, Celsius, Percent, Scalar, Volts};
 use crate::ids::DeviceId;
 
-/// Most further named numbers in one reading.
+/// Most custom metrics in one reading.
 pub const MAX_METRICS: usize = 32;
 
-/// Longest name of a further number, in bytes: long enough for a dotted path, short enough to be a column heading.
+/// Longest name of a custom metric, in bytes: long enough for a dotted path, short enough for a column heading.
 const MAX_METRIC_NAME_BYTES: usize = 64;
 
-/// A name that cannot be a metric's; the text is what the client reads.
+/// An invalid metric name; the text is what the client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a metric's name must be 1 to 64 letters, digits, '_', '-', '.', ':' or '/'")]
 pub struct MetricNameError;
 
-/// The name of a further number of a reading, such as `pm2.5` or `tank/level`.
+/// The name of a custom metric, such as `pm2.5` or `tank/level`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MetricName(String);
@@ -44,8 +44,7 @@ impl From<MetricName> for String {
     }
 }
 
-/// One reading of a device's sensors; at least one number is there. The instant travels as microseconds since 1970.
-/// The order of the fields is that of the values in a message.
+/// One reading of a device's sensors, with at least one number. The order of the fields is the wire format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Who sent it.
@@ -65,7 +64,7 @@ pub struct Reading {
     /// Current, A.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Amperes>,
-    /// Further numbers by name, at most [`MAX_METRICS`].
+    /// Custom metrics by name, at most [`MAX_METRICS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<MetricName, Scalar>,
 }

@@ -188,5 +188,5 @@ impl Device {
 
 /// Now, since 1970.
 pub fn since_1970() -> Duration {
-    Duration::from_micros(u64::try_from(Clock.now().timestamp_micros()).unwrap_or(0))
+    Duration::from_micros(u64::try_from(Clock::system().now().timestamp_micros()).unwrap_or(0))
 }

@@ -76,7 +76,7 @@ pub async fn run(args: FleetArgs, screen: &Screen) -> Result<ExitCode, Failure> 
     let stats = Arc::new(Stats::default());
     let devices = tokio::select! {
         devices = make_devices(&args, &stats, screen) => devices?,
-        () = shutdown.ordered() => return Ok(ExitCode::SUCCESS),
+        () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     let models: Vec<_> = devices.iter().map(|device| device.model).collect();
     let stop = CancellationToken::new();
@@ -85,7 +85,7 @@ pub async fn run(args: FleetArgs, screen: &Screen) -> Result<ExitCode, Failure> 
     let end = args.duration.map(|duration| started_at + duration);
     tokio::select! {
         () = show(&stats, &models, screen) => {}
-        () = shutdown.ordered() => {}
+        () = shutdown.requested() => {}
         () = until(end) => {}
         () = all_ended(&mut living) => return Err("the API no longer knows any of the devices: were they deleted, or is another fleet of this name running?".into()),
     }

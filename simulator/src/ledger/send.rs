@@ -67,7 +67,7 @@ pub(super) async fn run(args: SendArgs, screen: &Screen) -> Result<ExitCode, Fai
     let mut shutdown = Shutdown::on_signal()?;
     let (devices, tokens) = tokio::select! {
         ready = make_ready(&args, screen) => ready?,
-        () = shutdown.ordered() => return Ok(ExitCode::from(NOT_PROVED)),
+        () = shutdown.requested() => return Ok(ExitCode::from(NOT_PROVED)),
     };
     let ids = devices.iter().map(|device| device.id).collect();
     let journal = FileJournal::open(&args.verify.file, ids);
@@ -80,14 +80,14 @@ pub(super) async fn run(args: SendArgs, screen: &Screen) -> Result<ExitCode, Fai
         screen.line(&line);
     }
     screen.line(&format!("resent      {} on purpose after they had been accepted", tally.resent));
-    if shutdown.is_ordered() {
+    if shutdown.is_requested() {
         let file = args.verify.file.display();
         screen.line(&format!("stopped; to prove it later: pulso-simulator ledger verify --file {file}"));
         return Ok(ExitCode::from(NOT_PROVED));
     }
     tokio::select! {
         proved = verify(&args.verify, screen) => proved,
-        () = shutdown.ordered() => Ok(ExitCode::from(NOT_PROVED)),
+        () = shutdown.requested() => Ok(ExitCode::from(NOT_PROVED)),
     }
 }
 

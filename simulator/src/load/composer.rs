@@ -158,7 +158,7 @@ impl Composer {
 }
 
 fn now_us() -> i64 {
-    Clock.now().timestamp_micros()
+    Clock::system().now().timestamp_micros()
 }
 
 #[cfg(test)]

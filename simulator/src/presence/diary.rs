@@ -21,7 +21,7 @@ pub struct Diary {
 impl Diary {
     /// A heartbeat of this instant is about to be sent.
     pub fn send_now(&mut self) -> DateTime<Utc> {
-        let at = Clock.now();
+        let at = Clock::system().now();
         self.sent.push(at);
         at
     }
@@ -29,7 +29,7 @@ impl Diary {
     /// These were accepted just now.
     pub fn accept(&mut self, timestamps: Vec<DateTime<Utc>>) {
         self.accepted.extend(timestamps);
-        self.answered.push(Clock.now());
+        self.answered.push(Clock::system().now());
     }
 
     /// Heartbeats that never got a 2xx.

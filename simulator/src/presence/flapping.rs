@@ -37,7 +37,7 @@ impl Flapping {
         let devices = population.spec().devices.get();
         let flapping = devices.saturating_mul(usize::try_from(self.share)?) / 100;
         screen.line(&format!("{devices} devices send for {:?}, {flapping} of them come and go", self.duration));
-        let started_at: DateTime<Utc> = Clock.now();
+        let started_at: DateTime<Utc> = Clock::system().now();
         let diaries = in_order(self.live(population, flapping).await?).await?;
         tokio::time::sleep(SETTLE).await;
         screen.line("reading the timelines");

@@ -74,7 +74,7 @@ pub async fn run(args: PresenceArgs, screen: &Screen) -> Result<ExitCode, Failur
     let mut shutdown = Shutdown::on_signal()?;
     let verdict = tokio::select! {
         verdict = measure(args, screen) => verdict?,
-        () = shutdown.ordered() => return Ok(ExitCode::FAILURE),
+        () = shutdown.requested() => return Ok(ExitCode::FAILURE),
     };
     for line in verdict.lines() {
         screen.line(&line);

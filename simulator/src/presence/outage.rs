@@ -44,7 +44,7 @@ impl Witnesses {
     pub async fn start(population: Population, dying: usize) -> Result<Self, Failure> {
         let senders = population.senders().await?;
         let interval = population.spec().interval;
-        let (end, started_at) = (CancellationToken::new(), Clock.now());
+        let (end, started_at) = (CancellationToken::new(), Clock::system().now());
         let death = end.child_token();
         let mut lives = JoinSet::new();
         let (unheard, mut all_heard) = mpsc::channel(1);
@@ -73,7 +73,7 @@ impl Witnesses {
     pub async fn finish(self, recovered_at: DateTime<Utc>) -> Result<(OutageVerdict, Vec<Diary>, Population), Failure> {
         let offline_after = self.population.offline_after();
         let found_by = recovered_at + offline_after + NOTICED_WITHIN + MARGIN;
-        tokio::time::sleep((found_by - Clock.now()).to_std().unwrap_or(Duration::ZERO)).await;
+        tokio::time::sleep((found_by - Clock::system().now()).to_std().unwrap_or(Duration::ZERO)).await;
         drop(self.end);
         let diaries = in_order(self.lives).await?;
         // The living ended a moment ago: whoever of them is called offline is so falsely.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pulso_shared::amqp::beat::Beat;
+use pulso_shared::amqp::watermark::WatermarkProbe;
 
 use crate::metrics::STORE;
 use crate::storage::Database;
@@ -12,7 +12,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Writes them down, however long that takes: a lost one would look like a moment in which nobody could hear.
-pub async fn record_beats(database: &mut Database, beats: &[Beat]) {
+pub async fn record_beats(database: &mut Database, beats: &[WatermarkProbe]) {
     let mut backoff = FIRST_BACKOFF;
     while !beats.is_empty() {
         let Err(error) = database.upsert_beats(beats).await else { return };

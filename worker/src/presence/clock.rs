@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use pulso_shared::clock::Clock;
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use secrecy::SecretString;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::Client;
@@ -127,7 +127,7 @@ impl Keeper {
             return Ok(());
         };
         CLOCK.heard_lag.set((self.clock.now() - through).as_seconds_f64());
-        let hearing = Hearing::as_of(through, deaf);
+        let hearing = IngestAvailability::as_of(through, deaf);
         let changes = self.judge(&hearing, is_fresh).await?;
         self.judged = Some(through);
         if changes.is_empty() {
@@ -152,7 +152,7 @@ impl Keeper {
     }
 
     /// Who has gone or is back. Nobody is called gone on what was read a moment ago.
-    async fn judge(&mut self, hearing: &Hearing, is_fresh: bool) -> Result<Vec<Change>, StoreError> {
+    async fn judge(&mut self, hearing: &IngestAvailability, is_fresh: bool) -> Result<Vec<Change>, StoreError> {
         let changes = self.roster.judge(hearing);
         let gone: Vec<Uuid> = changes.iter().filter(|change| !change.is_online).map(|change| change.device).collect();
         if is_fresh || gone.is_empty() {

@@ -6,7 +6,7 @@
 //!                                                                                     │
 //!                                       hearing(): heard_through, the deaf spans ◀────┘
 //!                                             ▼
-//!  one worker, under an advisory lock: clock ─▶ roster (shared::presence::Hearing) ─▶ device_status_changes
+//!  one worker, under an advisory lock: clock ─▶ roster (shared::presence::IngestAvailability) ─▶ device_status_changes
 //! ```
 //!
 //! A device is judged as of `heard_through`, up to which everything that the API took in is stored. When storage falls

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pulso_shared::presence::Hearing;
+use pulso_shared::presence::IngestAvailability;
 use uuid::Uuid;
 
 /// A device as the database has it.
@@ -119,7 +119,7 @@ impl Roster {
 
     /// Whose status is not what was last written down.
     #[must_use]
-    pub fn judge(&self, hearing: &Hearing) -> Vec<Change> {
+    pub fn judge(&self, hearing: &IngestAvailability) -> Vec<Change> {
         self.0.iter().filter_map(|(device, entry)| entry.judge(*device, hearing)).collect()
     }
 
@@ -144,7 +144,7 @@ impl Entry {
         Self { last_seen_at: device.last_seen_at, offline_after_s: device.offline_after_s, is_online }
     }
 
-    fn judge(&self, device: Uuid, hearing: &Hearing) -> Option<Change> {
+    fn judge(&self, device: Uuid, hearing: &IngestAvailability) -> Option<Change> {
         let seen = self.last_seen_at?;
         let deadline = hearing.deadline(seen, self.offline_after_s);
         let is_online = hearing.instant() <= deadline;
@@ -161,7 +161,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
-    use pulso_shared::presence::{DeafSpan, Hearing};
+    use pulso_shared::presence::{IngestAvailability, OutageWindow};
     use uuid::Uuid;
 
     use super::{Change, DeviceRow, LastChange, Reason, Roster};
@@ -180,8 +180,8 @@ mod tests {
         [LastChange { device: DEVICE, is_online: true, at: at(900) }]
     }
 
-    fn heard(second: i64) -> Hearing {
-        Hearing::as_of(at(second), Vec::new())
+    fn heard(second: i64) -> IngestAvailability {
+        IngestAvailability::as_of(at(second), Vec::new())
     }
 
     #[test]
@@ -210,9 +210,9 @@ mod tests {
     #[test]
     fn an_outage_is_the_reason_where_it_gave_more_time() {
         let roster = Roster::new(&seen(Some(1_000)), &online());
-        let outage = vec![DeafSpan { from: at(1_005), until: at(1_100) }];
-        assert_eq!(roster.judge(&Hearing::as_of(at(1_110), outage.clone())), []);
-        let changes = roster.judge(&Hearing::as_of(at(1_111), outage));
+        let outage = vec![OutageWindow { from: at(1_005), until: at(1_100) }];
+        assert_eq!(roster.judge(&IngestAvailability::as_of(at(1_110), outage.clone())), []);
+        let changes = roster.judge(&IngestAvailability::as_of(at(1_111), outage));
         assert_eq!((changes[0].at, changes[0].reason), (at(1_110), Reason::SilenceAfterOutage));
     }
 

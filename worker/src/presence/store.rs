@@ -1,7 +1,7 @@
 //! The offline clock's SQL, on the connection that holds its lock: what a leader writes, it writes while it leads.
 
 use chrono::{DateTime, Utc};
-use pulso_shared::presence::DeafSpan;
+use pulso_shared::presence::OutageWindow;
 use tokio_postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ pub struct Store {
 }
 
 /// What could be heard: up to when everything is stored, and when nobody listened.
-pub type Heard = (Option<DateTime<Utc>>, Vec<DeafSpan>);
+pub type Heard = (Option<DateTime<Utc>>, Vec<OutageWindow>);
 
 impl Store {
     /// Prepares them.
@@ -52,7 +52,7 @@ impl Store {
     pub async fn hearing(&self) -> Result<Heard, StoreError> {
         let row = self.client.query_one(&self.hearing, &[]).await?;
         let (from, until): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) = (row.try_get(1)?, row.try_get(2)?);
-        let spans = from.into_iter().zip(until).map(|(from, until)| DeafSpan { from, until });
+        let spans = from.into_iter().zip(until).map(|(from, until)| OutageWindow { from, until });
         Ok((row.try_get(0)?, spans.collect()))
     }
 

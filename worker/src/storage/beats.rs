@@ -1,6 +1,6 @@
 //! What API replicas say they could hear.
 
-use pulso_shared::amqp::beat::Beat;
+use pulso_shared::amqp::watermark::WatermarkProbe;
 use tokio_postgres::Client;
 
 use crate::error::StoreError;
@@ -11,7 +11,7 @@ const UPSERT_BEATS: &str = include_str!("upsert_beats.sql");
 ///
 /// # Errors
 /// The database's.
-pub async fn upsert_beats(client: &Client, beats: &[Beat]) -> Result<(), StoreError> {
+pub async fn upsert_beats(client: &Client, beats: &[WatermarkProbe]) -> Result<(), StoreError> {
     let replica: Vec<_> = beats.iter().map(|beat| beat.replica).collect();
     let since: Vec<_> = beats.iter().map(|beat| beat.since).collect();
     let until: Vec<_> = beats.iter().map(|beat| beat.until).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pulso_shared::amqp::beat::Beat;
+use pulso_shared::amqp::watermark::WatermarkProbe;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
@@ -66,7 +66,7 @@ impl Database {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn upsert_beats(&mut self, beats: &[Beat]) -> Result<(), StoreError> {
+    pub async fn upsert_beats(&mut self, beats: &[WatermarkProbe]) -> Result<(), StoreError> {
         let noted = match self.session().await {
             Ok(session) => beats::upsert_beats(&session.client, beats).await,
             Err(error) => Err(error),

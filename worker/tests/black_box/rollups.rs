@@ -101,7 +101,7 @@ async fn play(events: Vec<Event>) {
     for _ in 0..DEVICES {
         devices.push(user.new_device().await);
     }
-    let mut stage = Stage { pulso, others, user, devices, started: pulso_shared::clock::Clock.now() };
+    let mut stage = Stage { pulso, others, user, devices, started: pulso_shared::clock::Clock::system().now() };
     for event in events {
         match event {
             Event::Send { device, heartbeats, rows } => stage.send(device, heartbeats, &rows).await,

@@ -9,7 +9,7 @@ fn backlog(count: i64, newest_age_s: i64) -> Value {
 }
 
 fn at(offset_s: i64) -> String {
-    (pulso_shared::clock::Clock.now() + chrono::TimeDelta::seconds(offset_s)).to_rfc3339()
+    (pulso_shared::clock::Clock::system().now() + chrono::TimeDelta::seconds(offset_s)).to_rfc3339()
 }
 
 async fn send_backlog(device: &Device, count: i64, newest_age_s: i64) {
@@ -85,7 +85,7 @@ async fn several_workers_share_one_devices_interleaved_batches() {
     let mut pulso = Pulso::start().await;
     let mut others = [pulso.start_another_worker().await, pulso.start_another_worker().await];
     let device = pulso.client.new_user().await.new_device().await;
-    let now = pulso_shared::clock::Clock.now();
+    let now = pulso_shared::clock::Clock::system().now();
     let mut sending = tokio::task::JoinSet::new();
     for batch in 0..30 {
         let client = device.client.clone();

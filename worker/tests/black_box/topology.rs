@@ -4,8 +4,8 @@ use clap::Parser;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection};
-use pulso_shared::amqp::connection;
-use pulso_shared::amqp::dead_letters::{Choice, Desk};
+use pulso_shared::amqp::connect;
+use pulso_shared::amqp::dead_letters::{Choice, DeadLetterBrowser};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
 use pulso_shared::ids::DeadLetterId;
@@ -30,7 +30,7 @@ impl Ground {
         let (url, prefix) = (std::env::var("TEST_AMQP_URL").unwrap(), format!("test-{}", DeadLetterId::generate()));
         let arguments = ["test", "--amqp-url", &url, "--queue-prefix", &prefix, "--queue-max-bytes", "2000000"];
         let broker = Settings::parse_from(arguments).broker;
-        let connection = connection::open(&broker.amqp_url, "test").await.unwrap();
+        let connection = connect::open(&broker.amqp_url, "test").await.unwrap();
         let topology = Topology::new(&broker);
         Self { broker, connection, topology }
     }
@@ -102,8 +102,10 @@ async fn a_letter_that_has_expired_among_others_does_not_hold_up_who_looks() {
         published.await.unwrap().await.unwrap();
     }
     // However many are expired by now: what stays are two.
-    let desk =
-        eventually("a desk", async || Desk::open(&ground.broker.amqp_url, ground.topology.clone()).await.ok()).await;
+    let desk = eventually("a desk", async || {
+        DeadLetterBrowser::open(&ground.broker.amqp_url, ground.topology.clone()).await.ok()
+    })
+    .await;
     assert_eq!(desk.list(10).await.unwrap().letters.len(), 2);
     assert_eq!(desk.list(10).await.unwrap().total, 2);
     let replayed = desk.replay(&Choice::All, Instant::now() + std::time::Duration::from_secs(20)).await.unwrap();

@@ -1,18 +1,16 @@
-//! Devices as a sheet (CSV, RFC 4180): taken in whole or not at all, and given out as they were taken in.
+//! Devices as a sheet (CSV, RFC 4180): imported as a whole or not at all, and exported in the same form.
 //!
 //! ```text
-//!  POST /devices/import ─▶ import: bytes ─▶ read ─▶ rows, every fault by its line ─▶ one transaction
-//!  GET  /devices/export ─▶ export: page after page ─▶ write ─▶ the client, while it reads
-//!                                       └ cell: no cell is ever a formula
+//!  POST /devices/import ─▶ read: bytes ─▶ rows, every fault by its line ─▶ commands: one transaction ─▶ store
+//!  GET  /devices/export ─▶ queries: page by page ─▶ store; write ─▶ the client, while it reads
+//!                                            └ cell: no cell is ever a formula
 //! ```
 
 mod cell;
-mod export;
-mod import;
+mod commands;
+mod queries;
 mod read;
-pub mod routes;
+pub(super) mod routes;
 mod store;
+mod types;
 mod write;
-
-/// The columns, in the order in which they are written.
-const COLUMNS: [&str; 4] = ["name", "location", "sn", "description"];

@@ -1,43 +1,24 @@
-//! A sheet read and checked: all of its faults are told at once, each by its line.
+//! A sheet parsed and validated: all of its faults at once, each by its line.
 
 use std::collections::HashMap;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 
-use super::super::types::{Description, Label, Location, SerialNumber};
-use super::COLUMNS;
 use super::cell::unguard;
+use super::types::{COLUMNS, SheetRow};
 use crate::http::error::{ApiError, FieldError};
 
 /// Most devices in one sheet.
 pub const MAX_ROWS: usize = 10_000;
-/// Most faults that are told of one sheet: whoever has more has one fault that repeats.
+/// Faults reported of one sheet; one with more has one fault that repeats.
 const MAX_FAULTS: usize = 1_000;
-/// What some spreadsheets put in front of UTF-8.
+/// Some spreadsheets write it in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A device as its line describes it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SheetRow {
-    /// The line it begins on; the header's is 1.
-    pub line: u64,
-    /// What it is called.
-    pub name: Label,
-    /// Where it is.
-    pub location: Option<Location>,
-    /// Its serial number.
-    pub serial_number: Option<SerialNumber>,
-    /// What it is.
-    pub description: Option<Description>,
-}
-
-/// Reads a sheet.
-///
-/// # Errors
-/// 400 for what is not UTF-8, 422 with everything else that is wrong in it.
+/// Reads a sheet: 400 for what is not UTF-8, 422 with everything else that is wrong in it.
 pub fn read(bytes: &[u8]) -> Result<Vec<SheetRow>, ApiError> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    // Rows of any length: a missing cell is empty, and one too many is told with its line.
+    // Rows of any length: a missing cell is empty, and one too many is a fault of its line.
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes);
     let header = reader.headers().map_err(|_| ApiError::Unreadable("The sheet is not UTF-8.".into()))?;
     let columns = Columns::find(header)?;
@@ -98,7 +79,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// In which place each of our columns stands; columns of other names are passed over.
+/// The position of each of our columns; columns of other names are ignored.
 struct Columns {
     places: [Option<usize>; 4],
     count: usize,
@@ -158,7 +139,7 @@ impl Columns {
     }
 }
 
-/// What was found wrong so far.
+/// The faults found so far.
 #[derive(Default)]
 struct Faults(Vec<FieldError>);
 
@@ -188,7 +169,7 @@ impl Faults {
     }
 }
 
-/// The faults as an answer: in the order of their lines, and not without end.
+/// The faults as a response: in the order of their lines, up to a bound.
 pub fn refuse(mut faults: Vec<FieldError>) -> ApiError {
     let count = faults.len();
     let line = |fault: &FieldError| fault.pointer.split('/').nth(1).and_then(|line| line.parse::<u64>().ok());
@@ -235,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_by_its_line() {
+    fn every_fault_names_its_line() {
         let sheet = "name,location,sn,description\n,,12,\nb,\u{1},000000000001,\nc,,000000000001,,extra\n";
         let expected = [
             ("/2/name", "required"),
@@ -260,7 +241,7 @@ mod tests {
 
     #[test]
     fn many_faults_are_counted_not_listed() {
-        let told = faults(&format!("name,sn\n{}", ",1\n".repeat(2_000)));
-        assert_eq!((told.len(), told.last().map(|(_, code)| *code)), (1_001, Some("more")));
+        let reported = faults(&format!("name,sn\n{}", ",1\n".repeat(2_000)));
+        assert_eq!((reported.len(), reported.last().map(|(_, code)| *code)), (1_001, Some("more")));
     }
 }

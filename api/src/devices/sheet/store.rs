@@ -1,7 +1,5 @@
 //! Many devices in PostgreSQL at once.
 
-use crate::ids::{CredentialId, UserId};
-use crate::schema::devices;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -9,35 +7,28 @@ use diesel::sql_types::{Array, Bytea, Int4, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 
-use super::super::types::DeviceKind;
-use super::read::SheetRow;
+use super::super::kind::DeviceKind;
+use super::types::SheetRow;
 use crate::auth::secret::SecretHash;
+use crate::ids::{CredentialId, UserId};
+use crate::schema::devices;
 
 /// A device to be written, with its first secret.
 pub struct NewRow {
-    /// Its id.
     pub id: DeviceId,
-    /// Its line.
     pub row: SheetRow,
-    /// Its secret's own id.
     pub credential_id: CredentialId,
-    /// What is kept of its secret.
     pub secret_hash: SecretHash,
 }
 
-/// A device as it is given out.
+/// A device as it is exported.
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = devices, check_for_backend(diesel::pg::Pg))]
 pub struct ExportedRow {
-    /// Its id.
     pub id: DeviceId,
-    /// What it is called.
     pub name: String,
-    /// Where it is.
     pub location: Option<String>,
-    /// Its serial number.
     pub serial_number: Option<String>,
-    /// What it is.
     pub description: Option<String>,
 }
 

@@ -2,23 +2,16 @@
 
 use csv::{Terminator, WriterBuilder};
 
-use super::COLUMNS;
 use super::cell::guard;
 use super::store::ExportedRow;
+use super::types::COLUMNS;
 use crate::http::error::ApiError;
 
-/// The header's line.
-///
-/// # Errors
-/// None but for want of memory.
 pub fn header() -> Result<Vec<u8>, ApiError> {
     lines(|writer| writer.write_record(COLUMNS))
 }
 
 /// A line for each device.
-///
-/// # Errors
-/// None but for want of memory.
 pub fn rows(rows: &[ExportedRow]) -> Result<Vec<u8>, ApiError> {
     lines(|writer| {
         for row in rows {

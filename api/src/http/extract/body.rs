@@ -4,6 +4,7 @@
 //! become 256 MiB of memory, and they wait for ever for a body that never ends.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,7 +28,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// What arrives slowly is held in memory meanwhile: up to this size any number of bodies, beyond it only so many.
 const SMALL_BODY_BYTES: usize = 32 * 1024;
 const MAX_SLOW_LARGE_BODIES: usize = 64;
-static SLOW_LARGE_BODIES: Semaphore = Semaphore::const_new(MAX_SLOW_LARGE_BODIES);
+
+/// Permits for large bodies that arrive slowly, of all HTTP threads.
+#[derive(Clone)]
+pub struct LargeBodies(Arc<Semaphore>);
+
+impl Default for LargeBodies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_SLOW_LARGE_BODIES)))
+    }
+}
 
 /// Reads a body of at most `limit` bytes, both as it comes and decompressed.
 ///
@@ -42,13 +52,16 @@ pub fn read_body(
     let encoding = Encoding::of(request.headers().get(CONTENT_ENCODING));
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let large = request.app_data::<LargeBodies>().cloned();
     let payload = payload.take();
     async move {
         let encoding = encoding?;
+        let large =
+            large.ok_or_else(|| ApiError::Internal("the application has no permits for large bodies".into()))?;
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        encoding.decode(gather(payload, limit).await?, limit)
+        encoding.decode(gather(payload, limit, large).await?, limit)
     }
 }
 
@@ -121,7 +134,7 @@ impl Gathered {
     }
 }
 
-async fn gather(mut payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
+async fn gather(mut payload: Payload, limit: usize, large: LargeBodies) -> Result<Bytes, ApiError> {
     let mut gathered = Gathered::default();
     // What is here already needs neither a timer nor a permit.
     while let Poll::Ready(chunk) = futures_util::poll!(payload.next()) {
@@ -130,16 +143,21 @@ async fn gather(mut payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
             None => return Ok(gathered.finish()),
         }
     }
-    let rest = Box::pin(gather_slowly(payload, gathered, limit));
+    let rest = Box::pin(gather_slowly(payload, gathered, limit, large));
     tokio::time::timeout(BODY_TIMEOUT, rest).await.map_err(|_| ApiError::BodyTimeout)?
 }
 
-async fn gather_slowly(mut payload: Payload, mut gathered: Gathered, limit: usize) -> Result<Bytes, ApiError> {
+async fn gather_slowly(
+    mut payload: Payload,
+    mut gathered: Gathered,
+    limit: usize,
+    large: LargeBodies,
+) -> Result<Bytes, ApiError> {
     let mut permit = None;
     while let Some(chunk) = payload.next().await {
         gathered.push(chunk, limit)?;
         if gathered.len() > SMALL_BODY_BYTES && permit.is_none() {
-            permit = Some(SLOW_LARGE_BODIES.try_acquire().map_err(|_| too_many())?);
+            permit = Some(large.0.try_acquire().map_err(|_| too_many())?);
         }
     }
     Ok(gathered.finish())
@@ -168,10 +186,11 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{GzEncoder, ZlibEncoder};
 
-    use super::read_body;
+    use super::{LargeBodies, read_body};
 
     async fn read(encoding: &'static str, body: Vec<u8>) -> Result<Vec<u8>, StatusCode> {
-        let request = TestRequest::post().insert_header((CONTENT_ENCODING, encoding)).set_payload(body);
+        let request = TestRequest::post().app_data(LargeBodies::default());
+        let request = request.insert_header((CONTENT_ENCODING, encoding)).set_payload(body);
         let (request, mut payload) = request.to_http_parts();
         let body = read_body(&request, &mut payload, 1_000).await;
         body.map(|bytes| bytes.to_vec()).map_err(|error| error.status_code())
@@ -207,7 +226,7 @@ mod tests {
 
     #[actix_web::test]
     async fn no_body_is_an_empty_one() {
-        let (request, _) = TestRequest::post().to_http_parts();
+        let (request, _) = TestRequest::post().app_data(LargeBodies::default()).to_http_parts();
         assert_eq!(read_body(&request, &mut dev::Payload::None, 10).await.unwrap(), "");
     }
 }

@@ -1,44 +1,45 @@
-//! `ETag`, `If-None-Match`, `If-Match` on single resources.
+//! `ETag`, `If-None-Match`, `If-Match`.
 //!
-//! A tag is `"<version>.<digest>"`. The version is that of what clients can change; the digest is of the whole answer,
-//! which for a device also holds what it last sent. `If-None-Match` looks at all of it, so that a poller sees every
-//! heartbeat; `If-Match` looks at the version only, so that a heartbeat does not get in the way of an edit.
+//! The tag of a resource is `"<version>.<digest>"`. The version is that of what clients can change; the digest is of the
+//! whole body, which for a device also holds what it last sent. `If-None-Match` compares all of it, so that a poller sees
+//! every heartbeat; `If-Match` compares the version only, so that a heartbeat does not get in the way of an edit.
+//!
+//! A proxy that compresses marks tags as weak; they are compared as if they were not.
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ContentType, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, VARY};
+use actix_web::http::header::{self, ACCEPT, CONTENT_TYPE, ContentType, ETAG, EntityTag, Header, IfNoneMatch, VARY};
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::http::error::ApiError;
+
+/// Hex digits of a digest: 64 bits tell two versions of one resource apart.
+const DIGEST_DIGITS: usize = 16;
 
 /// Which versions of a resource the client is willing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
     /// Whichever there is.
     Any,
-    /// One that it has read.
-    OneOf(Vec<String>),
+    /// One that it has read; none, where the header holds no tag.
+    OneOf(Vec<EntityTag>),
 }
 
 impl IfMatch {
-    /// Checks the version that is there.
-    ///
-    /// # Errors
-    /// 412 when it is another than the client has read.
+    /// Checks the current version; 412 where the client has read another.
     pub fn check(&self, updated_at: DateTime<Utc>) -> Result<(), ApiError> {
+        let current = version(updated_at);
+        let is_current = |tag: &EntityTag| tag.tag().split('.').next() == Some(current.as_str());
         match self {
-            Self::Any => Ok(()),
-            Self::OneOf(tags) => {
-                let there = version(updated_at);
-                let is_there = |tag: &String| tag.split('.').next() == Some(there.as_str());
-                if tags.iter().any(is_there) { Ok(()) } else { Err(ApiError::PreconditionFailed) }
-            }
+            Self::OneOf(tags) if !tags.iter().any(is_current) => Err(ApiError::PreconditionFailed),
+            Self::Any | Self::OneOf(_) => Ok(()),
         }
     }
 }
@@ -48,16 +49,34 @@ impl FromRequest for IfMatch {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let tags = tags(request, &IF_MATCH);
-        let any = tags.is_empty() || tags.iter().any(|tag| tag == "*");
-        ready(Ok(if any { Self::Any } else { Self::OneOf(tags) }))
+        let is_absent = request.headers().get_all(header::IF_MATCH).all(header::HeaderValue::is_empty);
+        ready(Ok(match header::IfMatch::parse(request) {
+            _ if is_absent => Self::Any,
+            Ok(header::IfMatch::Any) => Self::Any,
+            Ok(header::IfMatch::Items(tags)) => Self::OneOf(tags),
+            Err(_) => Self::OneOf(Vec::new()),
+        }))
     }
 }
 
-/// Answers with `body` and its tag, or with 304 where a reader has it already.
-///
-/// # Errors
-/// When the body cannot be written, which would be our own fault.
+/// Responds with `tag` and what `finish` adds to `response`; with 304 instead where the client has that already.
+pub fn respond_tagged(
+    request: &HttpRequest,
+    mut response: HttpResponseBuilder,
+    tag: &EntityTag,
+    finish: impl FnOnce(HttpResponseBuilder) -> HttpResponse,
+) -> HttpResponse {
+    response.insert_header((ETAG, tag.to_string()));
+    let is_known = request.method().is_safe()
+        && match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+            Err(_) => false,
+        };
+    if is_known { response.status(StatusCode::NOT_MODIFIED).finish() } else { finish(response) }
+}
+
+/// Responds with a resource that was changed at `updated_at`, or with 304.
 pub fn respond(
     request: &HttpRequest,
     status: StatusCode,
@@ -65,48 +84,41 @@ pub fn respond(
     updated_at: DateTime<Utc>,
 ) -> Result<HttpResponse, ApiError> {
     let bytes = serde_json::to_vec(body).map_err(|error| ApiError::Internal(Box::new(error)))?;
-    let tag = format!("{}.{}", version(updated_at), digest(&bytes));
-    let known = request.method().is_safe() && tags(request, &IF_NONE_MATCH).iter().any(|t| *t == tag || t == "*");
-    let mut response = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { status });
-    response.insert_header((ETAG, format!("\"{tag}\"")));
-    Ok(if known { response.finish() } else { response.insert_header(ContentType::json()).body(bytes) })
+    let tag = EntityTag::new_strong(format!("{}.{}", version(updated_at), digest(&bytes)));
+    Ok(respond_tagged(request, HttpResponse::build(status), &tag, |mut response| {
+        response.insert_header(ContentType::json()).body(bytes)
+    }))
 }
 
-/// A list that took some work, and the tag of exactly its bytes. Cheap to clone.
+/// A body that took some work, and its digest. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Tagged {
+pub struct TaggedBody {
     bytes: Bytes,
-    tag: String,
+    digest: String,
 }
 
-impl Tagged {
-    /// Bytes with their tag.
-    #[must_use]
+impl TaggedBody {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { tag: digest(&bytes), bytes }
+        Self { digest: digest(&bytes), bytes }
     }
 
-    /// The same in no more memory than its bytes need, for who keeps it: what was written piece by piece has room to grow.
-    #[must_use]
+    /// The same in no more memory than its bytes need, to be cached: what was written piece by piece has room to grow.
     pub fn compact(self) -> Self {
         Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self }
     }
 
-    /// How many bytes there are.
-    #[must_use]
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Answers with them, or with 304. The form depends on `Accept`, and whoever keeps it must know.
-    #[must_use]
+    /// Responds with it, or with 304. The format depends on `Accept`, which caches must know.
     pub fn respond(self, request: &HttpRequest, media_type: &'static str) -> HttpResponse {
-        let Self { bytes, tag } = self;
-        let known = tags(request, &IF_NONE_MATCH).iter().any(|t| *t == tag || t == "*");
-        let mut response = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-        response.insert_header((ETAG, format!("\"{tag}\""))).insert_header((VARY, ACCEPT.as_str()));
-        if known { response.finish() } else { response.insert_header((CONTENT_TYPE, media_type)).body(bytes) }
+        let mut response = HttpResponse::Ok();
+        response.insert_header((VARY, ACCEPT.as_str()));
+        respond_tagged(request, response, &EntityTag::new_strong(self.digest), |mut response| {
+            response.insert_header((CONTENT_TYPE, media_type)).body(self.bytes)
+        })
     }
 }
 
@@ -114,20 +126,11 @@ fn version(updated_at: DateTime<Utc>) -> String {
     format!("{:x}", updated_at.timestamp_micros())
 }
 
-fn digest(bytes: &[u8]) -> String {
-    // 64 bits tell two versions of one resource apart.
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The tags in a header, without their quotes. A proxy that compresses marks them weak; ours hold none the less.
-fn tags(request: &HttpRequest, name: &HeaderName) -> Vec<String> {
-    let values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(bare).filter(|tag| !tag.is_empty()).collect()
-}
-
-fn bare(tag: &str) -> String {
-    let tag = tag.trim();
-    tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').to_owned()
+/// What tells bytes from their other versions.
+pub fn digest(bytes: &[u8]) -> String {
+    let mut digits = HEXLOWER.encode(&Sha256::digest(bytes));
+    digits.truncate(DIGEST_DIGITS);
+    digits
 }
 
 #[cfg(test)]
@@ -138,14 +141,14 @@ mod tests {
     use actix_web::{FromRequest, HttpResponse};
     use chrono::{DateTime, TimeDelta};
 
-    use super::{IfMatch, respond};
+    use super::{IfMatch, TaggedBody, respond};
 
     fn tag(response: &HttpResponse) -> String {
         response.headers().get(ETAG).unwrap().to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn a_reader_who_has_it_is_told_so() {
+    fn a_client_that_has_it_gets_a_304() {
         let at = DateTime::UNIX_EPOCH;
         let first = respond(&TestRequest::get().to_http_request(), StatusCode::OK, &"body", at).unwrap();
         let again = TestRequest::get().insert_header((IF_NONE_MATCH, format!("\"x\", W/{}", tag(&first))));
@@ -164,5 +167,27 @@ mod tests {
         assert!(if_match.check(at + TimeDelta::microseconds(1)).is_err());
         let whichever = IfMatch::extract(&TestRequest::patch().to_http_request()).await.unwrap();
         assert_eq!(whichever, IfMatch::Any);
+    }
+
+    #[actix_web::test]
+    async fn what_is_no_tag_matches_no_version() {
+        for (text, expected) in [("", true), ("*", true), ("0.0", false), ("\"1", false), ("\"0.1\"", true)] {
+            let request = TestRequest::patch().insert_header((IF_MATCH, text)).to_http_request();
+            let if_match = IfMatch::extract(&request).await.unwrap();
+            assert_eq!(if_match.check(DateTime::UNIX_EPOCH).is_ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_known_by_its_digest() {
+        let body = || TaggedBody::new("body").compact();
+        let first = body().respond(&TestRequest::get().to_http_request(), "text/plain");
+        assert_eq!((first.status(), tag(&first).as_str()), (StatusCode::OK, "\"230d8358dc8e8890\""));
+        for (known, status) in [(tag(&first), StatusCode::NOT_MODIFIED), ("\"x\"".to_owned(), StatusCode::OK)] {
+            let again = TestRequest::get().insert_header((IF_NONE_MATCH, known)).to_http_request();
+            assert_eq!(body().respond(&again, "text/plain").status(), status);
+        }
+        let star = TestRequest::get().insert_header((IF_NONE_MATCH, "*")).to_http_request();
+        assert_eq!(body().respond(&star, "text/plain").status(), StatusCode::NOT_MODIFIED);
     }
 }

@@ -85,23 +85,6 @@ impl Fields {
         self.optional(name)
     }
 
-    /// Takes an optional text of a PATCH: absent is "leave it", `null` and blank are "clear it".
-    pub fn change_text<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Option<T>> {
-        self.is_given(name).then(|| self.optional_text(name))
-    }
-
-    /// Takes a field of a PATCH that cannot be cleared.
-    pub fn change<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        if self.is_given(name) { self.required(name) } else { None }
-    }
-
-    /// The first of a field's names that is there, or its first name.
-    #[must_use]
-    pub fn name_given(&self, names: [&'static str; 2]) -> &'static str {
-        let [first, other] = names;
-        if !self.is_given(first) && self.is_given(other) { other } else { first }
-    }
-
     /// Takes a field that has to be there.
     pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         if self.object.get(name).is_none_or(Value::is_null) {
@@ -118,18 +101,6 @@ impl Fields {
             self.fault(name, "required", "is required");
         }
         value
-    }
-
-    /// Whether the field is there, be it `null`: a PATCH tells "clear it" from "leave it".
-    #[must_use]
-    pub fn is_given(&self, name: &str) -> bool {
-        self.object.contains_key(name)
-    }
-
-    /// Whether the field has been found wrong.
-    #[must_use]
-    pub fn has_fault(&self, name: &str) -> bool {
-        self.errors.iter().any(|error| error.pointer.strip_prefix('/') == Some(name))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What handlers ask for in their signatures: a parsed body, a page, a precondition.
+//! What handlers take in their signatures: a parsed body, a query, a page, a precondition.
 
 pub mod accept;
 pub mod body;
@@ -8,4 +8,5 @@ pub mod form;
 pub mod json;
 pub mod page;
 pub mod path;
+pub mod query;
 pub mod value;

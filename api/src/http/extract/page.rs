@@ -1,23 +1,25 @@
 //! Keyset pages: `?limit=&cursor=`, and `Link: <…>; rel="next"` while there is more.
 
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LINK};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::etag;
 use crate::http::error::{ApiError, FieldError};
+use crate::http::time_range::TimeRange;
 
-/// Rows on a page where the client does not say.
+/// Rows on a page by default.
 pub const DEFAULT_LIMIT: u16 = 100;
 /// Most rows on a page.
 pub const MAX_LIMIT: u16 = 1_000;
 
-/// How much is wanted, of what has no pages.
+/// The `limit` of a list without pages.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LimitQuery {
@@ -27,10 +29,6 @@ pub struct LimitQuery {
 }
 
 impl LimitQuery {
-    /// Checks it.
-    ///
-    /// # Errors
-    /// 422 for a limit out of range.
     pub fn parse(&self) -> Result<u16, ApiError> {
         checked_limit(self.limit)
     }
@@ -43,7 +41,7 @@ fn checked_limit(limit: Option<u16>) -> Result<u16, ApiError> {
         .ok_or_else(|| ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
 }
 
-/// Which page is wanted.
+/// Which page of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
@@ -65,15 +63,11 @@ pub struct Page<K> {
 
 impl PageQuery {
     /// Whether the page is to start at a cursor.
-    #[must_use]
     pub fn has_cursor(&self) -> bool {
         self.cursor.is_some()
     }
 
-    /// Checks it; `K` is read from the cursor.
-    ///
-    /// # Errors
-    /// 422 for a limit out of range or a cursor that is none of ours.
+    /// `K` is read from the cursor; 422 for a limit out of range or a cursor that is none of this list.
     pub fn parse<K: FromStr>(&self) -> Result<Page<K>, ApiError> {
         let limit = checked_limit(self.limit)?;
         let after = self.cursor.as_deref().map(K::from_str).transpose();
@@ -81,10 +75,7 @@ impl PageQuery {
         Ok(Page { limit, after })
     }
 
-    /// As [`Self::parse`], beside the rest of a query: the faults of both are told at once.
-    ///
-    /// # Errors
-    /// 422 for the faults of either.
+    /// As [`Self::parse`], beside the rest of a query: one response names the faults of both.
     pub fn parse_beside<T, K: FromStr>(&self, rest: Result<T, Vec<FieldError>>) -> Result<(T, Page<K>), ApiError> {
         let page = self.parse();
         let mut faults = match rest {
@@ -100,35 +91,36 @@ impl PageQuery {
 
 impl<K: ToString> Page<K> {
     /// How many rows to ask the database for: one more than the page tells whether there is a next one.
-    #[must_use]
     pub fn fetch_limit(&self) -> i64 {
         i64::from(self.limit).saturating_add(1)
     }
 
-    /// Answers with the page's rows, and with a link to the next page where `rows` holds one too many.
-    pub fn respond<T: Serialize>(&self, request: &HttpRequest, rows: Vec<T>, key: impl Fn(&T) -> K) -> HttpResponse {
-        self.respond_with(request, rows, key, |mut response, rows| response.json(rows))
-    }
-
-    /// The same, with the rows written in another form.
-    pub fn respond_with<T>(
+    /// Responds with the page's rows, and with a link to the next page where `rows` holds one too many.
+    pub fn respond<T: Serialize>(
         &self,
         request: &HttpRequest,
         mut rows: Vec<T>,
         key: impl Fn(&T) -> K,
-        write: impl FnOnce(HttpResponseBuilder, Vec<T>) -> HttpResponse,
     ) -> HttpResponse {
         let mut response = HttpResponse::Ok();
-        if let Some(next) = self.cut(&mut rows, key) {
-            link_next(&mut response, request, &next);
-        }
-        write(response, rows)
+        self.finish(&mut response, request, &mut rows, key);
+        response.json(rows)
     }
 
-    /// As [`Self::respond`], with an ETag: a reader who has this page already is told so.
-    ///
-    /// # Errors
-    /// When the page cannot be written, which would be our own fault.
+    /// Cuts the one row too many off, and links to the page that it begins.
+    pub fn finish<T>(
+        &self,
+        response: &mut HttpResponseBuilder,
+        request: &HttpRequest,
+        rows: &mut Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) {
+        if let Some(next) = self.cut(rows, key) {
+            link_next(response, request, &next);
+        }
+    }
+
+    /// As [`Self::respond`], with an ETag: 304 where the client has this page already.
     pub fn respond_tagged<T: Serialize>(
         &self,
         request: &HttpRequest,
@@ -144,7 +136,7 @@ impl<K: ToString> Page<K> {
         Ok(response)
     }
 
-    /// Cuts the one row too many off, and tells the cursor of the page that it begins.
+    /// Cuts the one row too many off; returns the cursor of the page that it begins.
     fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> K) -> Option<String> {
         let limit = usize::from(self.limit);
         let has_next = rows.len() > limit;
@@ -163,4 +155,78 @@ fn next_link(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: Vec<_> = others.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
     format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
+}
+
+/// Where a page of rows in the order of time ends: the timestamp of its last row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeCursor(pub DateTime<Utc>);
+
+/// A text that is no cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CursorError;
+
+impl Display for TimeCursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0.timestamp_micros().cast_unsigned())
+    }
+}
+
+impl FromStr for TimeCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(CursorError);
+        }
+        let micros = u64::from_str_radix(text, 16).map_err(|_| CursorError)?.cast_signed();
+        let instant = DateTime::from_timestamp_micros(micros).filter(|instant| TimeRange::ALL.contains(*instant));
+        instant.map(Self).ok_or(CursorError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::LINK;
+    use actix_web::test::TestRequest;
+
+    use super::{CursorError, Page, PageQuery, TimeCursor};
+    use crate::http::error::{ApiError, FieldError};
+
+    fn pointers(error: ApiError) -> Vec<String> {
+        let ApiError::Validation(faults) = error else { panic!("{error}") };
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        for instant in ["2026-11-21T12:00:00.123456Z", "1969-12-31T23:59:59.999999Z"] {
+            let cursor = TimeCursor(instant.parse().unwrap());
+            assert_eq!(cursor.to_string().parse(), Ok(cursor), "{instant}");
+        }
+        for text in ["", "abc", "zzzzzzzzzzzzzzzz", "7fffffffffffffff", "+00000000000000f", "8000000000000000"] {
+            assert_eq!(text.parse::<TimeCursor>(), Err(CursorError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_faults_of_a_query_and_of_its_page_are_reported_together() {
+        let page = PageQuery { limit: Some(0), cursor: None };
+        let rest: Result<(), _> = Err(vec![FieldError::new("start", "invalid", "is not valid")]);
+        assert_eq!(pointers(page.parse_beside::<_, TimeCursor>(rest).unwrap_err()), ["/start", "/limit"]);
+        let page = PageQuery { limit: None, cursor: Some("here".to_owned()) };
+        assert_eq!(pointers(page.parse_beside::<_, TimeCursor>(Ok(())).unwrap_err()), ["/cursor"]);
+    }
+
+    #[test]
+    fn one_row_too_many_is_cut_off_and_becomes_the_link() {
+        let request = TestRequest::with_uri("/things?limit=2&cursor=1&q=x").to_http_request();
+        let page = Page { limit: 2, after: Some(1_u32) };
+        let link = |rows: Vec<u32>| {
+            let response = page.respond(&request, rows, |row| *row);
+            response.headers().get(LINK).map(|link| link.to_str().unwrap().to_owned())
+        };
+        assert_eq!(page.fetch_limit(), 3);
+        assert_eq!(link(vec![2, 3]), None);
+        assert_eq!(link(vec![2, 3, 4]).unwrap(), "</things?limit=2&q=x&cursor=3>; rel=\"next\"");
+    }
 }

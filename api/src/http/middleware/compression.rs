@@ -13,7 +13,6 @@ use actix_web::http::header::{
 const MIN_BYTES: u64 = 1_024;
 
 /// The encoding a client wants most of those we have; none where it wants none.
-#[must_use]
 pub fn wanted(request: &ServiceRequest) -> ContentEncoding {
     let ours = [Encoding::brotli(), Encoding::gzip(), Encoding::deflate(), Encoding::identity()];
     let accepted = request.get_header::<AcceptEncoding>();
@@ -25,7 +24,6 @@ pub fn wanted(request: &ServiceRequest) -> ContentEncoding {
 }
 
 /// Compresses an answer where that pays: never an event stream, whose events would wait in the compressor.
-#[must_use]
 pub fn compress(response: ServiceResponse<BoxBody>, encoding: ContentEncoding) -> ServiceResponse<BoxBody> {
     if !pays(response.response().headers(), response.response().body().size()) {
         return response;

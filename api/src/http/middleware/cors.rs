@@ -27,7 +27,6 @@ const READABLE: [&str; 9] = [
 const FROM_ELSEWHERE: ApiError = ApiError::Forbidden("A page of another origin cannot sign this browser in.");
 
 /// The middleware that tells browsers what they may do; where no origin is allowed there is none.
-#[must_use]
 pub fn cors(origins: &AllowedOrigins) -> Condition<Cors> {
     let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     let cors = cors.allow_any_method().allow_any_header().expose_headers(READABLE).supports_credentials();
@@ -37,9 +36,6 @@ pub fn cors(origins: &AllowedOrigins) -> Condition<Cors> {
 
 /// Refuses a sign-in by cookie that a page of another origin sends: it would sign its visitor in as somebody else, and
 /// see what they then do. A client that is no browser says nothing of all this, and passes.
-///
-/// # Errors
-/// 403.
 pub fn check_same_site(request: &RequestHead, allowed: &AllowedOrigins) -> Result<(), ApiError> {
     let origin = text(&request.headers, &ORIGIN);
     if origin.is_some_and(|origin| allowed.contains(origin)) {

@@ -7,7 +7,6 @@ use actix_web::http::Method;
 const NAMES: [&str; 4] = ["/heartbeats", "/readings", "/telemetry", "/data"];
 
 /// Whether a request brings heartbeats or readings.
-#[must_use]
 pub fn is_ingest(request: &RequestHead) -> bool {
     let path = request.uri.path();
     let path = path.strip_suffix('/').unwrap_or(path);

@@ -9,18 +9,15 @@ use pulso_shared::ids::DeviceId;
 /// A row's identity.
 pub type Key = (DeviceId, DateTime<Utc>);
 
-/// Rows of both tables, each once.
+/// Rows of both tables.
 #[derive(Debug, Default)]
 pub struct Keys {
-    /// Of heartbeats.
     pub heartbeats: HashSet<Key>,
-    /// Of sensor readings.
     pub readings: HashSet<Key>,
 }
 
 impl Keys {
     /// The rows that a submission will be.
-    #[must_use]
     pub fn of(submission: &Submission) -> Self {
         Self {
             heartbeats: submission.heartbeats.iter().map(|item| (item.device_id, item.ts)).collect(),
@@ -28,15 +25,21 @@ impl Keys {
         }
     }
 
-    /// How many there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.heartbeats.len().saturating_add(self.readings.len())
     }
 
-    /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub fn extend(&mut self, other: &Self) {
+        self.heartbeats.extend(&other.heartbeats);
+        self.readings.extend(&other.readings);
+    }
+
+    pub fn remove(&mut self, other: &Self) {
+        self.heartbeats.retain(|key| !other.heartbeats.contains(key));
+        self.readings.retain(|key| !other.readings.contains(key));
     }
 }

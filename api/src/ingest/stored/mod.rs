@@ -1,31 +1,32 @@
-//! Waiting for the commit, for those who asked for it (`?ack=stored`); nobody else pays for it.
+//! Waiting for the commit, where a request asks for it (`?ack=stored`); no other request pays for it.
 //!
 //! ```text
-//!  request ─▶ StoredWatch::wait ─▶ one task a process ─▶ which of all these rows are there? (every 20 ms, if anyone waits)
+//!  request ─▶ StoredWatch::wait ─▶ one task a process ─▶ which of these rows are committed? (every 20 ms while any waits)
 //!                     200 or 202 ◀─┘
 //! ```
 //!
-//! PostgreSQL is asked, and nobody else: a row that it shows is committed, whichever worker wrote it and however often
-//! the reading was sent; and the answer needs neither Redis nor a word from the worker.
+//! Only PostgreSQL is asked: a row that it shows is committed, whichever worker wrote it and however often the reading
+//! was sent; the answer depends on neither Redis nor the worker.
 
 mod keys;
 mod store;
 
 use std::time::Duration;
 
-use crate::db::DbPool;
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use keys::Keys;
+use self::keys::Keys;
+use crate::db::DbPool;
+use crate::http::error::ApiError;
 
-/// How often the database is asked. A batch lingers for 50 ms before it is written, so more often tells little more.
+/// How often the database is queried. A batch lingers for 50 ms before it is written, so more often tells little more.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Most rows that are waited for at a time; whoever comes then is answered 202 at once.
+/// Most rows that are waited for at a time; further requests are answered 202 at once.
 const MAX_KEYS: usize = 100_000;
-/// Most requests that have not been seen by the task yet.
+/// Most requests in the queue to the task.
 const MAX_ARRIVING: usize = 10_000;
 
 /// Where requests wait for their rows.
@@ -35,19 +36,17 @@ pub struct StoredWatch {
 
 /// A request that waits.
 struct Waiter {
-    /// What is not there yet.
+    /// Rows not committed yet.
     missing: Keys,
-    /// Told when nothing is missing any more; dropped when there is no more waiting.
+    /// Sent to when nothing is missing any more; dropped when waiting is over.
     done: oneshot::Sender<()>,
 }
 
 impl StoredWatch {
-    /// Starts the task that asks; it ends when the process is told to stop, and everybody is then answered 202.
-    #[must_use]
-    pub fn start(db: DbPool, shutdown: Shutdown) -> Self {
+    /// A watch, and the task behind it; that ends at shutdown, and every waiting request is then answered 202.
+    pub fn new(db: DbPool, shutdown: Shutdown) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (arriving, arrivals) = mpsc::channel(MAX_ARRIVING);
-        tokio::spawn(watch(db, arrivals, shutdown));
-        Self { arriving }
+        (Self { arriving }, watch(db, arrivals, shutdown))
     }
 
     /// Waits until every row of `submission` is committed; `false` when that has not been seen in time.
@@ -68,7 +67,7 @@ async fn watch(db: DbPool, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: S
         let first = if waiting.is_empty() {
             tokio::select! {
                 first = arrivals.recv() => first,
-                () = shutdown.ordered() => None,
+                () = shutdown.requested() => None,
             }
         } else {
             arrivals.try_recv().ok()
@@ -79,16 +78,25 @@ async fn watch(db: DbPool, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: S
         waiting.extend(first);
         admit(&mut waiting, &mut arrivals);
         let started = Instant::now();
-        if let Err(error) = store::look(&db, &mut waiting).await {
-            tracing::debug!(%error, "not asked whether rows are stored; asking again");
+        if let Err(error) = remove_stored(&db, &mut waiting).await {
+            tracing::debug!(%error, "could not query which rows are stored; trying again");
         }
         release(&mut waiting);
-        // A slow look is not followed by the next one at once: half of the time the database is left alone.
+        // A slow query is not followed by the next one at once: half of the time the database is left alone.
         tokio::select! {
             () = sleep(LOOK_EVERY.max(started.elapsed())) => {}
-            () = shutdown.ordered() => return,
+            () = shutdown.requested() => return,
         }
     }
+}
+
+/// Takes the rows that are committed off what the waiting requests miss.
+async fn remove_stored(db: &DbPool, waiting: &mut [Waiter]) -> Result<(), ApiError> {
+    let mut missing = Keys::default();
+    waiting.iter().for_each(|waiter| missing.extend(&waiter.missing));
+    let stored = store::find_stored(&mut *db.get().await?, &missing).await?;
+    waiting.iter_mut().for_each(|waiter| waiter.missing.remove(&stored));
+    Ok(())
 }
 
 /// Lets in who has come meanwhile, while there is room. The others are dropped, which answers them.

@@ -1,8 +1,7 @@
-//! Which of the rows that are waited for are there?
+//! Which of the rows that are waited for are committed.
 
 use std::collections::HashSet;
 
-use crate::db::DbPool;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -10,14 +9,12 @@ use diesel::sql_types::{Array, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 
-use super::Waiter;
-use super::keys::Key;
-use crate::http::error::ApiError;
+use super::keys::{Key, Keys};
 
 /// Rows asked for in one statement.
 const CHUNK: usize = 10_000;
 /// Live readings are asked for apart from old ones: a statement opens every partition between its oldest and its newest
-/// row, so that one old reading would make the look slow for all.
+/// row, so that one old reading would make the query slow for all.
 const LIVE: TimeDelta = TimeDelta::days(1);
 
 #[derive(QueryableByName)]
@@ -28,22 +25,16 @@ struct Found {
     ts: DateTime<Utc>,
 }
 
-/// Takes what is there off what the waiting miss.
-pub async fn look(db: &DbPool, waiting: &mut [Waiter]) -> Result<(), ApiError> {
-    let mut connection = db.get().await?;
-    let heartbeats = waiting.iter().flat_map(|waiter| waiter.missing.heartbeats.iter().copied()).collect();
-    let found = find(&mut connection, include_str!("stored_heartbeats.sql"), heartbeats).await?;
-    let readings = waiting.iter().flat_map(|waiter| waiter.missing.readings.iter().copied()).collect();
-    let found_readings = find(&mut connection, include_str!("stored_readings.sql"), readings).await?;
-    for waiter in waiting {
-        waiter.missing.heartbeats.retain(|key| !found.contains(key));
-        waiter.missing.readings.retain(|key| !found_readings.contains(key));
-    }
-    Ok(())
+/// Those of `keys` whose rows are committed.
+pub async fn find_stored(connection: &mut AsyncPgConnection, keys: &Keys) -> QueryResult<Keys> {
+    Ok(Keys {
+        heartbeats: find(connection, include_str!("stored_heartbeats.sql"), &keys.heartbeats).await?,
+        readings: find(connection, include_str!("stored_readings.sql"), &keys.readings).await?,
+    })
 }
 
-async fn find(connection: &mut AsyncPgConnection, sql: &str, keys: HashSet<Key>) -> QueryResult<HashSet<Key>> {
-    let mut keys: Vec<_> = keys.into_iter().collect();
+async fn find(connection: &mut AsyncPgConnection, sql: &str, keys: &HashSet<Key>) -> QueryResult<HashSet<Key>> {
+    let mut keys: Vec<_> = keys.iter().copied().collect();
     keys.sort_by_key(|(_, ts)| *ts);
     let live_from = keys.last().map(|(_, newest)| *newest - LIVE);
     let first_live = keys.partition_point(|(_, ts)| live_from.is_some_and(|from| *ts < from));

@@ -47,3 +47,16 @@ async fn every_error_is_a_problem_whoever_found_it() {
     }
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn a_mistake_in_a_statement_is_our_fault_and_no_outage() {
+    let pulso = start_api(Vec::new()).await;
+    let user = pulso.client.new_user().await;
+    let _ = user.get("/tasks").await.expect(200);
+    pulso.database.execute("ALTER TABLE tasks RENAME COLUMN title TO heading").await;
+    let answer = user.get("/tasks").await.expect(500);
+    assert_eq!(answer.body["type"], "/problems/internal");
+    assert!(!answer.text.contains("title"), "{}", answer.text);
+    pulso.database.execute("ALTER TABLE tasks RENAME COLUMN heading TO title").await;
+    let _ = user.get("/tasks").await.expect(200);
+}

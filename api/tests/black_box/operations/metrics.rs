@@ -44,7 +44,7 @@ async fn a_request_id_leads_from_the_client_to_the_workers_log_and_everything_is
         &[
             "pulso_ingest_accepted_total 2",
             "pulso_ingest_rejected_total{reason=\"out_of_range\"} 1",
-            "pulso_http_answers_total{class=\"4xx\"} 1",
+            "pulso_http_responses_total{class=\"4xx\"} 1",
         ],
     );
     let operations = Client::new(format!("http://{}", worker.logged("health and metrics", "address").await));
@@ -58,7 +58,7 @@ async fn a_request_id_leads_from_the_client_to_the_workers_log_and_everything_is
     pulso.finish().await;
 }
 
-/// A metric as the document lists it: `pulso_http_answers_total{class}`, `counter`.
+/// A metric as the document lists it: `pulso_http_responses_total{class}`, `counter`.
 type Metric = (String, String);
 
 /// The metrics in the table of `docs/operations.md` whose first column is headed by that program's name.

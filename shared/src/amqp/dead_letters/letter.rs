@@ -1,55 +1,55 @@
-//! One dead letter, as far as people want to see it.
+//! One dead letter, as people see it.
 
 use chrono::{DateTime, Utc};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::amqp::message::{self, Submission};
 use crate::ids::DeadLetterId;
 
-/// Header with the reason, for people; the routing key has it in one word.
+/// Header with the reason in full; the routing key is its code.
 pub const REASON_HEADER: &str = "x-pulso-reason";
-/// Header in which RabbitMQ says why and when it dead-lettered a message by itself.
+/// Header that RabbitMQ sets on messages it dead-letters by itself: why and when.
 const DEATH_HEADER: &str = "x-death";
-/// A larger body is shown by its beginning only: a list of a thousand letters has to fit into memory.
+/// Of a larger body only an excerpt is shown: a list of a thousand letters has to fit into memory.
 const MAX_DECODED_BYTES: usize = 16 * 1024;
-/// Bytes of a body that are shown where it is not shown whole.
+/// Namespace of the UUIDv5 ids. Arbitrary, but fixed: replicas of all versions have to agree on an id.
+const ID_NAMESPACE: Uuid = Uuid::from_u128(0x7c0f_6a1e_52b3_4d0e_9a41_c2d8_0e5f_b697);
+/// Bytes in an excerpt.
 const EXCERPT_BYTES: usize = 512;
 
-/// What lies in the dead-letter queue.
+/// A message in the dead-letter queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
-    /// Stays the same for as long as it lies there.
+    /// Stable for as long as the letter is in the queue.
     pub id: DeadLetterId,
-    /// Why, in one word: `undecodable`, `device_gone`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
+    /// The reason's code: `undecodable`, `device_gone`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
     pub reason: String,
-    /// Why, for people.
+    /// The reason in full.
     pub detail: String,
-    /// When it came here, to the second.
+    /// When it was dead-lettered, to the second.
     pub died_at: Option<DateTime<Utc>>,
     /// The AMQP `type` it was published with.
     pub message_type: Option<String>,
-    /// Size of its body.
+    /// Size of the body.
     pub bytes: usize,
-    /// What is in it.
+    /// The body.
     pub content: Content,
 }
 
-/// What is in a dead letter.
+/// A dead letter's body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// It can be read, and is small enough to be shown.
+    /// Decoded.
     Submissions(Vec<Submission>),
-    /// Its beginning.
+    /// The beginning of a body that cannot be decoded, or is too large to be shown.
     Excerpt(String),
 }
 
 impl DeadLetter {
     /// Describes a delivered message.
-    #[must_use]
     pub fn read(delivery: &Delivery) -> Self {
         let properties = &delivery.properties;
         let death = Death::of(properties);
@@ -57,7 +57,7 @@ impl DeadLetter {
         let (reason, detail) = match (own_reason, &death.reason) {
             (Some(detail), _) => (delivery.routing_key.to_string(), detail),
             (None, Some(word)) => (word.clone(), "RabbitMQ dead-lettered the whole message by itself".to_owned()),
-            (None, None) => ("unknown".to_owned(), "nobody has said why".to_owned()),
+            (None, None) => ("unknown".to_owned(), "no reason is known".to_owned()),
         };
         Self {
             id: id_of(delivery),
@@ -83,19 +83,18 @@ impl Content {
     }
 }
 
-/// A letter's id: the one that the worker gave it, else one made of what stays the same: its body, and why, where and
-/// when RabbitMQ moved it here. (`x-delivery-count` beside that changes with each look.)
+/// A letter's id: the one that the worker gave it, else a UUIDv5 of what does not change: the `x-death` header and the
+/// body. (`x-delivery-count` changes with each look.)
 pub(super) fn id_of(delivery: &Delivery) -> DeadLetterId {
     let given = delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     given.unwrap_or_else(|| {
         let death = delivery.properties.headers().as_ref().and_then(|headers| headers.inner().get(DEATH_HEADER));
-        let digest = Sha256::new().chain_update(format!("{death:?}\0")).chain_update(&delivery.data).finalize();
-        let half = digest.first_chunk::<16>().copied().unwrap_or_default();
-        DeadLetterId::from(Uuid::from_bytes(half))
+        let name = [format!("{death:?}\0").as_bytes(), &delivery.data].concat();
+        DeadLetterId::from(Uuid::new_v5(&ID_NAMESPACE, &name))
     })
 }
 
-/// What RabbitMQ says of the newest death.
+/// The newest entry of `x-death`.
 #[derive(Default)]
 struct Death {
     reason: Option<String>,

@@ -1,18 +1,18 @@
-//! The dead letters, looked at, put back and thrown away by AMQP alone (the broker's management need not be there).
-//! The API's administrators' routes and the worker's command both use it.
+//! The dead-letter browser: lists, replays and deletes dead letters over AMQP alone, without the broker's management API.
+//! Used by the API's administrator routes and by the worker's command.
 //!
 //! ```text
-//!  <p>.dead ──page by page, unacknowledged──▶ Desk ─▶ look: all go back, in their order
-//!                                              ├────▶ replay: published where the API publishes, confirmed, then acknowledged
-//!                                              └────▶ delete: acknowledged
+//!  <p>.dead ──page by page, unacknowledged──▶ DeadLetterBrowser ─┬▶ list:   all are requeued, in their order
+//!                                                                ├▶ replay: published where the API publishes, confirmed, then acked
+//!                                                                └▶ delete: acked
 //! ```
 //!
-//! Whoever dies at the desk loses nothing: what was not acknowledged is in the queue again. Between the confirm and the
-//! acknowledgement of a replayed letter a death doubles the message, which the rows' key makes harmless.
+//! A crash loses nothing: unacknowledged messages return to the queue. A crash between the confirm and the ack of a
+//! replayed letter duplicates the message, which is harmless, because a duplicate row is not stored.
 
-mod desk;
+mod browser;
 mod letter;
 mod page;
 
-pub use desk::{Choice, Desk, DeskError, Listing, Replayed, Stop};
+pub use browser::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed, Stop};
 pub use letter::{Content, DeadLetter, REASON_HEADER};

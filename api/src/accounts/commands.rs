@@ -1,0 +1,255 @@
+//! Accounts: created, changed, deleted.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::result::Error as DieselError;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use uuid::Uuid;
+
+use super::names::{Email, FullName, Username, check_login_names};
+use super::store::{self, NewUserRow, UserChangeset, UserRow};
+use super::types::{RegisterBody, UpdateMeBody, UpdateUserBody};
+use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
+use crate::auth::password::PasswordAttempt;
+use crate::auth::{Auth, revocations};
+use crate::cache_entries;
+use crate::config::AuthConfig;
+use crate::db::DbPool;
+use crate::devices::{self, DeviceRegistry};
+use crate::http::error::{ApiError, violates};
+use crate::http::extract::etag::IfMatch;
+use crate::ids::{SessionId, UserId};
+use crate::sessions::{self, SignInLimiter, SignInLimits};
+
+const LAST_ADMINISTRATOR: ApiError = ApiError::Conflict("This is the last administrator; appoint another one first.");
+const PASSWORD_CHANGED: ApiError = ApiError::Conflict("The password has been changed meanwhile.");
+
+/// What is to change in an account; `None` leaves it.
+struct Changes {
+    username: Option<Option<Username>>,
+    email: Option<Option<Email>>,
+    full_name: Option<Option<FullName>>,
+    is_admin: Option<bool>,
+    password: Option<PasswordChange>,
+    /// The session that remains when others end.
+    kept_session: Option<SessionId>,
+}
+
+/// A new password's hash, and the one it may replace where that matters.
+struct PasswordChange {
+    new_hash: String,
+    old_hash: Option<String>,
+}
+
+/// Creates an account: 429 before the password is hashed, 409 when a name is taken.
+pub async fn register(
+    db: &DbPool,
+    auth: &Auth,
+    limits: &SignInLimits,
+    body: RegisterBody,
+) -> Result<UserRow, ApiError> {
+    limits.check_sign_in().await?;
+    let password_hash = auth.passwords.hash(body.password).await?;
+    let now = auth.clock.now();
+    let row = NewUserRow {
+        id: UserId::generate(),
+        username: body.username.as_ref().map(Username::as_str),
+        email: body.email.as_ref().map(Email::as_str),
+        full_name: body.full_name.as_ref().map(FullName::as_str),
+        password_hash: &password_hash,
+        is_admin: false,
+        created_at: now,
+        updated_at: now,
+    };
+    store::insert_user(&mut *db.get().await?, &row).await.map_err(name_error)
+}
+
+/// Changes one's own account; a new password ends all sessions but the caller's. 422 for a wrong current password.
+pub async fn change_own(
+    db: &DbPool,
+    auth: &Auth,
+    limiter: &SignInLimiter,
+    caller: AuthUser,
+    if_match: &IfMatch,
+    body: UpdateMeBody,
+) -> Result<UserRow, ApiError> {
+    let UpdateMeBody { username, email, full_name, new_password, current_password } = body;
+    // Before the transaction, so that no row is locked while bcrypt works.
+    let password = match new_password.zip(current_password) {
+        Some((new, current)) => {
+            let old_hash = check_current_password(db, auth, limiter, caller.user_id, current).await?;
+            Some(PasswordChange { new_hash: auth.passwords.hash(new).await?, old_hash: Some(old_hash) })
+        }
+        None => None,
+    };
+    let kept_session = Some(caller.session_id);
+    let changes = Changes { username, email, full_name, is_admin: None, password, kept_session };
+    change(db, auth, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
+}
+
+/// The hash of the current password, if `current` is that password.
+async fn check_current_password(
+    db: &DbPool,
+    auth: &Auth,
+    limiter: &SignInLimiter,
+    id: UserId,
+    current: PasswordAttempt,
+) -> Result<String, ApiError> {
+    let attempt = limiter.check_own_password(id).await?;
+    let hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
+    if !auth.passwords.verify(current, Some(hash.clone())).await? {
+        return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
+    }
+    attempt.succeeded().await;
+    Ok(hash)
+}
+
+/// Changes somebody's account, for an administrator.
+pub async fn change_other(
+    db: &DbPool,
+    auth: &Auth,
+    id: UserId,
+    if_match: &IfMatch,
+    body: UpdateUserBody,
+) -> Result<UserRow, ApiError> {
+    let password = match body.password {
+        Some(new) => Some(PasswordChange { new_hash: auth.passwords.hash(new).await?, old_hash: None }),
+        None => None,
+    };
+    let UpdateUserBody { username, email, full_name, is_admin, .. } = body;
+    let changes = Changes { username, email, full_name, is_admin, password, kept_session: None };
+    change(db, auth, id, if_match, &changes).await?.ok_or(ApiError::NotFound("user"))
+}
+
+async fn change(
+    db: &DbPool,
+    auth: &Auth,
+    id: UserId,
+    if_match: &IfMatch,
+    changes: &Changes,
+) -> Result<Option<UserRow>, ApiError> {
+    let mut connection = db.get().await?;
+    let changed = connection.transaction(async |connection| apply(connection, auth, id, if_match, changes).await);
+    let Some((user, ended)) = changed.await? else {
+        return Ok(None);
+    };
+    auth.announce_revoked(&ended, keep_for(&auth.config)).await;
+    Ok(Some(user))
+}
+
+/// Changes the row, and ends the sessions that must not outlive the change.
+async fn apply(
+    connection: &mut AsyncPgConnection,
+    auth: &Auth,
+    id: UserId,
+    if_match: &IfMatch,
+    changes: &Changes,
+) -> Result<Option<(UserRow, Vec<Uuid>)>, ApiError> {
+    if changes.is_admin == Some(false) {
+        refuse_last_administrator(connection, id).await?;
+    }
+    let Some(before) = store::lock_user(connection, id).await? else {
+        return Ok(None);
+    };
+    if_match.check(before.updated_at)?;
+    check_names(&before, changes)?;
+    check_old_password(connection, id, changes).await?;
+    let now = auth.clock.now();
+    let after = store::update_user(connection, id, &changeset(changes, &before, now)).await.map_err(name_error)?;
+
+    let is_demoted = before.is_admin && !after.is_admin;
+    let mut ended = Vec::new();
+    if is_demoted || changes.password.is_some() {
+        ended = sessions::list_live_sessions(connection, id).await?;
+        ended.retain(|session| Some(*session) != changes.kept_session);
+    }
+    let subjects = sessions::end(connection, &ended, &auth.config, now).await?;
+    Ok(Some((after, subjects)))
+}
+
+fn check_names(before: &UserRow, changes: &Changes) -> Result<(), ApiError> {
+    if changes.username.is_none() && changes.email.is_none() {
+        return Ok(());
+    }
+    let username = match &changes.username {
+        Some(changed) => changed.as_ref().map(Username::as_str),
+        None => before.username.as_deref(),
+    };
+    let email = match &changes.email {
+        Some(changed) => changed.as_ref().map(Email::as_str),
+        None => before.email.as_deref(),
+    };
+    check_login_names(username, email).map_err(|error| ApiError::field("username", error.code(), error))
+}
+
+/// The password was checked before the row was locked; meanwhile another request may have changed it.
+async fn check_old_password(connection: &mut AsyncPgConnection, id: UserId, changes: &Changes) -> Result<(), ApiError> {
+    let Some(checked) = changes.password.as_ref().and_then(|password| password.old_hash.as_ref()) else {
+        return Ok(());
+    };
+    let present = store::find_password_hash(connection, id).await?;
+    if present.as_ref() == Some(checked) { Ok(()) } else { Err(PASSWORD_CHANGED) }
+}
+
+fn changeset<'a>(changes: &'a Changes, before: &UserRow, now: DateTime<Utc>) -> UserChangeset<'a> {
+    UserChangeset {
+        username: changes.username.as_ref().map(|username| username.as_ref().map(Username::as_str)),
+        email: changes.email.as_ref().map(|email| email.as_ref().map(Email::as_str)),
+        full_name: changes.full_name.as_ref().map(|name| name.as_ref().map(FullName::as_str)),
+        password_hash: changes.password.as_ref().map(|password| password.new_hash.as_str()),
+        is_admin: changes.is_admin,
+        // Each version has its own instant, also on a clock that was set back.
+        updated_at: now.max(before.updated_at + TimeDelta::microseconds(1)),
+    }
+}
+
+/// Deletes an account with everything it owns, and revokes its tokens and those of its devices.
+pub async fn delete(db: &DbPool, auth: &Auth, registry: &DeviceRegistry, id: UserId) -> Result<(), ApiError> {
+    let now = auth.clock.now();
+    let mut connection = db.get().await?;
+    let deleted = connection.transaction(async |connection| delete_owned(connection, &auth.config, id, now).await);
+    let (subjects, devices) = deleted.await?;
+    auth.announce_revoked(&subjects, keep_for(&auth.config)).await;
+    devices::announce_deleted(auth, registry, &devices).await;
+    cache_entries::forget_all_of(&auth.redis, id).await;
+    Ok(())
+}
+
+async fn delete_owned(
+    connection: &mut AsyncPgConnection,
+    config: &AuthConfig,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Uuid>, devices::DeletedDevices), ApiError> {
+    refuse_last_administrator(connection, id).await?;
+    store::lock_user(connection, id).await?.ok_or(ACCOUNT_GONE)?;
+    let live = sessions::list_live_sessions(connection, id).await?;
+    let mut subjects = sessions::end(connection, &live, config, now).await?;
+    let devices = devices::delete_all_of(connection, id, config, now).await?;
+    store::delete_user(connection, id).await?;
+    let user = id.as_uuid();
+    revocations::insert(connection, &[user], now, keep_for(config)).await?;
+    subjects.push(user);
+    Ok((subjects, devices))
+}
+
+fn keep_for(config: &AuthConfig) -> Duration {
+    revocations::keep_for(config.access_token_ttl_s)
+}
+
+/// Without an administrator nobody could appoint one. The rows are locked, so that two who leave at once cannot both.
+async fn refuse_last_administrator(connection: &mut AsyncPgConnection, id: UserId) -> Result<(), ApiError> {
+    let administrators = store::lock_administrators(connection).await?;
+    if administrators == [id] { Err(LAST_ADMINISTRATOR) } else { Ok(()) }
+}
+
+fn name_error(error: DieselError) -> ApiError {
+    if violates(&error, "users_username_key") {
+        ApiError::Conflict("This user name is taken.")
+    } else if violates(&error, "users_email_key") {
+        ApiError::Conflict("This e-mail address is taken.")
+    } else {
+        error.into()
+    }
+}

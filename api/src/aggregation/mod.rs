@@ -1,0 +1,29 @@
+//! Statistics of stored rows by time bucket: one point a bucket.
+//!
+//! ```text
+//!  AggregateQuery: Scope (whose rows), Measures (which statistic of which metrics), Buckets (minute, hour, days in a zone)
+//!      │
+//!      ├▶ store::load_bounds ─▶ DataBounds: the range that has rows, how far rollups are computed, which hours are dirty
+//!      ├▶ Plan ─▶ the range that rollups answer for, the hours and the ends that raw rows answer for
+//!      └▶ store::load_partials ─▶ PartialAggregate: combined by bucket ─▶ points: JSON or CSV
+//! ```
+//!
+//! How such a response is exact is told in `docs/reading.md`. HTTP, a device's history and the export build upon this;
+//! nothing here knows of them.
+
+mod buckets;
+mod plan;
+mod points;
+mod statistic;
+mod store;
+pub mod store_fragments;
+mod store_sql;
+mod time_zone;
+mod types;
+
+pub use buckets::{Aggregation, Buckets, MAX_BUCKETS, Step};
+pub use points::{PointWriter, to_csv, to_json};
+pub use statistic::{Measures, Metric, Statistic};
+pub use store::{load_bounds, load_partials, prepare_snapshot};
+pub use time_zone::floor;
+pub use types::{AggregateQuery, PartialAggregate, Scope};

@@ -1,0 +1,170 @@
+//! Statistics of the metrics of the rows in a bucket.
+
+use pulso_shared::rollup::Source;
+use pulso_shared::telemetry::MetricName;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A statistic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(default = "avg")]
+pub enum Statistic {
+    /// The mean.
+    #[default]
+    Avg,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// How many there are.
+    Count,
+    /// 95 % are no larger; between two neighbours, interpolated.
+    P95,
+}
+
+/// A number of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Metric {
+    /// In a column of its own.
+    Column(&'static str),
+    /// One of a reading's custom metrics, in their `jsonb` column.
+    Custom(String),
+}
+
+/// Why there is no such metric; the text is what the client reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetricError {
+    /// A heartbeat has its columns and nothing else.
+    #[error("{name} is none of {}", .known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: &'static [&'static str],
+    },
+    /// No reading can have a number of that name, or it cannot be told.
+    #[error("{0} is not the name of a metric")]
+    BadName(String),
+}
+
+impl Metric {
+    /// The metric of `source` with that name.
+    pub fn named(source: Source, name: &str) -> Result<Self, MetricError> {
+        if let Some(column) = source.metrics().iter().find(|column| **column == name) {
+            return Ok(Self::Column(column));
+        }
+        match source {
+            Source::Heartbeats => Err(MetricError::Unknown { name: name.to_owned(), known: source.metrics() }),
+            // A point has its timestamp and its server under these names.
+            Source::Readings if matches!(name, "timestamp" | "server_ulid") => {
+                Err(MetricError::BadName(name.to_owned()))
+            }
+            Source::Readings => MetricName::try_from(name.to_owned())
+                .map(|name| Self::Custom(name.into()))
+                .map_err(|_| MetricError::BadName(name.to_owned())),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Column(name) => name,
+            Self::Custom(name) => name,
+        }
+    }
+}
+
+/// One statistic of some metrics.
+#[derive(Debug, Clone)]
+pub struct Measures {
+    pub source: Source,
+    pub metrics: Vec<Metric>,
+    pub statistic: Statistic,
+}
+
+/// Custom metrics are summed as multiples of 2^40: they may be as large as a double can be, and the sum of two would
+/// overflow. A power of two changes the exponent only, so no digit is lost while the scaled number is a normal double
+/// (2.2e-308 or more); 2^40 of the largest doubles add up to less than the largest one.
+pub const SCALE: f64 = 1.0 / 1_099_511_627_776.0;
+/// What is smaller in magnitude would lose digits when it is scaled (below 2.4e-296), and is summed as 0.
+pub const SMALLEST_SCALED: f64 = 1e-280;
+
+impl Measures {
+    pub fn custom_names(&self) -> Vec<&str> {
+        let custom = self.metrics.iter().filter(|metric| matches!(metric, Metric::Custom(_)));
+        custom.map(Metric::name).collect()
+    }
+
+    /// Whether rollups hold these statistics.
+    pub fn is_rolled_up(&self) -> bool {
+        self.statistic != Statistic::P95 && self.metrics.iter().all(|metric| matches!(metric, Metric::Column(_)))
+    }
+
+    /// Combines the partial aggregates `other` with `sum`.
+    pub fn combine(&self, sum: &mut [Option<f64>], other: &[Option<f64>]) {
+        for (sum, other) in sum.iter_mut().zip(other) {
+            *sum = match (*sum, *other) {
+                (Some(one), Some(two)) => Some(match self.statistic {
+                    Statistic::Avg | Statistic::Count | Statistic::P95 => one + two,
+                    Statistic::Min => one.min(two),
+                    Statistic::Max => one.max(two),
+                }),
+                (one, two) => one.or(two),
+            };
+        }
+    }
+
+    /// The values, one a metric; `None` where there are no numbers, and where the value is not finite.
+    pub fn finish(&self, partial: &[Option<f64>]) -> Vec<Option<f64>> {
+        let results: Vec<_> = match self.statistic {
+            Statistic::Avg => partial.chunks(2).zip(&self.metrics).map(|(pair, metric)| mean(pair, metric)).collect(),
+            Statistic::Count => partial.iter().map(|count| count.filter(|count| *count > 0.0)).collect(),
+            Statistic::Min | Statistic::Max | Statistic::P95 => partial.to_vec(),
+        };
+        results.into_iter().map(|result| result.filter(|number| number.is_finite())).collect()
+    }
+}
+
+fn mean(sum_and_count: &[Option<f64>], metric: &Metric) -> Option<f64> {
+    let [Some(sum), Some(count)] = sum_and_count else { return None };
+    let mean = (*count > 0.0).then(|| sum / count)?;
+    Some(if let Metric::Custom(_) = metric { mean / SCALE } else { mean })
+}
+
+#[cfg(test)]
+mod tests {
+    use pulso_shared::rollup::Source;
+
+    use super::{Measures, Metric, Statistic};
+
+    fn measure(statistic: Statistic) -> Measures {
+        Measures {
+            source: Source::Readings,
+            metrics: vec![Metric::Column("voltage"), Metric::Column("current")],
+            statistic,
+        }
+    }
+
+    #[test]
+    fn partial_aggregates_combine_to_the_whole() {
+        let avg = measure(Statistic::Avg);
+        let mut partial = vec![Some(3.0), Some(2.0), None, Some(0.0)];
+        avg.combine(&mut partial, &[Some(6.0), Some(1.0), Some(4.0), Some(2.0)]);
+        assert_eq!(avg.finish(&partial), [Some(3.0), Some(2.0)]);
+        let mut lowest = vec![Some(-1.0), None];
+        measure(Statistic::Min).combine(&mut lowest, &[Some(2.0), Some(0.0)]);
+        assert_eq!(lowest, [Some(-1.0), Some(0.0)]);
+        assert_eq!(measure(Statistic::Count).finish(&[Some(0.0), Some(7.0)]), [None, Some(7.0)]);
+    }
+
+    #[test]
+    fn heartbeats_have_their_columns_and_readings_any_custom_name() {
+        assert_eq!(Metric::named(Source::Heartbeats, "latency"), Ok(Metric::Column("latency")));
+        let unknown = Metric::named(Source::Heartbeats, "humidity").unwrap_err();
+        assert!(unknown.to_string().starts_with("humidity is none of cpu_usage, "));
+        assert_eq!(Metric::named(Source::Readings, "pm2.5"), Ok(Metric::Custom("pm2.5".into())));
+        for bad in ["", "a b", "a'b", "timestamp"] {
+            assert!(Metric::named(Source::Readings, bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Readings of many devices in the order of time, page after page.
+//!
+//! The index holds each device's rows in order, not all devices' together. So a page takes the next few rows of each
+//! device and merges them: up to the instant at which the first device has used its few rows up, no row of any device can
+//! be missing, and what lies before it is sent. However densely the rows lie, no more than a few of each device are read.
+//! A connection is held while a page is read, not while the client takes it.
+//!
+//! The plain query (all rows of a window, ordered by time and device, with a limit) sorts all that the window holds for
+//! each page. Over 1,000,000 rows of 100 devices it is as fast in a window that fits (80 ms a page), takes twice as long
+//! in a day's (200 ms to 90 ms), four times as long in 32 days' (810 ms to 200 ms), and ever longer the denser they are.
+
+use std::collections::HashMap;
+
+use actix_web::web::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
+use pulso_shared::ids::DeviceId;
+use pulso_shared::rollup::Source;
+
+use super::store::{self, PageQuery};
+use super::stream::ChunkSource;
+use super::types::{DataRequest, DataRow, SensorType};
+use crate::aggregation::{Scope, load_bounds};
+use crate::db::DbPool;
+use crate::http::error::ApiError;
+use crate::http::json_array::JsonArrayWriter;
+
+const MAX_PAGE_ROWS: usize = 10_000;
+/// A chunk with so many rows is sent; one with fewer waits for the next page's.
+const MIN_CHUNK_ROWS: usize = 2_500;
+/// How many times the even share may be taken of each device, where some send far more than others.
+const MAX_SHARES: usize = 32;
+const MIN_WINDOW: TimeDelta = TimeDelta::hours(1);
+/// Planning, and looking at each device, take longer with each day's partition.
+const MAX_WINDOW: TimeDelta = TimeDelta::days(32);
+/// Rows without the sensor are skipped, but they are read none the less.
+const MAX_WINDOW_OF_A_SENSOR: TimeDelta = TimeDelta::hours(6);
+
+/// The readings that are still to be sent.
+pub struct RawChunks {
+    db: DbPool,
+    scope: Scope,
+    sensor: Option<SensorType>,
+    /// From an instant up to, but not including, another; `None`: all are sent.
+    remaining: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// The last row of the last page, where the next page starts at the same instant.
+    after: Option<(DateTime<Utc>, DeviceId)>,
+    /// How much time the next page covers at most.
+    window: TimeDelta,
+    max_window: TimeDelta,
+    /// Rows that a page takes of each device where all send equally often.
+    even_share: usize,
+    rows_per_device: usize,
+    has_begun: bool,
+    array: JsonArrayWriter,
+}
+
+impl RawChunks {
+    /// The readings that are there now.
+    pub async fn begin(db: DbPool, scope: Scope, request: &DataRequest) -> Result<Self, ApiError> {
+        let bounds = load_bounds(&mut *db.get().await?, Source::Readings, scope, request.range).await?;
+        let remaining = bounds.clip(request.range).map(|range| (range.from, range.to + TimeDelta::microseconds(1)));
+        let max_window = if request.sensor.is_some() { MAX_WINDOW_OF_A_SENSOR } else { MAX_WINDOW };
+        let devices = usize::try_from(bounds.devices).unwrap_or(usize::MAX).max(1);
+        let even_share =
+            MAX_PAGE_ROWS.saturating_mul(2).checked_div(devices).unwrap_or(0).saturating_add(8).min(MAX_PAGE_ROWS);
+        Ok(Self {
+            db,
+            scope,
+            sensor: request.sensor,
+            remaining,
+            after: None,
+            window: max_window.min(TimeDelta::days(1)),
+            max_window,
+            even_share,
+            rows_per_device: even_share,
+            has_begun: false,
+            array: JsonArrayWriter::new(),
+        })
+    }
+
+    /// The rows of the next page, which may be none; moves on behind them.
+    async fn read_page(
+        &mut self,
+        connection: &mut AsyncPgConnection,
+        (from, end): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Vec<DataRow>, ApiError> {
+        let to = end.min(from + self.window);
+        let (scope, sensor, after, rows_per_device) = (self.scope, self.sensor, self.after, self.rows_per_device);
+        let page = PageQuery { scope, sensor, from, to, after, rows_per_device, max_rows: MAX_PAGE_ROWS };
+        let mut rows = store::list_rows(connection, &page).await?;
+        let complete_until = complete_until(&rows, rows_per_device);
+        if let Some(until) = complete_until {
+            rows.truncate(rows.partition_point(|row| row.timestamp <= until));
+        }
+        match rows.last() {
+            Some(last) if complete_until.is_some() || rows.len() >= MAX_PAGE_ROWS => {
+                self.after = Some((last.timestamp, last.server_ulid));
+                self.remaining = Some((last.timestamp, end));
+                self.window = ((last.timestamp - from) * 2).clamp(MIN_WINDOW, self.window.max(MIN_WINDOW));
+            }
+            _ => {
+                self.after = None;
+                self.remaining = (to < end).then_some((to, end));
+                self.window = self.max_window.min(self.window * 4);
+            }
+        }
+        self.rows_per_device = self.adapted(complete_until.is_some(), rows.len());
+        Ok(rows)
+    }
+
+    /// How many rows the next page takes of each device: more where one device ended this page early, and its even share
+    /// again where none did.
+    fn adapted(&self, was_cut: bool, rows: usize) -> usize {
+        let current = self.rows_per_device;
+        match was_cut {
+            true if rows < MAX_PAGE_ROWS / 4 => {
+                MAX_PAGE_ROWS.min(self.even_share.saturating_mul(MAX_SHARES)).min(current * 2)
+            }
+            true => current,
+            false => self.even_share.max(current / 2),
+        }
+    }
+}
+
+/// The first instant after which a device may have rows that were not read: it has used up its `rows_per_device`. `None`:
+/// no device has.
+fn complete_until(rows: &[DataRow], rows_per_device: usize) -> Option<DateTime<Utc>> {
+    let mut read: HashMap<DeviceId, usize> = HashMap::new();
+    rows.iter().find_map(|row| {
+        let of_device = read.entry(row.server_ulid).or_default();
+        *of_device = of_device.saturating_add(1);
+        (*of_device >= rows_per_device).then_some(row.timestamp)
+    })
+}
+
+impl ChunkSource for RawChunks {
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        if self.is_complete() {
+            return Ok(None);
+        }
+        self.has_begun = true;
+        let enough = self.array.elements().saturating_add(MIN_CHUNK_ROWS);
+        let db = self.db.clone();
+        let mut connection = if self.remaining.is_some() { Some(db.get().await?) } else { None };
+        while let (Some(remaining), Some(connection)) = (self.remaining, connection.as_mut()) {
+            for row in self.read_page(connection, remaining).await? {
+                self.array.push(&row).map_err(|error| ApiError::Internal(Box::new(error)))?;
+            }
+            if self.array.elements() >= enough {
+                break;
+            }
+        }
+        if self.remaining.is_none() {
+            self.array.close();
+        }
+        Ok(Some(self.array.take_chunk()))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.has_begun && self.remaining.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use pulso_shared::ids::DeviceId;
+
+    use super::{DataRow, complete_until};
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    #[test]
+    fn a_page_is_complete_up_to_where_the_first_device_has_used_its_rows_up() {
+        let (slow, fast) = (DeviceId::generate(), DeviceId::generate());
+        let row = |(second, server_ulid)| DataRow {
+            timestamp: at(second),
+            server_ulid,
+            temperature: Some(1.0),
+            humidity: None,
+            voltage: None,
+            current: None,
+            metrics: None,
+        };
+        let rows: Vec<_> = [(1, fast), (1, slow), (2, fast), (3, fast), (4, slow)].into_iter().map(row).collect();
+        assert_eq!(complete_until(&rows, 1), Some(at(1)));
+        assert_eq!(complete_until(&rows, 2), Some(at(2)));
+        assert_eq!(complete_until(&rows, 3), Some(at(3)));
+        assert_eq!(complete_until(&rows, 4), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Readings in flight to the broker.
+
+use pulso_shared::amqp::message::Submission;
+
+use super::metrics::count_rejected;
+use super::types::{IngestResponse, RejectedItem};
+use crate::broker::{BatchingPublisher, PublishError, Receipt};
+use crate::http::error::ApiError;
+
+/// A request's readings between publish and confirm. Nothing else of the request is kept meanwhile: thousands wait at
+/// once.
+pub struct InFlight {
+    receipt: Receipt,
+    readings: usize,
+    rejected: Vec<RejectedItem>,
+    /// Kept where it is wanted after the confirm.
+    submission: Option<Box<Submission>>,
+}
+
+impl InFlight {
+    /// Hands readings to the publisher.
+    pub fn publish(
+        publisher: &BatchingPublisher,
+        submission: Submission,
+        rejected: Vec<RejectedItem>,
+        keep_submission: bool,
+    ) -> Result<Self, ApiError> {
+        let readings = submission.len();
+        let receipt = publisher.submit(&submission).map_err(|error| failed(error, readings))?;
+        Ok(Self { receipt, readings, rejected, submission: keep_submission.then(|| Box::new(submission)) })
+    }
+
+    /// Waits for the broker's confirm.
+    pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Submission>>), ApiError> {
+        let Self { receipt, readings, rejected, submission } = self;
+        receipt.confirmed().await.map_err(|error| failed(error, readings))?;
+        Ok((IngestResponse { accepted: readings, rejected, stored: None }, submission))
+    }
+}
+
+fn failed(error: PublishError, readings: usize) -> ApiError {
+    count_rejected(error.code(), readings);
+    error.into()
+}

@@ -1,0 +1,18 @@
+//! One item of a request: from bytes to what it measured, or to its faults, all of them at once.
+//!
+//! ```text
+//!  bytes ─▶ body::parse ─▶ RawItem (fields as they came) ─▶ measured::check ─▶ Measured | Vec<FieldError>
+//! ```
+
+mod body;
+mod faults;
+mod field;
+mod measured;
+mod raw;
+mod time;
+
+pub use body::{Body, Items, MAX_ITEMS, parse};
+pub use field::{Field, Named};
+pub use measured::{Kind, Measured, check};
+pub use raw::RawItem;
+pub use time::{GivenTimestamps, TimeRules};

@@ -1,0 +1,166 @@
+//! Sessions begun, refreshed and ended: each sign-in begins one, its refresh tokens are its family, and what ends it
+//! revokes its access tokens too.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::sign_in_limits::SignInLimits;
+use super::store::{self, LoginRow};
+use super::types::{LoginBody, SessionTokens};
+use crate::auth::secret::{self, SecretHash};
+use crate::auth::tokens::Subject;
+use crate::auth::{Auth, revocations};
+use crate::config::AuthConfig;
+use crate::db::DbPool;
+use crate::http::error::ApiError;
+use crate::ids::{SessionId, UserId};
+
+/// One text for an unknown name and a wrong password: nobody learns which names exist.
+const WRONG_LOGIN: ApiError = ApiError::Unauthorized("The name or the password is not right.");
+const BAD_REFRESH_TOKEN: ApiError = ApiError::Unauthorized("The refresh token is not valid or has expired.");
+const REUSED_REFRESH_TOKEN: ApiError =
+    ApiError::Unauthorized("This refresh token was used before, so its session has been ended; sign in again.");
+
+struct LiveSession {
+    id: SessionId,
+    user_id: UserId,
+    is_admin: bool,
+}
+
+/// Signs somebody in: 401 for an unknown name and a wrong password alike, in the same time; 429 before any password is
+/// compared.
+pub async fn sign_in(
+    db: &DbPool,
+    auth: &Auth,
+    limits: &SignInLimits,
+    login: LoginBody,
+) -> Result<SessionTokens, ApiError> {
+    limits.check_sign_in().await?;
+    // No connection is held while bcrypt works.
+    let account = store::find_login(&mut *db.get().await?, login.username.as_str()).await?;
+    let attempt = limits.check_account(login.username.as_str(), account.as_ref().map(|account| account.id)).await?;
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let matches = auth.passwords.verify(login.password, hash).await?;
+    let account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
+    let (now, refresh_token) = (auth.clock.now(), secret::generate());
+    let session = begin(db, &auth.config, &account, &refresh_token, now).await?.ok_or(WRONG_LOGIN)?;
+    attempt.succeeded().await;
+    issue_tokens(auth, &session, refresh_token, now)
+}
+
+/// Begins a session, unless the account was deleted or its password changed since it was looked up.
+async fn begin(
+    db: &DbPool,
+    config: &AuthConfig,
+    account: &LoginRow,
+    refresh_token: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<Option<LiveSession>, ApiError> {
+    let (id, user_id) = (SessionId::generate(), account.id);
+    let hash = SecretHash::of(refresh_token);
+    let expires_at = now + refresh_ttl(config);
+    let mut connection = db.get().await?;
+    let begun = connection.transaction(async |connection| {
+        let Some(is_admin) = store::lock_signed_in(connection, user_id, &account.password_hash).await? else {
+            return QueryResult::Ok(None);
+        };
+        store::delete_expired_sessions(connection, user_id, now).await?;
+        store::insert_session(connection, id, user_id, now).await?;
+        store::insert_refresh_token(connection, &hash, id, expires_at).await?;
+        Ok(Some(LiveSession { id, user_id, is_admin }))
+    });
+    Ok(begun.await?)
+}
+
+/// What became of a refresh token.
+enum Exchange {
+    Rotated(LiveSession),
+    Reused(SessionId),
+    Unknown,
+}
+
+/// Exchanges a refresh token for new tokens. One that was used before is in two hands, so the whole session ends.
+pub async fn refresh(db: &DbPool, auth: &Auth, refresh_token: &SecretString) -> Result<SessionTokens, ApiError> {
+    let (now, successor) = (auth.clock.now(), secret::generate());
+    let (old, new) = (SecretHash::of(refresh_token), SecretHash::of(&successor));
+    let mut connection = db.get().await?;
+    let exchange = connection.transaction(async |connection| exchange(connection, &auth.config, &old, &new, now).await);
+    match exchange.await? {
+        Exchange::Rotated(session) => issue_tokens(auth, &session, successor, now),
+        Exchange::Reused(session) => {
+            auth.announce_revoked(&[session.as_uuid()], keep_for(&auth.config)).await;
+            Err(REUSED_REFRESH_TOKEN)
+        }
+        Exchange::Unknown => Err(BAD_REFRESH_TOKEN),
+    }
+}
+
+async fn exchange(
+    connection: &mut AsyncPgConnection,
+    config: &AuthConfig,
+    old: &SecretHash,
+    new: &SecretHash,
+    now: DateTime<Utc>,
+) -> QueryResult<Exchange> {
+    let Some(id) = store::use_refresh_token(connection, old, now).await? else {
+        let Some(reused) = store::find_reused(connection, old).await? else {
+            return Ok(Exchange::Unknown);
+        };
+        end(connection, &[reused], config, now).await?;
+        return Ok(Exchange::Reused(reused));
+    };
+    let Some((user_id, is_admin)) = store::find_live_session(connection, id).await? else {
+        return Ok(Exchange::Unknown);
+    };
+    store::delete_expired_tokens(connection, id, now).await?;
+    store::insert_refresh_token(connection, new, id, now + refresh_ttl(config)).await?;
+    Ok(Exchange::Rotated(LiveSession { id, user_id, is_admin }))
+}
+
+/// Ends a session, on every replica.
+pub async fn sign_out(db: &DbPool, auth: &Auth, session: SessionId) -> Result<(), ApiError> {
+    let now = auth.clock.now();
+    let mut connection = db.get().await?;
+    let ended = connection.transaction(async |connection| end(connection, &[session], &auth.config, now).await);
+    auth.announce_revoked(&ended.await?, keep_for(&auth.config)).await;
+    Ok(())
+}
+
+/// Ends sessions in the caller's transaction; returns the subjects for [`Auth::announce_revoked`] once it has committed.
+pub async fn end(
+    connection: &mut AsyncPgConnection,
+    sessions: &[SessionId],
+    config: &AuthConfig,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Uuid>> {
+    let subjects: Vec<_> = sessions.iter().map(|session| session.as_uuid()).collect();
+    store::end_sessions(connection, sessions, now).await?;
+    revocations::insert(connection, &subjects, now, keep_for(config)).await?;
+    Ok(subjects)
+}
+
+fn issue_tokens(
+    auth: &Auth,
+    session: &LiveSession,
+    refresh_token: SecretString,
+    now: DateTime<Utc>,
+) -> Result<SessionTokens, ApiError> {
+    let LiveSession { id: session_id, user_id, is_admin } = *session;
+    let expires_in_s = auth.config.access_token_ttl_s;
+    let subject = Subject::User { user_id, session_id, is_admin };
+    let access_token = auth.tokens.issue(subject, now, Duration::from_secs(expires_in_s.into()))?;
+    Ok(SessionTokens { session_id, access_token, refresh_token, expires_in_s })
+}
+
+fn refresh_ttl(config: &AuthConfig) -> Duration {
+    Duration::from_secs(config.refresh_token_ttl_s.into())
+}
+
+fn keep_for(config: &AuthConfig) -> Duration {
+    revocations::keep_for(config.access_token_ttl_s)
+}

@@ -1,0 +1,263 @@
+//! The dead-letter browser. Exclusive, because unacknowledged messages are invisible to all other consumers.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lapin::message::Delivery;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::letter::{DeadLetter, id_of};
+use super::page::{self, Page};
+use crate::amqp::connect::{self, ConnectionError, within_time};
+use crate::amqp::message::CONTENT_TYPE;
+use crate::amqp::topology::Topology;
+use crate::ids::DeadLetterId;
+
+/// AMQP `delivery-mode` of a message that must survive the broker.
+const PERSISTENT: u8 = 2;
+/// How long `open` waits while somebody else holds the lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(100);
+
+/// Why the browser could not be opened or used.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowseError {
+    /// The broker refused, or is not reachable.
+    #[error(transparent)]
+    Broker(#[from] ConnectionError),
+    /// Somebody else holds the lock.
+    #[error("somebody else is working with the dead letters")]
+    Busy,
+}
+
+/// The letters to act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// All that are in the queue at the start.
+    All,
+    /// The letters with these ids.
+    Only(BTreeSet<DeadLetterId>),
+}
+
+/// The oldest letters, and how many there are in all.
+#[derive(Debug)]
+pub struct Listing {
+    /// Oldest first.
+    pub letters: Vec<DeadLetter>,
+    /// In the queue, shown or not.
+    pub total: u32,
+}
+
+/// The result of a replay.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Letters moved to the store queue.
+    pub replayed: u32,
+    /// Chosen letters that were not found. After a [`Stop`]: or not reached.
+    pub missing: Vec<DeadLetterId>,
+    /// Why it ended early; `None` when all chosen letters were tried.
+    pub stopped: Option<Stop>,
+}
+
+/// Why a replay ended early. The letters not reached stay in the dead-letter queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The store queue is full.
+    #[error("the store queue is full")]
+    QueueFull,
+    /// No queue is bound to the exchange.
+    #[error("the message could not be routed")]
+    Unroutable,
+    /// No confirm in time: the broker is blocked or gone.
+    #[error("the broker did not confirm in time")]
+    NoConfirm,
+    /// The caller's deadline has passed.
+    #[error("the deadline has passed")]
+    OutOfTime,
+}
+
+/// A connection with exclusive access to the dead-letter queue.
+pub struct DeadLetterBrowser {
+    connection: Connection,
+    topology: Topology,
+}
+
+impl DeadLetterBrowser {
+    /// Connects, and waits for the lock.
+    pub async fn open(url: &SecretString, topology: Topology) -> Result<Self, BrowseError> {
+        let connection = connect::open(url, "pulso dead letters").await?;
+        topology.declare(&connection).await?;
+        acquire_lock(&connection, &topology).await?;
+        Ok(Self { connection, topology })
+    }
+
+    /// The oldest letters, at most `limit`; they stay in the queue.
+    pub async fn list(&self, limit: usize) -> Result<Listing, BrowseError> {
+        let total = self.count().await?;
+        let mut listing = Listing { letters: Vec::new(), total };
+        let mut pages = Vec::new();
+        while let Some(mut page) = self.next_page(limit.saturating_sub(listing.letters.len())).await? {
+            // Bodies are dropped at once: a page of them can take 100 MiB.
+            listing.letters.extend(page.letters.drain(..).map(|letter| DeadLetter::read(&letter)));
+            pages.push(page);
+        }
+        self.requeue(pages, total).await?;
+        Ok(listing)
+    }
+
+    /// Publishes letters where the API publishes, and removes them from the dead-letter queue. When the broker fails
+    /// meanwhile, what was replayed until then stays replayed.
+    pub async fn replay(&self, choice: &Choice, deadline: Instant) -> Result<Replayed, BrowseError> {
+        let publisher = Publisher::open(&self.connection, &self.topology).await?;
+        let mut done = Replayed::default();
+        let walk = self.walk(choice, async |letter| {
+            let stop =
+                if Instant::now() >= deadline { Some(Stop::OutOfTime) } else { publisher.republish(letter).await? };
+            done.stopped = stop;
+            Ok(stop.is_none())
+        });
+        (done.replayed, done.missing) = walk.await?;
+        Ok(done)
+    }
+
+    /// Deletes letters; returns how many, and the ids that were not found.
+    pub async fn delete(&self, choice: &Choice) -> Result<(u32, Vec<DeadLetterId>), BrowseError> {
+        self.walk(choice, async |_| Ok(true)).await
+    }
+
+    /// Closes the connection, which releases the lock.
+    pub async fn close(self) {
+        if let Err(error) = within_time(self.connection.close(200, "done".into())).await {
+            tracing::debug!(%error, "connection not closed cleanly");
+        }
+    }
+
+    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false` ends it.
+    async fn walk(
+        &self,
+        choice: &Choice,
+        mut act: impl AsyncFnMut(&Delivery) -> Result<bool, ConnectionError>,
+    ) -> Result<(u32, Vec<DeadLetterId>), BrowseError> {
+        let mut missing = choice.ids();
+        let total = self.count().await?;
+        let (mut seen, mut removed, mut more) = (0_u32, 0_u32, true);
+        let mut pages = Vec::new();
+        // Not beyond the letters that were there at first: a replayed one that fails again is appended behind them.
+        while more && seen < total {
+            let left = usize::try_from(total.saturating_sub(seen)).unwrap_or(usize::MAX);
+            let Some(mut page) = self.next_page(left).await? else { break };
+            for letter in std::mem::take(&mut page.letters) {
+                seen = seen.saturating_add(1);
+                let id = id_of(&letter);
+                if !more || !choice.contains(id) {
+                    continue;
+                }
+                more = act(&letter).await?;
+                if more {
+                    page.remove(&letter).await?;
+                    removed = removed.saturating_add(1);
+                    missing.remove(&id);
+                }
+            }
+            more = more && (*choice == Choice::All || !missing.is_empty());
+            pages.push(page);
+        }
+        self.requeue(pages, total.saturating_sub(removed)).await?;
+        Ok((removed, missing.into_iter().collect()))
+    }
+
+    async fn next_page(&self, limit: usize) -> Result<Option<Page>, ConnectionError> {
+        Page::take(&self.connection, &self.topology.dead_queue(), limit).await
+    }
+
+    /// Requeues pages in order, which keeps the letters in order.
+    async fn requeue(&self, pages: Vec<Page>, letters: u32) -> Result<(), ConnectionError> {
+        for page in pages {
+            page.close().await?;
+        }
+        page::wait_until_requeued(&self.connection, &self.topology.dead_queue(), letters).await
+    }
+
+    async fn count(&self) -> Result<u32, ConnectionError> {
+        let channel = within_time(self.connection.create_channel()).await?;
+        let count = page::count(&channel, &self.topology.dead_queue()).await?;
+        within_time(channel.close(200, "counted".into())).await?;
+        Ok(count)
+    }
+}
+
+impl Choice {
+    fn ids(&self) -> BTreeSet<DeadLetterId> {
+        match self {
+            Self::All => BTreeSet::new(),
+            Self::Only(ids) => ids.clone(),
+        }
+    }
+
+    fn contains(&self, id: DeadLetterId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(ids) => ids.contains(&id),
+        }
+    }
+}
+
+/// Takes the lock: an exclusive queue, which all replicas and commands see, and which a crash cannot leave behind,
+/// because it ends with its connection.
+async fn acquire_lock(connection: &Connection, topology: &Topology) -> Result<(), BrowseError> {
+    let end = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        let channel = within_time(connection.create_channel()).await?;
+        let exclusive = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let name = topology.dead_letter_lock();
+        match within_time(channel.queue_declare(name, exclusive, FieldTable::default())).await {
+            Ok(_) => return Ok(()),
+            Err(ConnectionError::Broker(_)) if connection.status().connected() => {}
+            Err(error) => return Err(error.into()),
+        }
+        if Instant::now() >= end {
+            return Err(BrowseError::Busy);
+        }
+        tokio::time::sleep(TRY_LOCK_EVERY).await;
+    }
+}
+
+/// Publishes letters to the store queue.
+struct Publisher {
+    channel: Channel,
+    exchange: ShortString,
+    key: ShortString,
+}
+
+impl Publisher {
+    async fn open(connection: &Connection, topology: &Topology) -> Result<Self, ConnectionError> {
+        let channel = within_time(connection.create_channel()).await?;
+        within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(Self { channel, exchange: topology.telemetry_exchange(), key: topology.telemetry_key() })
+    }
+
+    /// Publishes a letter's body as it was published first. `None` when it is confirmed.
+    async fn republish(&self, letter: &Delivery) -> Result<Option<Stop>, ConnectionError> {
+        let mut properties =
+            BasicProperties::default().with_content_type(CONTENT_TYPE.into()).with_delivery_mode(PERSISTENT);
+        if let Some(kind) = letter.properties.kind() {
+            properties = properties.with_type(kind.clone());
+        }
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let (exchange, key) = (self.exchange.clone(), self.key.clone());
+        let confirmation = within_time(async {
+            self.channel.basic_publish(exchange, key, options, &letter.data, properties).await?.await
+        });
+        match confirmation.await {
+            Ok(Confirmation::Ack(None)) => Ok(None),
+            Ok(Confirmation::Nack(_)) => Ok(Some(Stop::QueueFull)),
+            Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => Ok(Some(Stop::Unroutable)),
+            Err(ConnectionError::Timeout(_)) => Ok(Some(Stop::NoConfirm)),
+            Err(error) => Err(error),
+        }
+    }
+}
