@@ -20,12 +20,12 @@ use crate::http::extract::etag;
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-/// How long a client may use a file without asking.
+/// How long a client may use a file without revalidating it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Not at all: the next release changes it.
     Ask,
-    /// For ever: pages name it together with its digest.
+    /// Forever: pages name it together with its digest.
     Forever,
 }
 
