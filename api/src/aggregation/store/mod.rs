@@ -4,15 +4,17 @@
 //! them. Rollups answer for what they hold; raw rows for the time since the watermark, for the parts of a bucket that a
 //! time range cuts off, and for dirty hours.
 
+pub mod fragments;
+mod plan_sql;
+
 use chrono::TimeDelta;
 use diesel::sql_types::{Array, Text, Timestamptz, Uuid};
 use diesel::{QueryResult, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use pulso_shared::rollup::Source;
 
+use self::fragments::{has_row, instant};
 use super::plan::Plan;
-use super::store_fragments::{has_row, instant};
-use super::store_sql;
 use super::types::{AggregateQuery, DataBounds, PartialAggregate, Scope};
 use crate::http::time_range::TimeRange;
 
@@ -66,7 +68,7 @@ pub async fn load_partials(
     bounds: &DataBounds,
 ) -> QueryResult<Vec<PartialAggregate>> {
     let mut partials = Vec::new();
-    for sql in store_sql::queries(query, &Plan::new(query, bounds)) {
+    for sql in plan_sql::queries(query, &Plan::new(query, bounds)) {
         let found = sql_query(sql)
             .bind::<Uuid, _>(query.scope.id())
             .bind::<Array<Text>, _>(query.measures.custom_names())

@@ -1,4 +1,7 @@
-//! The queries. Each of them is answered from the primary key `(device_id, ts)`.
+//! The queries. Each of them is served by the primary key `(device_id, ts)`.
+
+pub mod custom_metrics;
+pub mod rows;
 
 use std::collections::HashMap;
 
@@ -11,7 +14,7 @@ use diesel::sql_types::{Array, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 
-use super::rows::{HeartbeatRow, Latest, ReadingRow};
+use self::rows::{HeartbeatRow, Latest, ReadingRow};
 use super::types::Order;
 use super::windows::windows;
 use crate::http::time_range::TimeRange;

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use pulso_shared::rollup::bucket_of;
 
-use super::buckets::Buckets;
-use super::statistic::{Measures, Metric, SCALE, SMALLEST_SCALED, Statistic};
-use super::time_zone::ORIGIN;
-use super::types::Scope;
+use super::super::buckets::Buckets;
+use super::super::statistic::{Measures, Metric, SCALE, SMALLEST_SCALED, Statistic};
+use super::super::time_zone::ORIGIN;
+use super::super::types::Scope;
 
 /// The starts of a time zone's buckets, which [`bucket`] needs.
 const STARTS: &str = "$3::timestamptz[]";

@@ -14,7 +14,7 @@ const JSONB_VERSION: u8 = 1;
 /// Numbers by name.
 #[derive(Debug, Clone, PartialEq, Serialize, FromSqlRow)]
 #[diesel(sql_type = Jsonb)]
-pub struct CustomMetrics(pub(super) BTreeMap<String, f64>);
+pub struct CustomMetrics(pub BTreeMap<String, f64>);
 
 impl CustomMetrics {
     /// Removes every number but those whose name `is_wanted`; returns how many are left.

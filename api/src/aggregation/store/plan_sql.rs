@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use pulso_shared::rollup::bucket_of;
 
-use super::plan::{DirtyHours, Plan, Rollups};
-use super::store_fragments::{between, bucket, has_row, instants, raw_parts, rollup_parts};
-use super::types::{AggregateQuery, Scope};
+use super::super::plan::{DirtyHours, Plan, Rollups};
+use super::super::types::{AggregateQuery, Scope};
+use super::fragments::{between, bucket, has_row, instants, raw_parts, rollup_parts};
 
 pub fn queries(query: &AggregateQuery<'_>, plan: &Plan) -> Vec<String> {
     let rollups = plan.rollups.as_ref();
