@@ -20,6 +20,7 @@ use crate::auth::password::PasswordHasher;
 use crate::auth::revocations::Revocations;
 use crate::auth::tokens::Tokens;
 use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits, Publisher};
+use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
@@ -33,7 +34,7 @@ use crate::rate_limit::{self, RateLimiter};
 use crate::redis::RedisClient;
 use crate::sessions::SignInLimiter;
 use crate::state::AppState;
-use crate::{accounts, openapi, presence, routes, throughput};
+use crate::{accounts, http_client, openapi, presence, routes, throughput};
 
 /// Why the process could not start, or has to end.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -66,7 +67,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
     let clock = Clock::system();
-    let db = db::connect(&config.database)?;
+    let db = db::connect(&config.database, config.database_pool_size)?;
     let redis = RedisClient::new(&config.redis_url)?;
     let topology = Topology::new(&config.broker);
     let (publisher, keep_connected) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
@@ -96,6 +97,7 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
         broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
+        feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
         large_bodies: LargeBodies::default(),
         metrics: Data::new(metrics::install()?),
@@ -168,7 +170,7 @@ fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingW
     let workers = state.config.http_threads();
     let server = HttpServer::new(move || {
         let limits = PublishLimits {
-            timeout: state.config.ingest.publish_timeout(),
+            timeout: state.config.ingest.publish_timeout,
             buffer_bytes: state.config.ingest.publish_buffer_bytes,
         };
         App::new()

@@ -19,6 +19,7 @@ mod export;
 mod healthcheck;
 mod history;
 mod http;
+mod http_client;
 mod ids;
 mod ingest;
 mod migrate;

@@ -6,6 +6,7 @@ use pulso_shared::clock::Clock;
 
 use crate::auth::Auth;
 use crate::broker::{BrokerAdmin, Publisher};
+use crate::catalogue::FeedSource;
 use crate::config::{ApiConfig, AuthConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
@@ -49,6 +50,8 @@ pub struct AppState {
     pub publisher: Data<Publisher>,
     /// Queue depths and dead letters.
     pub broker: Data<BrokerAdmin>,
+    /// Where products are imported from.
+    pub feed_source: Data<FeedSource>,
     /// The pipeline's counts at the last request for its rates.
     pub pipeline_samples: Data<PipelineSamples>,
     /// Permits for large bodies that arrive slowly.
@@ -77,6 +80,7 @@ impl AppState {
             .app_data(self.response_cache.clone())
             .app_data(self.publisher.clone())
             .app_data(self.broker.clone())
+            .app_data(self.feed_source.clone())
             .app_data(self.pipeline_samples.clone())
             .app_data(self.large_bodies.clone())
             .app_data(self.readiness.clone())

@@ -19,11 +19,14 @@ use crate::{dead_letters_command, rollup, throughput};
 
 type StartError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Does what the command line says.
+/// Does what the command line says. `settings` is what it amounts to, for the log.
 #[must_use]
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: Cli, settings: &str) -> ExitCode {
     let done = match cli.command {
-        Command::Run(config) => config.log.install().and_then(|()| runtime()?.block_on(work(*config))),
+        Command::Run(config) => config.log.install().and_then(|()| {
+            tracing::info!(settings, "configuration");
+            runtime()?.block_on(work(*config))
+        }),
         Command::Healthcheck(config) => {
             runtime().map_err(Into::into).and_then(|rt| rt.block_on(health::check(config.ops_address.port())))
         }

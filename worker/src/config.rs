@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig, milliseconds};
 use pulso_shared::logging::LogConfig;
 
 use crate::dead_letters_command::DeadLettersConfig;
@@ -71,18 +71,10 @@ pub struct BatchConfig {
     #[arg(long, env = "BATCH_MAX_ROWS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub batch_max_rows: u32,
     /// How far apart batches begin, unless they are full, ms. One that follows a quiet moment is written at once.
-    #[arg(long, env = "BATCH_INTERVAL_MS", default_value_t = 100)]
-    pub batch_interval_ms: u32,
+    #[arg(long = "batch-interval-ms", env = "BATCH_INTERVAL_MS", default_value = "100", value_parser = milliseconds(0..=u32::MAX.into()))]
+    pub batch_interval: Duration,
     /// Messages held without being acknowledged. Most are at most 128 KiB; one that carries a single large array may
     /// be as large as a request (1 MiB). This bounds the memory.
     #[arg(long, env = "PREFETCH", default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..=2_000))]
     pub prefetch: u16,
-}
-
-impl BatchConfig {
-    /// [`Self::batch_interval_ms`] as a duration.
-    #[must_use]
-    pub fn interval(&self) -> Duration {
-        Duration::from_millis(u64::from(self.batch_interval_ms))
-    }
 }

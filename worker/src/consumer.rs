@@ -168,7 +168,7 @@ impl Session {
             max_rows: usize::try_from(settings.batch.batch_max_rows).unwrap_or(usize::MAX),
             // Half, so that the next batch can gather while this one is being written.
             max_items: usize::from(settings.batch.prefetch / 2).max(1),
-            interval: settings.batch.interval(),
+            interval: settings.batch.batch_interval,
         };
         let batcher = Batcher::new(limits);
         let (clock, holdings) = (settings.clock, Arc::clone(&settings.holdings));

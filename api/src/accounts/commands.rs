@@ -212,7 +212,7 @@ pub async fn delete(db: &DbPool, auth: &Auth, registry: &DeviceRegistry, id: Use
     let (subjects, devices) = deleted.await?;
     auth.announce_revoked(&subjects, keep_for(&auth.config)).await;
     devices::announce_deleted(auth, registry, &devices).await;
-    cache_entries::forget_all_of(&auth.redis, id).await;
+    cache_entries::delete_all_of(&auth.redis, id).await;
     Ok(())
 }
 
@@ -235,7 +235,7 @@ async fn delete_owned(
 }
 
 fn keep_for(config: &AuthConfig) -> Duration {
-    revocations::keep_for(config.access_token_ttl_s)
+    revocations::keep_for(config.access_token_ttl)
 }
 
 /// Without an administrator nobody could appoint one. The rows are locked, so that two who leave at once cannot both.

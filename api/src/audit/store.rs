@@ -1,7 +1,5 @@
 //! The audit log in PostgreSQL.
 
-use crate::ids::{AuditId, SubjectId, UserId};
-use crate::schema::audit_log;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -10,73 +8,51 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// Something that is being done, to be written down.
-pub struct Deed {
-    /// By whom.
-    pub actor: UserId,
-    /// What: `<thing>.<what happened>`.
-    pub action: &'static str,
-    /// To what.
-    pub subject: SubjectId,
-    /// How it was.
-    pub before: Option<Value>,
-    /// How it is.
-    pub after: Option<Value>,
-}
+use super::types::{AuditEvent, AuditFilter};
+use crate::ids::{AuditId, SubjectId, UserId};
+use crate::schema::audit_log;
 
 /// An entry of the audit log.
 #[derive(Debug, Queryable, Selectable, Serialize, ToSchema)]
 #[diesel(table_name = audit_log, check_for_backend(Pg))]
 pub struct AuditEntry {
-    /// Its id; later entries have greater ones.
+    /// Id; later entries have greater ones.
     pub id: AuditId,
-    /// When it was done.
+    /// When it happened.
     pub at: DateTime<Utc>,
-    /// Who did it. The account may be gone by now.
+    /// Account that did it; it may have been deleted since.
     pub actor_id: UserId,
-    /// What was done.
+    /// `<thing>.<what happened>`.
     #[schema(example = "order.status_changed")]
     pub action: String,
-    /// To what: the id of a product, an order, …
+    /// Id of what was changed: a product, an order, …
     pub subject_id: SubjectId,
-    /// How it was; `null` for what is new.
+    /// State before; `null` for what was created.
     pub before: Option<Value>,
-    /// How it is since; `null` for what is gone.
+    /// State after; `null` for what was deleted.
     pub after: Option<Value>,
 }
 
-/// Which entries are wanted; `None` wants all.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AuditFilter<'a> {
-    /// Those of one actor.
-    pub actor: Option<UserId>,
-    /// Those about one thing.
-    pub subject: Option<SubjectId>,
-    /// Those of one kind.
-    pub action: Option<&'a str>,
-}
-
-/// Writes down what the caller's transaction does.
-///
-/// # Errors
-/// The database's; then nothing of the transaction must stay.
-pub async fn record(connection: &mut AsyncPgConnection, now: DateTime<Utc>, deed: Deed) -> QueryResult<()> {
+/// Writes an event.
+pub async fn insert_event(
+    connection: &mut AsyncPgConnection,
+    id: AuditId,
+    at: DateTime<Utc>,
+    event: AuditEvent,
+) -> QueryResult<()> {
     let row = (
-        audit_log::id.eq(AuditId::generate()),
-        audit_log::at.eq(now),
-        audit_log::actor_id.eq(deed.actor),
-        audit_log::action.eq(deed.action),
-        audit_log::subject_id.eq(deed.subject),
-        audit_log::before.eq(deed.before),
-        audit_log::after.eq(deed.after),
+        audit_log::id.eq(id),
+        audit_log::at.eq(at),
+        audit_log::actor_id.eq(event.actor),
+        audit_log::action.eq(event.action),
+        audit_log::subject_id.eq(event.subject),
+        audit_log::before.eq(event.before),
+        audit_log::after.eq(event.after),
     );
     diesel::insert_into(audit_log::table).values(row).execute(connection).await.map(|_| ())
 }
 
 /// A page of entries before `before`, the newest first.
-///
-/// # Errors
-/// The database's.
 pub async fn list_entries(
     connection: &mut AsyncPgConnection,
     filter: AuditFilter<'_>,

@@ -1,9 +1,14 @@
-//! The rules of cache entries.
+//! What a key, a value and a life may be.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::http::extract::json::{Fields, FromFields};
+use crate::http::error::ApiError;
+use crate::http::extract::fields::{Fields, Names, body, or_default, required};
+
+/// For a key that holds nothing, and for what cannot be a key.
+pub const NO_ENTRY: ApiError = ApiError::NotFound("cache entry");
 
 /// Entries one user may have at a time.
 pub const MAX_KEYS: u32 = 1_000;
@@ -25,8 +30,6 @@ pub struct CacheKeyError;
 pub struct CacheKey(String);
 
 impl CacheKey {
-    /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,8 +57,6 @@ pub struct TtlError;
 pub struct Ttl(u32);
 
 impl Ttl {
-    /// It in seconds.
-    #[must_use]
     pub fn as_secs(self) -> u32 {
         self.0
     }
@@ -75,30 +76,56 @@ impl TryFrom<i64> for Ttl {
     }
 }
 
-/// A value to be kept.
-#[derive(Debug, ToSchema)]
-#[schema(example = json!({"key": "weather/lisbon", "value": {"celsius": 21.5}, "ttl_s": 600}))]
-pub struct CacheSetBody {
-    /// What it is found by.
-    #[schema(value_type = String, min_length = 1, max_length = 256)]
-    pub key: CacheKey,
-    /// Any JSON, of at most 65,536 bytes.
-    #[schema(value_type = serde_json::Value)]
-    pub value: String,
-    /// How long it lives, s.
-    #[schema(value_type = Option<u32>, minimum = 1, maximum = 86400, default = 86400)]
-    pub ttl_s: Ttl,
+body! {
+    /// A value to be kept.
+    #[derive(Debug)]
+    #[schema(example = json!({"key": "weather/lisbon", "value": {"celsius": 21.5}, "ttl_s": 600}))]
+    pub struct CacheSetBody {
+        /// Key, 1 to 256 bytes.
+        #[schema(value_type = String, min_length = 1, max_length = 256)]
+        pub key: CacheKey = required,
+        /// Any JSON, of at most 65,536 bytes.
+        #[schema(value_type = serde_json::Value)]
+        pub value: String = json_text,
+        /// Time to live, s.
+        #[schema(value_type = Option<u32>, minimum = 1, maximum = 86400, default = 86400)]
+        pub ttl_s: Ttl = or_default,
+    }
 }
 
-impl FromFields for CacheSetBody {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let (key, value) = (fields.required("key"), fields.required_json("value"));
-        let ttl_s = fields.optional("ttl_s").unwrap_or_default();
-        let value = value?.to_string();
-        if value.len() > MAX_VALUE_BYTES {
-            fields.fault("value", "too_large", format!("must be at most {MAX_VALUE_BYTES} bytes of JSON"));
-        }
-        Some(Self { key: key?, value, ttl_s })
+/// `null` is a value as well.
+fn json_text(fields: &mut Fields, names: Names) -> Option<String> {
+    let Some(value) = fields.take(names) else {
+        fields.fault(fields.given_name(names), "required", "is required");
+        return None;
+    };
+    let text = value.to_string();
+    if text.len() > MAX_VALUE_BYTES {
+        let detail = format!("must be at most {MAX_VALUE_BYTES} bytes of JSON");
+        fields.fault(fields.given_name(names), "too_large", detail);
+        return None;
+    }
+    Some(text)
+}
+
+/// A cache entry.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"key": "weather/lisbon", "value": {"celsius": 21.5}, "ttl_s": 593}))]
+pub struct CacheEntryResponse {
+    /// Key, 1 to 256 bytes.
+    key: String,
+    /// The value, as it was set.
+    #[schema(value_type = serde_json::Value)]
+    value: Box<RawValue>,
+    /// Remaining time to live, s, rounded up.
+    ttl_s: u64,
+}
+
+impl CacheEntryResponse {
+    /// An entry whose value is the JSON text `value`.
+    pub fn new(key: CacheKey, value: String, ttl_s: u64) -> Result<Self, ApiError> {
+        let value = RawValue::from_string(value).map_err(|error| ApiError::Internal(Box::new(error)))?;
+        Ok(Self { key: key.as_str().to_owned(), value, ttl_s })
     }
 }
 

@@ -1,40 +1,34 @@
 //! Carts in PostgreSQL.
 
-use crate::ids::{ProductId, UserId};
-use crate::schema::{cart_items, carts, products};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::ids::{ProductId, UserId};
+use crate::schema::{cart_items, carts, products};
+
 /// A line of a cart, and the product as it is now.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = products, check_for_backend(Pg))]
 pub struct LineRow {
-    /// The product.
     #[diesel(column_name = id)]
     pub product_id: ProductId,
-    /// How many are wanted.
     #[diesel(select_expression = cart_items::quantity)]
     pub quantity: i32,
-    /// What it is called.
     pub title: String,
-    /// What it costs.
     pub price_minor: i64,
-    /// In which currency.
     pub currency: String,
-    /// How many there are.
     pub stock: i32,
     /// Whether each one shipped becomes a device.
     pub is_device: bool,
-    /// Its picture.
     pub image_url: Option<String>,
     /// Since when it can no longer be had.
     pub retired_at: Option<DateTime<Utc>>,
 }
 
-/// Keeps a user's cart to the caller until the transaction ends; makes it where there is none. Without the user it
-/// violates `carts_user_id_fkey`.
+/// Locks a user's cart until the transaction ends; creates it where there is none. Without the user it violates
+/// `carts_user_id_fkey`.
 pub async fn lock(connection: &mut AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> QueryResult<()> {
     let cart = (carts::user_id.eq(user), carts::updated_at.eq(now));
     let insert = diesel::insert_into(carts::table).values(cart);
@@ -76,7 +70,7 @@ pub async fn count_lines(connection: &mut AsyncPgConnection, user: UserId) -> Qu
     cart_items::table.filter(cart_items::user_id.eq(user)).count().get_result(connection).await
 }
 
-/// Takes a product out of a locked cart; tells whether it was in it.
+/// Takes a product out of a locked cart; `false` when it was not in it.
 pub async fn delete_item(connection: &mut AsyncPgConnection, user: UserId, product: ProductId) -> QueryResult<bool> {
     let item = cart_items::table.find((user, product));
     diesel::delete(item).execute(connection).await.map(|rows| rows == 1)

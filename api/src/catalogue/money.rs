@@ -32,20 +32,16 @@ pub enum MoneyError {
     Decimals(usize),
 }
 
-/// A currency.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Currency(String);
 
 impl Currency {
-    /// Its three letters.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What a feed means that names none.
-    #[must_use]
     pub fn us_dollar() -> Self {
         Self("USD".to_owned())
     }
@@ -76,16 +72,11 @@ impl TryFrom<String> for Currency {
 pub struct PriceMinor(i64);
 
 impl PriceMinor {
-    /// The number.
-    #[must_use]
     pub fn get(self) -> i64 {
         self.0
     }
 
     /// A price written as decimals of the unit: `9.99` is 999, digit by digit, so that nothing is ever rounded.
-    ///
-    /// # Errors
-    /// For what is negative, too much, or finer than the currency.
     pub fn from_decimal(text: &str, currency: &Currency) -> Result<Self, MoneyError> {
         let (units, fraction) = text.split_once('.').unwrap_or((text, ""));
         // `9.90` and `9.9` and `9.900` are the same price.

@@ -1,22 +1,30 @@
-//! The catalogue over HTTP, for everybody.
+//! The catalogue over HTTP: everybody reads it, administrators change it.
 
-use crate::ids::ProductId;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use chrono::DateTime;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::store::{self, BestSeller, CategoryCount, Product};
-use super::types::{Category, ProductCursor, ProductFilter, SearchText, Sort};
-use super::{NO_PRODUCT, admin_routes};
-use crate::http::error::{ApiError, FieldError, Problem};
-use crate::http::extract::etag;
-use crate::http::extract::page::{MAX_LIMIT, Page, PageQuery};
+use super::import::feed::Feed;
+use super::import::source::FeedSource;
+use super::import::{self, ImportResponse};
+use super::listing::{BestSellerQuery, ProductQuery};
+use super::store::{BestSeller, CategoryCount, Product};
+use super::types::ProductSettings;
+use super::{commands, queries};
+use crate::auth::caller::AuthAdmin;
+use crate::db::DbPool;
+use crate::http::API_PREFIX;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::etag::{self, IfMatch};
+use crate::http::extract::json::Json;
+use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
-use crate::state::AppState;
+use crate::http::responses::{AdminErrors, BodyErrors, Unavailable, VersionErrors};
+use crate::ids::ProductId;
 
 /// This domain's routes. `/products/{id}` comes last: it would match the others.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -25,61 +33,16 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(list_data_products)
         .service(list_categories)
         .service(list_best_sellers)
-        .configure(admin_routes::configure)
+        .service(create_product)
+        .service(import_products)
+        .service(replace_product)
+        .service(retire_product)
         .service(get_product);
-}
-
-/// Which products are wanted, and in which order.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ProductQuery {
-    /// Part of the title, the description or the SKU, whatever its case.
-    q: Option<String>,
-    /// The category, whole, whatever its case.
-    category: Option<String>,
-    /// `price`: the cheapest first. `-price`: the dearest first. `name`: by title. `newest` (the default): the newest
-    /// first. Prices are compared as they are, whatever their currency.
-    #[param(example = "-price")]
-    sort: Option<String>,
-}
-
-impl ProductQuery {
-    fn parse(self, page: &PageQuery) -> Result<(ProductFilter, Sort, Page<ProductCursor>), ApiError> {
-        let mut errors = Vec::new();
-        let text = given(self.q).map(SearchText::try_from).transpose();
-        let text = text.unwrap_or_else(|error| fault(&mut errors, "q", error));
-        let category = given(self.category).map(Category::try_from).transpose();
-        let category = category.unwrap_or_else(|error| fault(&mut errors, "category", error));
-        let sort = given(self.sort).map_or(Some(Sort::default()), |name| Sort::named(&name));
-        if sort.is_none() {
-            fault::<()>(&mut errors, "sort", "must be price, -price, name or newest");
-        }
-        let sort = sort.unwrap_or_default();
-        match page.parse::<ProductCursor>() {
-            Err(ApiError::Validation(more)) => errors.extend(more),
-            Err(error) => return Err(error),
-            Ok(page) if page.after.as_ref().is_some_and(|cursor| !cursor.fits(sort)) => {
-                fault::<()>(&mut errors, "cursor", "is not a cursor of this list");
-            }
-            Ok(page) if errors.is_empty() => return Ok((ProductFilter { text, category }, sort, page)),
-            Ok(_) => {}
-        }
-        Err(ApiError::Validation(errors))
-    }
-}
-
-/// A parameter that says something.
-fn given(value: Option<String>) -> Option<String> {
-    value.filter(|text| !text.trim().is_empty())
-}
-
-fn fault<T>(errors: &mut Vec<FieldError>, name: &str, detail: impl ToString) -> Option<T> {
-    errors.push(FieldError::new(name, "invalid", detail));
-    None
 }
 
 /// The products that can be had.
 #[utoipa::path(tag = "catalogue", params(ProductQuery, PageQuery), responses(
+    Unavailable,
     (status = 200, body = [Product], description = "A page of products", headers(
         ("Link" = String, description = "The next page, while there is one"), ("ETag" = String, description = "Of this page"))),
     (status = 304, description = "As in If-None-Match"),
@@ -87,89 +50,160 @@ fn fault<T>(errors: &mut Vec<FieldError>, name: &str, detail: impl ToString) -> 
 #[get("/products")]
 async fn list_products(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
     query: Query<ProductQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    answer_list(&request, &state, query.into_inner(), &page).await
+    respond_list(&request, &db, &query, &page).await
 }
 
 /// The older name of `/products`.
 #[utoipa::path(tag = "catalogue", params(ProductQuery, PageQuery), responses(
+    Unavailable,
     (status = 200, body = [Product], description = "As of /products"),
-    (status = "4XX", body = Problem, description = "As of /products")))]
+    (status = 422, body = Problem, description = "As of /products")))]
 #[get("/data/products")]
 async fn list_data_products(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
     query: Query<ProductQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    answer_list(&request, &state, query.into_inner(), &page).await
+    respond_list(&request, &db, &query, &page).await
 }
 
-async fn answer_list(
+async fn respond_list(
     request: &HttpRequest,
-    state: &AppState,
-    query: ProductQuery,
+    db: &DbPool,
+    query: &ProductQuery,
     page: &PageQuery,
 ) -> Result<HttpResponse, ApiError> {
     let (filter, sort, page) = query.parse(page)?;
-    let mut connection = state.db.get().await?;
-    let after = page.after.as_ref();
-    let products = store::list_products(&mut connection, &filter, sort, after, page.fetch_limit()).await?;
-    page.respond_tagged(request, products, |product| store::cursor_of(product, sort))
+    let products = queries::list(db, &filter, sort, &page).await?;
+    page.respond_tagged(request, products, |product| queries::cursor_behind(product, sort))
 }
 
 /// The categories, by name, with the number of products in each.
 #[utoipa::path(tag = "catalogue", responses(
+    Unavailable,
     (status = 200, body = [CategoryCount], description = "All of them", headers(("ETag" = String, description = "Of the list"))),
     (status = 304, description = "As in If-None-Match")))]
 #[get("/products/categories")]
-async fn list_categories(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let categories = store::list_categories(&mut *state.db.get().await?).await?;
+async fn list_categories(request: HttpRequest, db: Data<DbPool>) -> Result<HttpResponse, ApiError> {
+    let categories = queries::list_categories(&db).await?;
     etag::respond(&request, StatusCode::OK, &categories, DateTime::UNIX_EPOCH)
-}
-
-/// How many are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct BestSellerQuery {
-    /// Most products wanted.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
-    limit: Option<u16>,
 }
 
 /// The products that were ordered most, by units; what was cancelled does not count.
 #[utoipa::path(tag = "catalogue", params(BestSellerQuery), responses(
+    Unavailable,
     (status = 200, body = [BestSeller], description = "The most ordered first", headers(("ETag" = String, description = "Of the list"))),
     (status = 304, description = "As in If-None-Match"),
     (status = 422, body = Problem, description = "A bad limit")))]
 #[get("/products/best-sellers")]
 async fn list_best_sellers(
     request: HttpRequest,
-    state: Data<AppState>,
+    db: Data<DbPool>,
     query: Query<BestSellerQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = query.limit.unwrap_or(10);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")));
-    }
-    let best = store::list_best_sellers(&mut *state.db.get().await?, limit.into()).await?;
+    let best = queries::list_best_sellers(&db, query.parse()?).await?;
     etag::respond(&request, StatusCode::OK, &best, DateTime::UNIX_EPOCH)
 }
 
 /// A product that can be had.
 #[utoipa::path(tag = "catalogue", params(("id" = String, Path, description = "The product's ULID or UUID")), responses(
+    Unavailable,
     (status = 200, body = Product, description = "The product", headers(("ETag" = String, description = "Its version"))),
     (status = 304, description = "As in If-None-Match"),
     (status = 404, body = Problem, description = "Unknown, or retired")))]
 #[get("/products/{id}")]
-async fn get_product(
-    request: HttpRequest,
-    state: Data<AppState>,
-    id: PathId<ProductId>,
-) -> Result<HttpResponse, ApiError> {
-    let product = store::find_product(&mut *state.db.get().await?, id.0).await?.ok_or(NO_PRODUCT)?;
+async fn get_product(request: HttpRequest, db: Data<DbPool>, id: PathId<ProductId>) -> Result<HttpResponse, ApiError> {
+    let product = queries::find(&db, id.0).await?;
     etag::respond(&request, StatusCode::OK, &product, product.updated_at)
+}
+
+/// Puts a product into the catalogue. For administrators.
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductSettings), responses(
+    AdminErrors, BodyErrors, Unavailable,
+    (status = 201, body = Product, description = "Made", headers(
+        ("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version"))),
+    (status = 409, body = Problem, description = "Another product has this SKU")))]
+#[post("/products")]
+async fn create_product(
+    request: HttpRequest,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
+    caller: AuthAdmin,
+    body: Json<ProductSettings>,
+) -> Result<HttpResponse, ApiError> {
+    let product = commands::create(&db, &clock, caller.0.user_id, &body.0).await?;
+    let mut response = etag::respond(&request, StatusCode::CREATED, &product, product.updated_at)?;
+    if let Ok(location) = HeaderValue::from_str(&format!("{API_PREFIX}/products/{}", product.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Takes over a feed of products, in the shape of dummyjson's `/products`. For administrators.
+///
+/// Without a body the feed is fetched from `CATALOGUE_URL`. A product is known again by its id in the feed: what the
+/// feed says as before stays as it is here, whatever was sold or edited meanwhile; what the feed says anew is taken
+/// over. Items that are not valid are named by their place; the others are imported.
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = Feed), responses(
+    AdminErrors, BodyErrors,
+    (status = 200, body = ImportResponse, description = "What became of the items"),
+    (status = 422, body = Problem, description = "No item is valid, or too many; or no body, and no CATALOGUE_URL"),
+    (status = 503, body = Problem, description = "The feed cannot be fetched")))]
+#[post("/products/import")]
+async fn import_products(
+    db: Data<DbPool>,
+    clock: Data<Clock>,
+    source: Data<FeedSource>,
+    caller: AuthAdmin,
+    body: Json<Feed>,
+) -> Result<HttpResponse, ApiError> {
+    let imported = import::import(&db, &clock, &source, caller.0.user_id, body.0).await?;
+    Ok(HttpResponse::Ok().json(imported))
+}
+
+/// Describes a product anew: what is left out is cleared. For administrators. Orders change a product's version as
+/// well, since they take from its stock: with If-Match, nothing that was sold meanwhile is written over.
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductSettings),
+    params(("id" = String, Path, description = "The product's ULID or UUID"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
+    AdminErrors, VersionErrors, BodyErrors, Unavailable,
+    (status = 200, body = Product, description = "Changed"),
+    (status = 404, body = Problem, description = "Unknown, or retired"),
+    (status = 409, body = Problem, description = "Another product has this SKU")))]
+#[put("/products/{id}")]
+async fn replace_product(
+    request: HttpRequest,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
+    caller: AuthAdmin,
+    id: PathId<ProductId>,
+    if_match: IfMatch,
+    body: Json<ProductSettings>,
+) -> Result<HttpResponse, ApiError> {
+    let product = commands::replace(&db, &clock, caller.0.user_id, id.0, &if_match, &body.0).await?;
+    etag::respond(&request, StatusCode::OK, &product, product.updated_at)
+}
+
+/// Retires a product: it is gone from the catalogue, and stays in the orders it is in. For administrators.
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The product's ULID or UUID"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to retire")), responses(
+    AdminErrors, VersionErrors, Unavailable,
+    (status = 204, description = "Retired"),
+    (status = 404, body = Problem, description = "Unknown, or retired already")))]
+#[delete("/products/{id}")]
+async fn retire_product(
+    db: Data<DbPool>,
+    clock: Data<Clock>,
+    caller: AuthAdmin,
+    id: PathId<ProductId>,
+    if_match: IfMatch,
+) -> Result<HttpResponse, ApiError> {
+    commands::retire(&db, &clock, caller.0.user_id, id.0, &if_match).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -1,12 +1,14 @@
-//! The rules of products, and the orders in which they are listed.
+//! Products as administrators describe them.
 
-use std::str::FromStr;
-
-use crate::ids::ProductId;
 use serde::Deserialize;
 
-use crate::catalogue::money::{Currency, PriceMinor};
+use super::money::{Currency, PriceMinor};
+use crate::http::error::ApiError;
+use crate::http::extract::fields::{body, optional_text, or_default, required};
 use crate::http::text::{self, text_type};
+
+/// For a product that is not there, and for a retired one.
+pub const NO_PRODUCT: ApiError = ApiError::NotFound("product");
 
 /// Most pieces an administrator can say there are. With the highest price, their worth still fits.
 const MAX_STOCK: i32 = 1_000_000;
@@ -22,16 +24,10 @@ text_type! {
     ProductDescription, text::paragraph, 5_000
 }
 text_type! {
-    /// What it belongs to.
     Category, text::line, 100
 }
 text_type! {
-    /// The seller's own number for it.
     Sku, text::line, 64
-}
-text_type! {
-    /// A piece of text to look for.
-    SearchText, text::line, 200
 }
 
 /// A number of pieces that cannot be; the words are what the client reads.
@@ -45,8 +41,6 @@ pub struct StockError;
 pub struct Stock(i32);
 
 impl Stock {
-    /// The number.
-    #[must_use]
     pub fn get(self) -> i32 {
         self.0
     }
@@ -72,8 +66,6 @@ pub struct ImageUrlError;
 pub struct ImageUrl(String);
 
 impl ImageUrl {
-    /// The address.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -91,175 +83,45 @@ impl TryFrom<String> for ImageUrl {
     }
 }
 
-/// Everything of a product that an administrator decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductSettings {
-    /// What it is called.
-    pub title: Title,
-    /// What it is.
-    pub description: Option<ProductDescription>,
-    /// What it belongs to.
-    pub category: Option<Category>,
-    /// What it costs.
-    pub price_minor: PriceMinor,
-    /// In which currency.
-    pub currency: Currency,
-    /// How many there are.
-    pub stock: Stock,
-    /// Whether each one shipped becomes a device of the buyer's.
-    pub is_device: bool,
-    /// Its picture.
-    pub image_url: Option<ImageUrl>,
-    /// The seller's own number for it.
-    pub sku: Option<Sku>,
-}
-
-/// Which products are wanted; `None` wants all.
-#[derive(Debug, Clone, Default)]
-pub struct ProductFilter {
-    /// Those with this in their title, description or SKU, whatever its case.
-    pub text: Option<SearchText>,
-    /// Those of this category, whatever its case.
-    pub category: Option<Category>,
-}
-
-/// The order of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// The cheapest first.
-    Price,
-    /// The dearest first.
-    PriceDescending,
-    /// By title.
-    Name,
-    /// The newest first.
-    #[default]
-    Newest,
-}
-
-impl Sort {
-    /// The order of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "price" => Some(Self::Price),
-            "-price" => Some(Self::PriceDescending),
-            "name" => Some(Self::Name),
-            "newest" => Some(Self::Newest),
-            _ => None,
-        }
+body! {
+    /// A product, as an administrator describes it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[schema(as = ProductBody, example = json!({"title": "LoRa gateway", "category": "gateways", "price_minor": 12990,
+        "currency": "EUR", "stock": 25, "is_device": true}))]
+    pub struct ProductSettings {
+        /// Title, one line.
+        #[schema(value_type = String, min_length = 1, max_length = 150)]
+        pub title: Title = required,
+        /// Description; may have several lines.
+        #[schema(value_type = Option<String>, max_length = 5000)]
+        pub description: Option<ProductDescription> = optional_text,
+        /// Category; matched whatever its case.
+        #[schema(value_type = Option<String>, max_length = 100)]
+        pub category: Option<Category> = optional_text,
+        /// Price in minor units (cents) of the currency.
+        #[schema(value_type = i64, minimum = 0, maximum = 10_000_000_000_i64)]
+        pub price_minor: PriceMinor = required,
+        /// Currency (ISO 4217).
+        #[schema(value_type = String, pattern = "^[A-Z]{3}$")]
+        pub currency: Currency = required,
+        /// Pieces in stock.
+        #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
+        pub stock: Stock = required,
+        /// Whether each one shipped is registered as a device of the buyer's.
+        #[schema(value_type = Option<bool>, default = false)]
+        pub is_device: bool = or_default,
+        /// Address of a picture, http or https.
+        #[schema(value_type = Option<String>, max_length = 2000, format = "uri")]
+        pub image_url: Option<ImageUrl> = optional_text,
+        /// The seller's own number (SKU), unique in the catalogue.
+        #[schema(value_type = Option<String>, max_length = 64)]
+        pub sku: Option<Sku> = optional_text,
     }
-}
-
-/// By what a page's last product stands where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SortKey {
-    /// Its price.
-    Price(i64),
-    /// Its title.
-    Title(String),
-    /// Its id alone.
-    Id,
-}
-
-/// Where a page ends: the last product on it, as it was then. So the next page begins in the right place even when
-/// that product's price has changed meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductCursor {
-    /// By what it stood there.
-    pub key: SortKey,
-    /// Which it was.
-    pub id: ProductId,
-}
-
-impl ProductCursor {
-    /// Whether it is of a list in this order.
-    #[must_use]
-    pub fn fits(&self, sort: Sort) -> bool {
-        match sort {
-            Sort::Price | Sort::PriceDescending => matches!(self.key, SortKey::Price(_)),
-            Sort::Name => matches!(self.key, SortKey::Title(_)),
-            Sort::Newest => self.key == SortKey::Id,
-        }
-    }
-}
-
-impl std::fmt::Display for ProductCursor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.id)?;
-        match &self.key {
-            SortKey::Price(minor) => write!(formatter, "p{minor}"),
-            SortKey::Title(title) => {
-                formatter.write_str("t")?;
-                title.bytes().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-            }
-            SortKey::Id => Ok(()),
-        }
-    }
-}
-
-/// A text that is no cursor of the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a cursor of this list")]
-pub struct CursorError;
-
-impl FromStr for ProductCursor {
-    type Err = CursorError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (id, key) = text.split_at_checked(ulid::ULID_LEN).ok_or(CursorError)?;
-        let id = id.parse().map_err(|_| CursorError)?;
-        let key = match key.split_at_checked(1) {
-            None => SortKey::Id,
-            Some(("p", minor)) => SortKey::Price(minor.parse().map_err(|_| CursorError)?),
-            Some(("t", digits)) => SortKey::Title(from_hex(digits).ok_or(CursorError)?),
-            Some(_) => return Err(CursorError),
-        };
-        Ok(Self { key, id })
-    }
-}
-
-fn from_hex(digits: &str) -> Option<String> {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| match pair {
-        [_, _] => u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok(),
-        _ => None,
-    });
-    let text = String::from_utf8(pairs.collect::<Option<_>>()?).ok()?;
-    Title::try_from(text).ok().map(|title| title.as_str().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::ids::ProductId;
-
-    use super::{ImageUrl, ProductCursor, Sort, SortKey, Stock};
-
-    #[test]
-    fn a_cursor_is_read_back_and_fits_its_own_order_only() {
-        let id = ProductId::generate();
-        for (key, sort) in [
-            (SortKey::Price(999), Sort::Price),
-            (SortKey::Title("Lâmpada 7".to_owned()), Sort::Name),
-            (SortKey::Id, Sort::Newest),
-        ] {
-            let cursor = ProductCursor { key, id };
-            assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
-            assert!(cursor.to_string().bytes().all(|byte| byte.is_ascii_alphanumeric()), "goes into a URL as it is");
-            let fitting = [Sort::Price, Sort::Name, Sort::Newest].into_iter().filter(|other| cursor.fits(*other));
-            assert_eq!(fitting.collect::<Vec<_>>(), [sort]);
-        }
-    }
-
-    #[test]
-    fn what_is_no_cursor_is_refused() {
-        let id = ProductId::generate();
-        for end in ["x", "p", "pp", "p9999999999999999999", "t", "t0", "tzz", "t00", "tff", "tñ", "t+1"] {
-            assert!(format!("{id}{end}").parse::<ProductCursor>().is_err(), "{end}");
-        }
-        for text in ["", "x", "ñ01JD3ZK8M4T0Q2V6X9Y7B5C1R"] {
-            assert!(text.parse::<ProductCursor>().is_err(), "{text}");
-        }
-    }
+    use super::{ImageUrl, Stock};
 
     #[test]
     fn a_picture_is_where_a_page_can_show_it() {

@@ -10,7 +10,7 @@ use pulso_shared::rollup::Source;
 
 use super::types::{DataRow, SensorType};
 use crate::aggregation::Scope;
-use crate::aggregation::store_fragments::{between, has_device, has_row, instant};
+use crate::aggregation::fragments::{between, has_device, has_row, instant};
 use crate::http::time_range::TimeRange;
 
 /// Which rows a page holds.

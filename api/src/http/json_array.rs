@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use actix_web::web::Bytes;
 use serde::Serialize;
 
 pub struct JsonArrayWriter {

@@ -10,7 +10,6 @@ use super::{document, pages};
 use crate::http::API_PREFIX;
 use crate::http::health;
 
-/// An address, and what it takes.
 struct Address {
     pattern: ResourceDef,
     methods: Vec<Method>,
@@ -26,7 +25,8 @@ static ADDRESSES: LazyLock<Vec<Address>> = LazyLock::new(|| {
     api.chain(read_only).collect()
 });
 
-fn methods(item: &PathItem) -> Vec<Method> {
+/// The methods that the document has at one path.
+pub fn methods(item: &PathItem) -> Vec<Method> {
     let there = [
         (&item.get, Method::GET),
         (&item.post, Method::POST),
@@ -38,7 +38,6 @@ fn methods(item: &PathItem) -> Vec<Method> {
 }
 
 /// The methods that the address `path` takes; none where there is no such address.
-#[must_use]
 pub fn allowed_methods(path: &str) -> Vec<Method> {
     let mut allowed: Vec<Method> = Vec::new();
     // `/health/all` is also an `/health/{id}`: both count.

@@ -1,5 +1,4 @@
-//! A file that stays the same for as long as the process lives: served from memory, compressed once, and not sent again
-//! to a client that has it.
+//! A static file: served from memory, compressed once, and answered with 304 to a client that has it.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -20,16 +19,15 @@ use crate::http::extract::etag;
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-/// How long a client may use a file without asking.
+/// How long a client may use a file without revalidating it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Not at all: the next release changes it.
     Ask,
-    /// For ever: pages name it together with its digest.
+    /// For good: pages name it together with its digest.
     Forever,
 }
 
-/// A file.
 pub struct Asset {
     path: &'static str,
     content_type: &'static str,
@@ -55,12 +53,12 @@ impl Asset {
         self.path
     }
 
-    /// What tells its content from any other.
+    /// Digest of the content.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Responds with it, compressed where the client takes that, or with 304 where the client has it.
+    /// Answers with it, compressed where the client takes that, or with 304 where the client has it.
     pub async fn respond(&'static self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
         let cache_control = match self.freshness {
             Freshness::Ask => "no-cache",

@@ -7,7 +7,7 @@ use super::addresses::allowed_methods;
 use crate::http::error::ApiError;
 use crate::http::request_id::RequestId;
 
-/// Handles what no route has taken.
+/// Handles what no route matches.
 pub async fn unmatched(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let methods = allowed_methods(request.path());
     if methods.is_empty() {
@@ -31,6 +31,7 @@ mod tests {
 
     use super::unmatched;
     use crate::http::API_PREFIX;
+    use crate::openapi::addresses::methods;
     use crate::openapi::document;
     use crate::routes::serve;
 
@@ -47,14 +48,7 @@ mod tests {
     async fn every_documented_route_is_there_under_the_prefix_and_at_the_root() {
         for (path, item) in document().paths.paths {
             let path = path.replace("{id}", "01JD3ZK8M4T0Q2V6X9Y7B5C1RA");
-            let there = [
-                (item.get, Method::GET),
-                (item.post, Method::POST),
-                (item.put, Method::PUT),
-                (item.patch, Method::PATCH),
-                (item.delete, Method::DELETE),
-            ];
-            for method in there.into_iter().filter_map(|(operation, method)| operation.map(|_| method)) {
+            for method in methods(&item) {
                 for path in [&path, path.strip_prefix(API_PREFIX).unwrap()] {
                     let (status, body, _) = ask(method.clone(), path).await;
                     assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

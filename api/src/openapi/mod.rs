@@ -14,9 +14,9 @@ mod fallback;
 mod pages;
 
 use actix_web::App;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 
@@ -25,6 +25,7 @@ pub use pages::serve;
 
 use crate::http::API_PREFIX;
 use crate::http::error::Problem;
+use crate::http::responses::{PROBLEM_TYPE, problem};
 use crate::routes;
 
 /// What the document says besides the routes.
@@ -41,11 +42,10 @@ use crate::routes;
         (name = "accounts", description = "People and their sessions"),
         (name = "tasks", description = "What people have to do"),
         (name = "cache", description = "Small values kept for a while, each user's own"),
-        (name = "operations", description = "What administrators look at and put right"),
+        (name = "operations", description = "The pipeline, its dead letters and the audit log, for administrators"),
         (name = "catalogue", description = "Equipment for the fleet"),
         (name = "cart", description = "What a user means to order"),
         (name = "orders", description = "What was ordered"),
-        (name = "operators", description = "For administrators of the installation"),
     )
 )]
 struct BaseDocument;
@@ -63,8 +63,6 @@ impl Modify for BearerToken {
     }
 }
 
-/// The whole document.
-#[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_, mut document) = App::new()
         .into_utoipa_app()
@@ -88,14 +86,7 @@ fn complete_errors(operation: &mut Operation) {
             response.content = content.into_values().map(|body| (PROBLEM_TYPE.to_owned(), body)).collect();
         }
     }
-    operation.responses.responses.entry("default".into()).or_insert_with(|| any_error().into());
-}
-
-const PROBLEM_TYPE: &str = "application/problem+json";
-
-fn any_error() -> Response {
-    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new().description("Any other error").content(PROBLEM_TYPE, body).build()
+    operation.responses.responses.entry("default".into()).or_insert_with(|| problem("Any other error").into());
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 //!
 //! Nothing here stands in the way of ingest: each request opens a connection to the broker of its own, and closes it.
 
-mod answer;
-mod body;
-mod pipeline;
+mod queries;
+mod rates;
 pub mod routes;
 mod store;
+mod types;
 
-pub use pipeline::PipelineSamples;
+pub use rates::PipelineSamples;

@@ -1,26 +1,27 @@
 //! An order made of a cart, in one transaction.
 //!
 //! ```text
-//!  account kept ─▶ cart locked ─▶ key known? ─▶ products locked, by id ─▶ can all be had, in one currency, at the total?
-//!       ─▶ stock taken, order and lines written with today's prices, cart emptied, answer kept under the key
+//!  account kept ─▶ cart locked ─▶ key known? ─▶ products locked, by id ─▶ all in stock, in one currency, at the total?
+//!       ─▶ stock taken, order and lines written with today's prices, cart emptied, response stored under the key
 //! ```
 
 use std::collections::HashMap;
 
-use crate::ids::{OrderId, ProductId, UserId};
 use chrono::{DateTime, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::clock::Clock;
 
-use super::body::{KeyedRequest, OrderBody, OrderRequest};
-use super::store::{self, ItemRow};
-use super::types::{OrderStatus, Role};
-use super::{key_store, views};
-use crate::audit::{self, Deed};
+use super::idempotency::{KeyedRequest, OrderRequest};
+use super::queries;
+use super::store::{self, ItemRow, idempotency_keys};
+use super::types::{OrderBody, OrderStatus, Role};
+use crate::audit::{self, AuditEvent};
 use crate::auth::caller::ACCOUNT_GONE;
 use crate::catalogue::{self, LockedProduct};
+use crate::db::DbPool;
 use crate::http::error::{ApiError, FieldError, violates};
-use crate::state::AppState;
+use crate::ids::{OrderId, ProductId, UserId};
 use crate::{accounts, cart};
 
 /// Most devices one order brings: they are registered in the transaction that ships it.
@@ -30,32 +31,25 @@ const CART_EMPTY: ApiError = ApiError::Conflict("The cart is empty.");
 const CURRENCIES_MIXED: ApiError = ApiError::Conflict("An order has one currency; what is in the cart has several.");
 const TOO_MANY_DEVICES: ApiError = ApiError::Conflict("An order brings at most 10,000 devices.");
 
-/// An order that was made, now or by an earlier request of the same key.
+/// An order, placed now or by an earlier request of the same key.
 pub struct Checkout {
-    /// Which.
     pub order_id: OrderId,
-    /// The answer, the same each time.
+    /// The response body, the same each time.
     pub answer: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Whether an earlier request made it.
     pub is_replay: bool,
 }
 
 /// Orders what is in a user's cart.
-///
-/// # Errors
-/// 409 for a cart that cannot be ordered as it is, with all that stands in the way; 422 for a key that came with
-/// another body.
-pub async fn order(state: &AppState, buyer: UserId, request: &OrderRequest) -> Result<Checkout, ApiError> {
-    let mut connection = state.db.get().await?;
+pub async fn order(db: &DbPool, clock: &Clock, buyer: UserId, request: &OrderRequest) -> Result<Checkout, ApiError> {
+    let mut connection = db.get().await?;
     let ordered = connection.transaction(async |connection| {
         if !accounts::keep(connection, buyer).await? {
             return Err(ACCOUNT_GONE);
         }
-        // Told the time before the lock was had, a buyer's later order could look like the earlier one.
-        cart::lock(connection, buyer, state.clock.now()).await?;
-        let now = state.clock.now();
+        // Read the clock after taking the lock, so a buyer's orders are timestamped in commit order.
+        cart::lock(connection, buyer, clock.now()).await?;
+        let now = clock.now();
         if let Some(replay) = find_replay(connection, buyer, request.keyed.as_ref(), now).await? {
             return Ok(replay);
         }
@@ -73,13 +67,13 @@ async fn find_replay(
     let Some(keyed) = keyed else {
         return Ok(None);
     };
-    let Some(answered) = key_store::find_answered(connection, buyer, keyed, now).await? else {
+    let Some(answered) = idempotency_keys::find_answered(connection, buyer, keyed, now).await? else {
         return Ok(None);
     };
     if answered.body_digest != keyed.body_digest {
         return Err(ApiError::field("Idempotency-Key", "reused", "was sent with another body before"));
     }
-    let key_store::AnsweredRow { order_id, answer, created_at, .. } = answered;
+    let idempotency_keys::AnsweredRow { order_id, answer, created_at, .. } = answered;
     Ok(Some(Checkout { order_id, answer, created_at, is_replay: true }))
 }
 
@@ -103,13 +97,14 @@ async fn make(
     store::insert_status_change(connection, order_id, OrderStatus::Pending, Role::Buyer, now).await?;
     cart::empty(connection, buyer).await?;
 
-    let response = views::show_one(connection, order).await?;
+    let response = queries::show_one(connection, order).await?;
     let after = serde_json::to_value(&response).ok();
-    let deed = Deed { actor: buyer, action: "order.created", subject: order_id.as_uuid().into(), before: None, after };
-    audit::record(connection, now, deed).await?;
+    let event =
+        AuditEvent { actor: buyer, action: "order.created", subject: order_id.as_uuid().into(), before: None, after };
+    audit::record(connection, now, event).await?;
     let answer = serde_json::to_string(&response).map_err(|error| ApiError::Internal(Box::new(error)))?;
     if let Some(keyed) = &request.keyed {
-        key_store::insert_answered(connection, buyer, keyed, order_id, &answer, now).await?;
+        idempotency_keys::insert_answered(connection, buyer, keyed, order_id, &answer, now).await?;
     }
     Ok(Checkout { order_id, answer, created_at: now, is_replay: false })
 }

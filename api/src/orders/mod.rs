@@ -1,25 +1,18 @@
 //! Orders: made from the cart, and brought step by step to the buyer.
 //!
 //! ```text
-//!  routes ─▶ types, body ─┬▶ checkout ──▶ the cart, the catalogue's stock, key_store ─▶ orders, order_items
-//!                         ├▶ lifecycle ─▶ stock given back (cancelled) · devices registered (shipped)
-//!                         └▶ views ─────▶ store
+//!  routes ─▶ types, idempotency ─┬▶ checkout ─▶ the cart, the catalogue's stock, idempotency keys ─▶ orders, order_items
+//!                                ├▶ commands ─▶ stock given back (cancelled) · devices registered (shipped)
+//!                                └▶ queries ──▶ store
 //! ```
 //!
 //! Each change is one transaction, with its line in `order_status_changes` and in the audit log. Rows are locked in one
 //! order everywhere: the buyer's account, the cart, the order, the products by id. So nobody waits in a circle.
 
-mod answer;
-mod body;
 mod checkout;
-mod key_store;
-mod lifecycle;
+mod commands;
+mod idempotency;
+mod queries;
 pub mod routes;
 mod store;
 mod types;
-mod views;
-
-use crate::http::error::ApiError;
-
-/// For an order that is not there, and for somebody else's.
-const NO_ORDER: ApiError = ApiError::NotFound("order");

@@ -1,7 +1,7 @@
 //! Orders in PostgreSQL.
 
-use crate::ids::{OrderId, ProductId, UserId};
-use crate::schema::{order_items, order_status_changes, orders};
+pub mod idempotency_keys;
+
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, Queryable};
 use diesel::pg::Pg;
@@ -10,24 +10,19 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::types::{OrderStatus, Role};
+use crate::ids::{OrderId, ProductId, UserId};
+use crate::schema::{order_items, order_status_changes, orders};
 
-/// An order.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = orders, check_for_backend(Pg))]
 pub struct OrderRow {
-    /// Its id.
     pub id: OrderId,
     /// Who bought, as long as there is such an account.
     pub buyer_id: Option<UserId>,
-    /// How far it has come.
     pub status: OrderStatus,
-    /// In which currency.
     pub currency: String,
-    /// What it costs, in minor units.
     pub total_minor: i64,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -35,19 +30,14 @@ pub struct OrderRow {
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = order_items, check_for_backend(Pg))]
 pub struct ItemRow {
-    /// Of which order.
     pub order_id: OrderId,
-    /// The product.
     pub product_id: ProductId,
-    /// What it was called.
     pub title: String,
-    /// The seller's own number for it.
     pub sku: Option<String>,
     /// Whether each one becomes a device.
     pub is_device: bool,
     /// What one cost, in minor units.
     pub unit_price_minor: i64,
-    /// How many.
     pub quantity: i32,
 }
 
@@ -55,13 +45,10 @@ pub struct ItemRow {
 #[derive(Debug, Clone, Copy, Queryable, Selectable)]
 #[diesel(table_name = order_status_changes, check_for_backend(Pg))]
 pub struct StatusChangeRow {
-    /// Of which order.
     pub order_id: OrderId,
-    /// The status it got.
     pub status: OrderStatus,
     /// Who gave it.
     pub changed_by: Role,
-    /// When.
     pub changed_at: DateTime<Utc>,
 }
 
@@ -84,13 +71,11 @@ impl Queryable<Text, Pg> for Role {
 /// Which orders are wanted; `None` wants all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OrderFilter {
-    /// Those of one buyer.
     pub buyer: Option<UserId>,
-    /// Those that have come this far.
     pub status: Option<OrderStatus>,
 }
 
-/// Writes a new, pending order. The caller keeps the buyer from being deleted.
+/// Writes a new, pending order. The caller has locked the buyer's account.
 pub async fn insert_order(
     connection: &mut AsyncPgConnection,
     id: OrderId,
@@ -112,7 +97,6 @@ pub async fn insert_order(
     insert.returning(OrderRow::as_returning()).get_result(connection).await
 }
 
-/// Writes the lines of an order.
 pub async fn insert_items(connection: &mut AsyncPgConnection, items: &[ItemRow]) -> QueryResult<()> {
     diesel::insert_into(order_items::table).values(items).execute(connection).await.map(|_| ())
 }
@@ -134,7 +118,6 @@ pub async fn insert_status_change(
     diesel::insert_into(order_status_changes::table).values(row).execute(connection).await.map(|_| ())
 }
 
-/// Gives an order another status.
 pub async fn update_status(
     connection: &mut AsyncPgConnection,
     id: OrderId,
@@ -146,12 +129,11 @@ pub async fn update_status(
     update.returning(OrderRow::as_returning()).get_result(connection).await
 }
 
-/// An order.
 pub async fn find_order(connection: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Option<OrderRow>> {
     orders::table.find(id).select(OrderRow::as_select()).first(connection).await.optional()
 }
 
-/// An order, kept from changing until the transaction ends.
+/// An order, locked until the transaction ends.
 pub async fn lock_order(connection: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Option<OrderRow>> {
     let query = orders::table.find(id).select(OrderRow::as_select());
     query.for_no_key_update().first(connection).await.optional()

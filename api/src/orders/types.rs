@@ -1,10 +1,15 @@
-//! The rules of orders.
+//! What an order is: its statuses, what is sent, what is shown.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Longest key of a request that may be sent again, bytes.
-const MAX_KEY_BYTES: usize = 255;
+use crate::http::error::ApiError;
+use crate::http::extract::fields::{body, optional, required};
+use crate::ids::{OrderId, ProductId, UserId};
+
+/// For an order that is not there, and for somebody else's.
+pub const NO_ORDER: ApiError = ApiError::NotFound("order");
 
 /// How far an order has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -26,8 +31,6 @@ impl OrderStatus {
     /// Every status.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Paid, Self::Shipped, Self::Delivered, Self::Cancelled];
 
-    /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -39,13 +42,11 @@ impl OrderStatus {
     }
 
     /// The status of that word.
-    #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
     /// Whether an order goes from this status to that one.
-    #[must_use]
     pub fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -68,8 +69,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Buyer => "buyer",
@@ -78,43 +77,86 @@ impl Role {
     }
 
     /// The role of that word.
-    #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         [Self::Buyer, Self::Administrator].into_iter().find(|role| role.as_str() == word)
     }
 }
 
-/// A text that cannot be a key; the words are what the client reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_KEY_BYTES} printable ASCII characters")]
-pub struct KeyError;
-
-/// What a client calls a request by that it may send again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+body! {
+    /// An order of what is in the cart. Needs no body.
+    #[derive(Debug)]
+    pub struct OrderBody {
+        /// What the buyer was shown as the total: where the cart comes to something else by now, nothing is ordered.
+        #[schema(minimum = 0, example = 25980)]
+        pub total_minor: Option<i64> = optional,
     }
 }
 
-impl TryFrom<&[u8]> for IdempotencyKey {
-    type Error = KeyError;
-
-    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
-        let bytes = bytes.trim_ascii();
-        let is_one = (1..=MAX_KEY_BYTES).contains(&bytes.len()) && bytes.iter().all(|b| matches!(b, b' '..=b'~'));
-        let text = std::str::from_utf8(bytes).map_err(|_| KeyError)?;
-        if is_one { Ok(Self(text.to_owned())) } else { Err(KeyError) }
+body! {
+    /// The next step of an order.
+    pub struct OrderStatusBody {
+        /// The new status.
+        pub status: OrderStatus = required,
     }
+}
+
+/// A line of an order, as it was sold.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Title at the time of the order.
+    pub title: String,
+    /// The seller's own number (SKU).
+    pub sku: Option<String>,
+    /// Whether each one is registered as a device of the buyer's when it is shipped.
+    pub is_device: bool,
+    /// Pieces ordered.
+    pub quantity: i32,
+    /// Price of one piece at the time of the order, in minor units (cents) of its currency.
+    pub unit_price_minor: i64,
+    /// `quantity` times `unit_price_minor`.
+    pub line_total_minor: i64,
+}
+
+/// A step of an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusChange {
+    /// The new status.
+    pub status: OrderStatus,
+    /// Role of who changed it.
+    pub changed_by: Role,
+    /// When it changed.
+    pub changed_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderResponse {
+    /// Its id.
+    pub id: OrderId,
+    /// Who bought; `null` when the account has been deleted since.
+    pub buyer_id: Option<UserId>,
+    /// Current status.
+    pub status: OrderStatus,
+    /// Currency (ISO 4217).
+    #[schema(example = "EUR")]
+    pub currency: String,
+    /// Price in minor units (cents) of the currency.
+    #[schema(example = 25980)]
+    pub total_minor: i64,
+    /// Lines, as they were sold.
+    pub items: Vec<OrderLine>,
+    /// Status changes so far, the oldest first.
+    pub history: Vec<StatusChange>,
+    /// When the order was placed.
+    pub created_at: DateTime<Utc>,
+    /// When the order last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{IdempotencyKey, OrderStatus};
+    use super::OrderStatus;
 
     #[test]
     fn an_order_takes_one_step_at_a_time_and_none_back() {
@@ -125,14 +167,5 @@ mod tests {
             .collect();
         let expected = ["pending paid", "pending cancelled", "paid shipped", "paid cancelled", "shipped delivered"];
         assert_eq!(allowed, expected);
-    }
-
-    #[test]
-    fn a_key_is_short_and_printable() {
-        assert_eq!(IdempotencyKey::try_from(b" a-1 ".as_slice()).unwrap().as_str(), "a-1");
-        let long = [b'x'; 256];
-        for bad in [b"".as_slice(), b"  ", b"a\tb", b"a\0b", "ã".as_bytes(), &[0xff], &long] {
-            assert!(IdempotencyKey::try_from(bad).is_err(), "{bad:?}");
-        }
     }
 }

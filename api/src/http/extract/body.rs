@@ -1,7 +1,7 @@
 //! A request's body, read to its end within limits: bytes as they come, bytes after decompression, and time.
 //!
 //! Not the server's own extractors: they decompress a whole chunk before they look at its size, so that 400 bytes
-//! become 256 MiB of memory, and they wait for ever for a body that never ends.
+//! become 256 MiB of memory, and they wait without limit for a body that never ends.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use bytes::{Bytes, BytesMut};
+use actix_web::web::{Bytes, BytesMut};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
@@ -39,11 +39,8 @@ impl Default for LargeBodies {
     }
 }
 
-/// Reads a body of at most `limit` bytes, both as it comes and decompressed.
-///
-/// # Errors
-/// 400 for a body that breaks off or cannot be decompressed, 408 for one that takes too long, 413 for one that is too
-/// large, 415 for an encoding that we do not read, 503 while too many large ones arrive slowly.
+/// Reads a body of at most `limit` bytes, both as it comes and decompressed: 400 for one that breaks off or cannot be
+/// decompressed, 408 for one that takes too long, 413 for one that is too large, 503 while too many arrive slowly.
 pub fn read_body(
     request: &HttpRequest,
     payload: &mut Payload,

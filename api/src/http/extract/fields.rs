@@ -62,48 +62,6 @@ impl Fields {
     }
 }
 
-/// The readers of bodies that `body!` does not describe yet.
-impl Fields {
-    /// Takes an optional field; `null` is as good as absent.
-    pub fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        let value = self.object.remove(name).filter(|value| !value.is_null())?;
-        match value::read(value) {
-            Ok(parsed) => Some(parsed),
-            Err(fault) => {
-                self.fault(name, fault.code, fault.detail);
-                None
-            }
-        }
-    }
-
-    /// Takes an optional text; a blank one, which is what forms send for an empty box, is as good as absent.
-    pub fn optional_text<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        let is_blank = self.object.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty());
-        if is_blank {
-            self.object.remove(name);
-        }
-        self.optional(name)
-    }
-
-    /// Takes a field that has to be there.
-    pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        if self.object.get(name).is_none_or(Value::is_null) {
-            self.fault(name, "required", "is required");
-            return None;
-        }
-        self.optional(name)
-    }
-
-    /// Takes a field that has to be there and may hold any JSON, `null` among it.
-    pub fn required_json(&mut self, name: &'static str) -> Option<Value> {
-        let value = self.object.remove(name);
-        if value.is_none() {
-            self.fault(name, "required", "is required");
-        }
-        value
-    }
-}
-
 /// The names that a field may have; where several are sent, the first of them counts.
 pub type Names = &'static [&'static str];
 

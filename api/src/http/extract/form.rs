@@ -5,7 +5,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::body::{MAX_BODY_BYTES, read_body};
-use super::json::{FromFields, check_content_type, from_object, parse};
+use super::fields::{FromFields, from_object};
+use super::json::{check_content_type, parse};
 use crate::http::error::ApiError;
 
 /// A body of type `T`, in either form.
@@ -37,21 +38,19 @@ fn parse_form<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::parse_form;
-    use crate::http::extract::json::{Fields, FromFields};
+    use crate::http::extract::fields::{body, optional, required};
 
-    struct Pair(String, Option<String>);
-
-    impl FromFields for Pair {
-        fn from_fields(fields: &mut Fields) -> Option<Self> {
-            let (first, second) = (fields.required("a"), fields.optional("b"));
-            Some(Self(first?, second))
+    body! {
+        pub struct Pair {
+            pub a: String = required,
+            pub b: Option<String> = optional,
         }
     }
 
     #[test]
     fn a_form_is_decoded() {
         let pair: Pair = parse_form(b"a=x%40y+z&c=ignored").unwrap();
-        assert_eq!((pair.0.as_str(), pair.1), ("x@y z", None));
+        assert_eq!((pair.a.as_str(), pair.b), ("x@y z", None));
         assert!(parse_form::<Pair>(b"b=only").is_err());
         assert!(parse_form::<Pair>(b"a=\xff").is_err());
     }

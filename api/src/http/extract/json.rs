@@ -1,4 +1,4 @@
-//! A JSON body, read and checked: all of its faults are told at once.
+//! A JSON body, read and checked: the response names all of its faults at once.
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -6,7 +6,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::body::{MAX_BODY_BYTES, read_body};
-pub use super::fields::{Fields, FromFields, from_object};
+use super::fields::{FromFields, from_object};
 use crate::http::error::ApiError;
 
 /// A body of type `T`.
@@ -30,10 +30,7 @@ impl<T: FromFields + 'static> FromRequest for Json<T> {
     }
 }
 
-/// Reads a `T` from a JSON text.
-///
-/// # Errors
-/// 400 for what is not a JSON object, 422 with everything that is wrong in it.
+/// Reads a `T` from a JSON text: 400 for what is not a JSON object, 422 with everything that is wrong in it.
 pub fn parse<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
     let value = serde_json::from_slice(bytes)
         .map_err(|error| ApiError::Unreadable(format!("The body is not valid JSON: {error}.")))?;
@@ -43,10 +40,8 @@ pub fn parse<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
     from_object(object)
 }
 
-/// Refuses a body that says it is something other than JSON.
-///
-/// # Errors
-/// 415. A body that does not say what it is passes: many small devices do not.
+/// Refuses (415) a body that says it is something other than JSON. One that does not say what it is passes: many small
+/// devices do not.
 pub fn check_content_type(request: &HttpRequest) -> Result<(), ApiError> {
     use actix_web::HttpMessage;
     let content_type = request.content_type();

@@ -1,0 +1,45 @@
+//! The catalogue read.
+
+use super::listing::{ProductCursor, ProductFilter, Sort, SortKey};
+use super::store::{self, BestSeller, CategoryCount, Product};
+use super::types::NO_PRODUCT;
+use crate::db::DbPool;
+use crate::http::error::ApiError;
+use crate::http::extract::page::Page;
+use crate::ids::ProductId;
+
+/// A page of products, and one more where there is a next page.
+pub async fn list(
+    db: &DbPool,
+    filter: &ProductFilter,
+    sort: Sort,
+    page: &Page<ProductCursor>,
+) -> Result<Vec<Product>, ApiError> {
+    let mut connection = db.get().await?;
+    Ok(store::list_products(&mut connection, filter, sort, page.after.as_ref(), page.fetch_limit()).await?)
+}
+
+/// Where a list in this order goes on behind a product.
+pub fn cursor_behind(product: &Product, sort: Sort) -> ProductCursor {
+    let key = match sort {
+        Sort::Price | Sort::PriceDescending => SortKey::Price(product.price_minor),
+        Sort::Name => SortKey::Title(product.title.clone()),
+        Sort::Newest => SortKey::Id,
+    };
+    ProductCursor { key, id: product.id }
+}
+
+/// The categories, by name.
+pub async fn list_categories(db: &DbPool) -> Result<Vec<CategoryCount>, ApiError> {
+    Ok(store::list_categories(&mut *db.get().await?).await?)
+}
+
+/// The most ordered products.
+pub async fn list_best_sellers(db: &DbPool, limit: u16) -> Result<Vec<BestSeller>, ApiError> {
+    Ok(store::list_best_sellers(&mut *db.get().await?, limit.into()).await?)
+}
+
+/// A product that is not retired.
+pub async fn find(db: &DbPool, id: ProductId) -> Result<Product, ApiError> {
+    store::find_product(&mut *db.get().await?, id).await?.ok_or(NO_PRODUCT)
+}
