@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  ingest ─▶ throughput (counts in memory) ─┐ every few seconds, by owner
-//!  worker ─▶ its own counts ────────────────┴▶ ingest_tallies ─▶ routes ◀─ devices, device_state
+//!  worker ─▶ its own counts ────────────────┴▶ throughput_counts ─▶ routes ◀─ devices, device_state
 //!                                                                  └◀ the broker: how much waits
 //! ```
 

@@ -147,7 +147,7 @@ fn dirty(ask: &Ask<'_>, bounds: &Bounds, rolled: &Rolled) -> Option<(String, Dat
     let newest = marked.iter().map(|(_, newest)| *newest).chain(meeting.iter().copied()).max()?;
     let (table, holds) = (ask.measure.source.table(), ask.scope.holds("mark"));
     let of_marks = format!(
-        "SELECT device_id, hour FROM rollup_marks AS mark WHERE source = '{table}' AND {holds} AND {}",
+        "SELECT device_id, hour FROM dirty_buckets AS mark WHERE source = '{table}' AND {holds} AND {}",
         between("hour", first, behind)
     );
     let of_starts = match (meeting.is_empty(), ask.scope) {

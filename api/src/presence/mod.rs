@@ -2,8 +2,8 @@
 //! Pulso could hear (`pulso_shared::presence`).
 //!
 //! ```text
-//!  beat: this replica could hear ─▶ queue ─▶ worker ─▶ hearing()
-//!  routes ─────────▶ types ─▶ store: hearing(), device_state          who is there now
+//!  beat: this replica could hear ─▶ queue ─▶ worker ─▶ ingest_availability()
+//!  routes ─────────▶ types ─▶ store: ingest_availability(), device_state          who is there now
 //!  timeline_routes ─▶ timeline_types ─▶ timeline_store                who was there when: the worker's changes
 //! ```
 

@@ -27,20 +27,20 @@ pub struct PresenceRow {
 pub struct HeardRow {
     /// Everything received up to then is stored.
     #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub heard_through: Option<DateTime<Utc>>,
+    pub stored_through: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<Timestamptz>)]
-    deaf_from: Vec<DateTime<Utc>>,
+    outages_from: Vec<DateTime<Utc>>,
     #[diesel(sql_type = Array<Timestamptz>)]
-    deaf_until: Vec<DateTime<Utc>>,
+    outages_until: Vec<DateTime<Utc>>,
 }
 
 impl HeardRow {
     /// What it means for whoever asks now.
     #[must_use]
     pub fn at(self, now: DateTime<Utc>) -> IngestAvailability {
-        let spans = self.deaf_from.into_iter().zip(self.deaf_until);
+        let spans = self.outages_from.into_iter().zip(self.outages_until);
         let deaf = spans.map(|(from, until)| OutageWindow { from, until }).collect();
-        IngestAvailability::now(now, self.heard_through, deaf)
+        IngestAvailability::now(now, self.stored_through, deaf)
     }
 }
 
@@ -49,7 +49,9 @@ impl HeardRow {
 /// # Errors
 /// When the database is away.
 pub async fn find_hearing(connection: &mut AsyncPgConnection) -> QueryResult<HeardRow> {
-    sql_query("SELECT heard_through, deaf_from, deaf_until FROM hearing()").get_result(connection).await
+    sql_query("SELECT stored_through, outages_from, outages_until FROM ingest_availability()")
+        .get_result(connection)
+        .await
 }
 
 /// What decides who is there at `now`; to be asked before the devices are read.

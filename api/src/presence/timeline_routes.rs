@@ -48,7 +48,7 @@ async fn get_timeline(
     let (heard, now) = (find_hearing(&mut connection).await?, state.clock.now());
     let device = timeline_store::find_device(&mut connection, user.user_id, id.0).await?;
     let device = device.ok_or(ApiError::NotFound("device"))?;
-    let range = asked.within(device.created_at, heard.heard_through.map_or(now, |heard| heard.min(now)));
+    let range = asked.within(device.created_at, heard.stored_through.map_or(now, |heard| heard.min(now)));
     let before = page.after.map(|Cursor(at)| at);
     let mut changes = timeline_store::list_changes(&mut connection, id.0, range, before, page.fetch_limit()).await?;
     let uptime = timeline_store::sum_uptime(&mut connection, id.0, range).await?;

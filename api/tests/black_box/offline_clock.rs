@@ -75,7 +75,7 @@ async fn status(user: &Client, device: &Device) -> Value {
 
 /// Waits until what is stored is judged: the clock runs.
 async fn clock_runs(pulso: &Pulso) {
-    let fresh = "SELECT count(*) FROM hearing() WHERE heard_through > now() - interval '2 seconds'";
+    let fresh = "SELECT count(*) FROM ingest_availability() WHERE stored_through > now() - interval '2 seconds'";
     eventually("the clock runs", async || (pulso.database.count(fresh).await == 1).then_some(())).await;
 }
 
@@ -225,12 +225,12 @@ async fn nobody_is_called_offline_because_storage_is_behind() {
 async fn when_the_clocks_keeper_is_killed_another_worker_keeps_it_and_nothing_is_told_twice() {
     let mut pulso = Pulso::start().await;
     let keeps = async |worker: &Process| {
-        eventually("keeps the clock", async || worker.has_logged("keeping the offline clock").then_some(())).await;
+        eventually("keeps the clock", async || worker.has_logged("offline detector leads").then_some(())).await;
     };
     keeps(pulso.worker.as_ref().unwrap()).await;
     let second = pulso.start_another_worker().await;
     let (user, alive, _sender, dead) = two_devices(&pulso).await;
-    assert!(!second.has_logged("keeping the offline clock"), "two keep it");
+    assert!(!second.has_logged("offline detector leads"), "two keep it");
     pulso.worker.as_mut().unwrap().kill().await;
     keeps(&second).await;
     only_the_dead_is_offline(&user, &alive, &dead, "silence").await;

@@ -33,8 +33,8 @@ async fn two_rolled_up_devices(pulso: &Pulso) -> (Client, Device, Device) {
 
 /// Waits until no answer needs the raw rows of these hours any more.
 async fn rolled_up(pulso: &Pulso) {
-    let open = "SELECT (SELECT count(*) FROM rollup_marks) + count(*) FROM rollup_frontiers
-                WHERE rolled_until < now() - interval '2 hours' OR rolled_until < marking_until";
+    let open = "SELECT (SELECT count(*) FROM dirty_buckets) + count(*) FROM rollup_watermarks
+                WHERE rolled_until < now() - interval '2 hours' OR rolled_until < closed_until";
     eventually("all is rolled up", async || (pulso.database.count(open).await == 0).then_some(())).await;
 }
 
@@ -322,7 +322,7 @@ async fn a_long_answer_is_sent_whole_and_holds_no_connection_while_its_client_do
              SELECT id, instant, now(), n FROM devices, generate_series(1, 20000) AS n, LATERAL (SELECT
                  CASE WHEN n <= 15000 THEN '2019-05-05 05:05:05+00'::timestamptz + n * interval '1 microsecond'
                  ELSE '2023-01-01 00:00:00+00'::timestamptz + n * interval '1 hour' END) AS at (instant);
-             INSERT INTO rollup_marks SELECT 'readings', device_id, date_bin('1 hour', ts, '0001-01-01 00:00:00+00')
+             INSERT INTO dirty_buckets SELECT 'readings', device_id, date_bin('1 hour', ts, '0001-01-01 00:00:00+00')
              FROM readings GROUP BY 1, 2, 3;
              UPDATE device_state SET reading_ts = (SELECT max(ts) FROM readings)",
         )
