@@ -37,3 +37,51 @@ pub struct RetentionConfig {
     #[arg(long, env = "RETENTION_DAYS")]
     pub retention_days: Option<NonZeroU32>,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Parser};
+    use secrecy::ExposeSecret;
+
+    use super::{BrokerConfig, DatabaseConfig, RetentionConfig};
+
+    #[derive(Parser)]
+    struct Only<T: Args> {
+        #[command(flatten)]
+        config: T,
+    }
+
+    fn parse<T: Args>(arguments: &[&str]) -> Result<T, String> {
+        let parsed = Only::try_parse_from([&["test"], arguments].concat());
+        parsed.map(|only: Only<T>| only.config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_urls_have_to_be_given() {
+        let broker: BrokerConfig = parse(&["--amqp-url", "amqp://localhost"]).unwrap();
+        assert_eq!((broker.queue_prefix.as_str(), broker.queue_max_bytes), ("pulso", 1_073_741_824));
+        let database: DatabaseConfig = parse(&["--database-url", "postgres://localhost/pulso"]).unwrap();
+        assert_eq!(database.database_url.expose_secret(), "postgres://localhost/pulso");
+        assert_eq!(parse::<RetentionConfig>(&[]).unwrap().retention_days, None);
+        let error = parse::<BrokerConfig>(&[]).unwrap_err();
+        assert!(error.contains("--amqp-url"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let broker: BrokerConfig = parse(&["--amqp-url", "amqp://user:hunter2@localhost"]).unwrap();
+        let database: DatabaseConfig = parse(&["--database-url", "postgres://user:hunter2@localhost/pulso"]).unwrap();
+        let shown = format!("{broker:?} {database:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn numbers_beyond_their_range_are_refused() {
+        assert!(parse::<RetentionConfig>(&["--retention-days", "1"]).is_ok());
+        assert!(parse::<RetentionConfig>(&["--retention-days", "0"]).is_err(), "that would keep nothing");
+        let url = ["--amqp-url", "amqp://localhost"];
+        for bytes in ["-1", "4294967296", "1GB"] {
+            assert!(parse::<BrokerConfig>(&[&url[..], &["--queue-max-bytes", bytes]].concat()).is_err(), "{bytes}");
+        }
+    }
+}
