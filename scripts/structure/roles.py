@@ -103,6 +103,8 @@ def is_known(domain, path):
 
 def allowed_but_gone(source_folder):
     for name in THINGS_OF_THEIR_OWN:
+        if not (source_folder / name).parent.exists():
+            continue  # another tree, such as a test's
         if not any(path.exists() for path in (source_folder / name, source_folder / f"{name}.rs")):
             yield f"roles: scripts/structure/roles.py lists {name}, which is not there"
 
