@@ -1,4 +1,5 @@
 //! The wire format as other versions of Pulso know it: bytes in a queue outlive the process that wrote them.
+#![expect(clippy::unwrap_used, reason = "a test says where it stops")]
 
 use proptest::prelude::{Just, Strategy, any, proptest};
 use proptest::{collection, option};

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod dead_letters;
+mod earlier_version;
 mod retention;
 mod rollups;
 mod storing;
