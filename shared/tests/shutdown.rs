@@ -1,4 +1,5 @@
 //! Signals, as the operating system sends them. Alone in its process, which is the one that gets them.
+#![expect(clippy::unwrap_used, reason = "a test says where it stops")]
 
 use std::process::Command;
 use std::sync::Arc;

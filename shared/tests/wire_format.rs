@@ -1,4 +1,5 @@
 //! The wire format as other versions of Pulso know it: bytes in a queue outlive the process that wrote them.
+#![expect(clippy::unwrap_used, reason = "a test says where it stops")]
 
 use proptest::prelude::{Just, Strategy, any, proptest};
 use proptest::{collection, option};
@@ -91,19 +92,26 @@ fn a_malformed_body_is_an_error() {
         r#"[["r",1,{},[]]]"#.to_owned(),
         "[] []".to_owned(),
         heartbeat(""),
-        heartbeat(&format!("{device},2")),
         heartbeat(&format!("{device},2,1,1,1,1,1,true,3,4")),
         heartbeat(&format!("2,{device},1,1,1,1,1,true,3")),
         heartbeat(&format!("{device},2.5,1,1,1,1,1,true,3")),
         heartbeat(&format!("{device},2,1,1,1,1,1,1,3")),
         heartbeat(r#""not-a-device",2,1,1,1,1,1,true,3"#),
-        reading(&format!("{device},2,1,1,1,1")),
         reading(&format!("{device},2,1,1,1,1,[]")),
         reading(&format!(r#"{device},2,1,1,1,1,{{"no blanks": 1}}"#)),
         reading(&format!(r#"{device},2,1,1,1,1,{{"a": "1"}}"#)),
     ] {
         assert!(decode(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn optional_values_at_the_end_may_be_left_out() {
+    let short = format!(r#"[["r",1,[["{DEVICE}",2,3]],[["{DEVICE}",4]]],["s",5]]"#);
+    let long = format!(
+        r#"[["r",1,[["{DEVICE}",2,3.0,null,null,null,null,null,null]],[["{DEVICE}",4,null,null,null,null,{{}}]]],["s",5,[],[]]]"#
+    );
+    assert_eq!(body(&decode(short.as_bytes()).unwrap()), long);
 }
 
 #[test]

@@ -119,3 +119,85 @@ pub struct BatchConfig {
     #[arg(long, env = "PREFETCH", default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..=2_000))]
     pub prefetch: u16,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{CommandFactory, Parser};
+    use pulso_shared::ids::DeadLetterId;
+
+    use super::{Cli, Command, DeadLetterAction, WorkerConfig};
+
+    fn run_with(arguments: &[&str]) -> Result<WorkerConfig, String> {
+        let urls =
+            ["pulso-worker", "run", "--database-url", "postgres://localhost/pulso", "--amqp-url", "amqp://localhost"];
+        match Cli::try_parse_from([&urls, arguments].concat()).map_err(|error| error.to_string())?.command {
+            Command::Run(config) => Ok(*config),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn dead_letters(arguments: &[&str]) -> Result<DeadLetterAction, String> {
+        let command = ["pulso-worker", "dead-letters", "--amqp-url", "amqp://localhost"];
+        match Cli::try_parse_from([&command, arguments].concat()).map_err(|error| error.to_string())?.command {
+            Command::DeadLetters(config) => Ok(config.action),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_but_the_urls_has_a_default() {
+        let config = run_with(&[]).unwrap();
+        assert_eq!(config.ops_address.to_string(), "0.0.0.0:9090");
+        assert_eq!((config.batch.batch_max_rows, config.batch.prefetch), (5_000, 32));
+        assert_eq!(config.batch.batch_interval, Duration::from_millis(100));
+        assert_eq!((config.retention.retention_days, config.rollup_retention_days), (None, None), "all is kept");
+    }
+
+    #[test]
+    fn numbers_that_would_stop_the_worker_are_refused() {
+        for bad in [
+            ["--batch-max-rows", "0"],
+            ["--batch-max-rows", "50001"],
+            ["--prefetch", "1"],
+            ["--prefetch", "2001"],
+            ["--rollup-retention-days", "0"],
+        ] {
+            let error = run_with(&bad).unwrap_err();
+            assert!(error.contains(bad[0]), "{error}");
+        }
+        assert!(run_with(&["--batch-max-rows", "1", "--prefetch", "2"]).is_ok());
+    }
+
+    #[test]
+    fn a_setting_that_the_worker_does_not_have_is_refused() {
+        let error = run_with(&["--database-pool-size", "4"]).unwrap_err();
+        assert!(error.contains("--database-pool-size"), "{error}");
+    }
+
+    #[test]
+    fn replaying_and_deleting_need_a_selection_and_only_one() {
+        let id = DeadLetterId::generate().to_string();
+        for action in ["replay", "delete"] {
+            assert!(dead_letters(&[action]).is_err(), "{action} of nothing");
+            assert!(dead_letters(&[action, "--all", &id]).is_err(), "{action} of all, and of one");
+            assert!(dead_letters(&[action, "no-id"]).is_err());
+            assert!(dead_letters(&[action, "--all"]).is_ok());
+        }
+        let Ok(DeadLetterAction::Replay(selection)) = dead_letters(&["replay", &id, &id]) else { panic!("{id}") };
+        assert_eq!((selection.all, selection.ids.len()), (false, 2));
+    }
+
+    #[test]
+    fn a_list_shows_a_hundred_letters_unless_told_otherwise() {
+        let Ok(DeadLetterAction::List { limit, json }) = dead_letters(&["list"]) else { panic!() };
+        assert_eq!((limit.get(), json), (100, false));
+        assert!(dead_letters(&["list", "--limit", "0"]).is_err());
+    }
+}

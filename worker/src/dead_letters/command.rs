@@ -91,3 +91,67 @@ fn in_full(letter: &DeadLetter) -> Value {
 fn say(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
+
+#[cfg(test)]
+mod tests {
+    use pulso_shared::amqp::dead_letters::{Choice, Content, DeadLetter};
+    use pulso_shared::amqp::message;
+    use pulso_shared::ids::DeadLetterId;
+    use serde_json::json;
+
+    use super::{all_found, choice, in_full, in_short};
+    use crate::config::DeadLetterSelection;
+
+    fn letter(content: Content) -> DeadLetter {
+        DeadLetter {
+            id: "01JD3ZK8M4T0Q2V6X9Y7B5C1RA".parse().unwrap(),
+            reason: "refused".into(),
+            detail: "value out of range".into(),
+            died_at: Some("2026-11-25T12:00:00Z".parse().unwrap()),
+            message_type: Some("pulso.telemetry.v2".into()),
+            bytes: 84,
+            content,
+        }
+    }
+
+    fn submissions() -> Content {
+        let body = br#"[["r",1,[["01JD3ZK8M4T0Q2V6X9Y7B5C1RB",2,3]],[["01JD3ZK8M4T0Q2V6X9Y7B5C1RB",4]]]]"#;
+        Content::Submissions(message::decode(body).unwrap())
+    }
+
+    #[test]
+    fn a_letter_in_short_is_for_people() {
+        let first = "01JD3ZK8M4T0Q2V6X9Y7B5C1RA  2026-11-25T12:00:00+00:00  refused: value out of range";
+        assert_eq!(in_short(&letter(submissions())), format!("{first}\n    84 bytes: 2 readings"));
+        let excerpt = letter(Content::Excerpt("not\njson".into()));
+        assert_eq!(in_short(&excerpt), format!("{first}\n    84 bytes: \"not\\njson\""), "on one line");
+        let timeless = DeadLetter { died_at: None, ..excerpt };
+        assert!(in_short(&timeless).contains("  at an unknown time  "));
+    }
+
+    #[test]
+    fn a_letter_in_full_is_for_programs() {
+        let value = in_full(&letter(submissions()));
+        assert_eq!((&value["id"], &value["bytes"]), (&json!("01JD3ZK8M4T0Q2V6X9Y7B5C1RA"), &json!(84)));
+        assert_eq!(value["died_at"], "2026-11-25T12:00:00Z");
+        assert_eq!(value["submissions"][0]["heartbeats"][0]["cpu_usage"], 3.0);
+        assert_eq!(value["excerpt"], json!(null));
+        let value = in_full(&letter(Content::Excerpt("not json".into())));
+        assert_eq!((&value["submissions"], &value["excerpt"]), (&json!(null), &json!("not json")));
+    }
+
+    #[test]
+    fn letters_that_were_not_found_are_named() {
+        assert!(all_found(&[]).is_ok());
+        let missing = [DeadLetterId::generate(), DeadLetterId::generate()];
+        let says = all_found(&missing).unwrap_err().to_string();
+        assert_eq!(says, format!("there is no such dead letter: {}, {}", missing[0], missing[1]));
+    }
+
+    #[test]
+    fn a_selection_is_all_letters_or_the_named_ones_each_once() {
+        let id = DeadLetterId::generate();
+        assert_eq!(choice(DeadLetterSelection { all: true, ids: Vec::new() }), Choice::All);
+        assert_eq!(choice(DeadLetterSelection { all: false, ids: vec![id, id] }), Choice::Only([id].into()));
+    }
+}

@@ -90,3 +90,14 @@ async fn create(client: &mut Client, table: &str, day: NaiveDate) -> Result<(), 
     tracing::info!(partition, "partition created");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::partition_name;
+
+    #[test]
+    fn a_partition_is_named_by_its_day_so_that_retention_can_tell_its_age() {
+        let day = "2026-02-03".parse().unwrap();
+        assert_eq!(partition_name("heartbeats", day), "heartbeats_20260203");
+    }
+}

@@ -16,3 +16,27 @@ where
         tokio::time::sleep(pause).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::repeat;
+    use crate::error::StoreError;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_goes_on_after_failures_and_pauses_between_attempts() {
+        let (started, attempts) = (Instant::now(), Cell::new(0));
+        let work = || {
+            attempts.set(attempts.get() + 1);
+            let done = if attempts.get() % 2 == 0 { Ok(()) } else { Err(StoreError::Transient("no database".into())) };
+            std::future::ready(done)
+        };
+        let ended = tokio::time::timeout(Duration::from_millis(9_500), repeat("test", Duration::from_secs(1), work));
+        assert!(ended.await.is_err(), "it never ends");
+        assert_eq!((attempts.get(), started.elapsed().as_millis()), (10, 9_500));
+    }
+}

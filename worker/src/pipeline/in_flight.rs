@@ -106,4 +106,33 @@ mod tests {
         tokio::time::advance(REQUEUE_TIME).await;
         assert_eq!(in_flight.oldest(), None);
     }
+    #[tokio::test(start_paused = true)]
+    async fn of_several_sessions_the_oldest_delivery_counts_for_as_long_as_the_newest_session_needs() {
+        let in_flight = InFlight::default();
+        in_flight.delivered(at(5));
+        in_flight.requeued();
+        tokio::time::advance(REQUEUE_TIME / 2).await;
+        in_flight.delivered(at(9));
+        in_flight.requeued();
+        tokio::time::advance(REQUEUE_TIME / 2).await;
+        assert_eq!(
+            in_flight.oldest(),
+            at(5),
+            "the second session broke before the first one's deliveries must be back"
+        );
+        in_flight.delivered(at(7));
+        assert_eq!(in_flight.oldest(), at(5));
+        tokio::time::advance(REQUEUE_TIME / 2).await;
+        assert_eq!(in_flight.oldest(), at(7), "delivered again, it counts by itself");
+    }
+
+    #[test]
+    fn a_watermark_probe_holds_nothing_back() {
+        let in_flight = InFlight::default();
+        in_flight.delivered(None);
+        in_flight.writing();
+        assert_eq!(in_flight.oldest(), None);
+        in_flight.requeued();
+        assert_eq!(in_flight.oldest(), None);
+    }
 }

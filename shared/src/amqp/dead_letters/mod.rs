@@ -13,6 +13,8 @@
 mod browser;
 mod letter;
 mod page;
+mod republish;
 
-pub use browser::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed, Stop};
+pub use browser::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed};
 pub use letter::{Content, DeadLetter, REASON_HEADER};
+pub use republish::Stop;

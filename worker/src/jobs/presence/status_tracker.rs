@@ -209,4 +209,24 @@ mod tests {
         tracker.replace(&[]);
         assert_eq!((tracker.count_online(), tracker.judge(&as_of(2_000))), (0, vec![]));
     }
+    #[test]
+    fn a_device_that_never_sent_anything_is_offline_from_the_start() {
+        let tracker = DeviceStatusTracker::new(&seen(None), &[]);
+        assert_eq!((tracker.count_online(), tracker.judge(&as_of(i64::from(i32::MAX)))), (0, vec![]));
+    }
+
+    #[test]
+    fn a_timeline_of_a_deleted_device_is_ignored() {
+        let tracker = DeviceStatusTracker::new(&[], &online());
+        assert_eq!((tracker.count_online(), tracker.judge(&as_of(2_000))), (0, vec![]));
+    }
+
+    #[test]
+    fn a_shorter_timeout_counts_from_the_next_update_on() {
+        let mut tracker = DeviceStatusTracker::new(&seen(Some(1_000)), &online());
+        assert_eq!(tracker.judge(&as_of(1_008)), []);
+        let shorter = DeviceRow { offline_after_s: 5, ..seen(Some(1_000))[0] };
+        tracker.update(&[shorter]);
+        assert_eq!(tracker.judge(&as_of(1_008))[0].at, at(1_005), "by the data, not when it was noticed");
+    }
 }

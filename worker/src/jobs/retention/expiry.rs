@@ -121,7 +121,10 @@ async fn exists(client: &Client, table: &str) -> Result<bool, StoreError> {
 mod tests {
     use std::num::NonZeroU32;
 
-    use super::cutoff;
+    use chrono::TimeDelta;
+    use pulso_shared::clock::Clock;
+
+    use super::{RetentionPolicy, cutoff};
 
     #[test]
     fn the_first_day_that_is_kept_is_whole_and_a_day_older_than_required() {
@@ -131,5 +134,16 @@ mod tests {
         assert_eq!(first(1), Some("2026-11-23T00:00:00+00:00".to_owned()));
         assert_eq!(cutoff(now, None), None);
         assert_eq!(first(u32::MAX), None, "longer than time itself");
+    }
+    #[test]
+    fn each_day_something_else_becomes_too_old_and_only_then() {
+        let (clock, hand) = Clock::manual("2026-11-25T23:59:59.999999Z".parse().unwrap());
+        let policy = RetentionPolicy { raw_days: NonZeroU32::new(30), rollup_days: None };
+        let before = policy.cutoffs(clock.now());
+        assert_eq!(before, policy.cutoffs(clock.now()));
+        hand.advance(TimeDelta::microseconds(1));
+        let after = policy.cutoffs(clock.now());
+        assert_eq!(after.raw.zip(before.raw).map(|(after, before)| after - before), Some(TimeDelta::days(1)));
+        assert_eq!((before.rollups, after.rollups), (None, None), "without a setting nothing is too old");
     }
 }

@@ -34,7 +34,7 @@ pub async fn read(client: &impl GenericClient, source: Source) -> Result<RollupW
 /// Closes all full hours. When it returns, every row that was stored before and is not late is visible. Fails when storage
 /// transactions hold the lock for longer than `lock_timeout`, because new ones wait behind this one.
 pub async fn close_hours(client: &mut Client, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let Ok(until) = (now - GRACE).duration_trunc(TimeDelta::hours(1)) else { return Ok(()) };
+    let Some(until) = end_of_full_hours(now) else { return Ok(()) };
     if !client.query_one(HAS_OPEN_HOURS, &[&until]).await?.try_get::<_, bool>(0)? {
         return Ok(());
     }
@@ -46,6 +46,11 @@ pub async fn close_hours(client: &mut Client, now: DateTime<Utc>) -> Result<(), 
     Ok(())
 }
 
+/// The hours before this instant are full, and their rows are stored unless they are late.
+fn end_of_full_hours(now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    (now - GRACE).duration_trunc(TimeDelta::hours(1)).ok()
+}
+
 /// Records that the hours before `until` have their rollups.
 pub async fn advance_rolled(
     client: &impl GenericClient,
@@ -54,4 +59,17 @@ pub async fn advance_rolled(
 ) -> Result<(), StoreError> {
     client.execute(ADVANCE_ROLLED, &[&source.table(), &until]).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end_of_full_hours;
+
+    #[test]
+    fn an_hour_is_closed_five_minutes_after_its_end() {
+        let end = |now: &str| end_of_full_hours(now.parse().unwrap()).map(|end| end.to_rfc3339());
+        assert_eq!(end("2026-11-25T12:04:59.999999Z").as_deref(), Some("2026-11-25T11:00:00+00:00"));
+        assert_eq!(end("2026-11-25T12:05:00Z").as_deref(), Some("2026-11-25T12:00:00+00:00"));
+        assert_eq!(end("2026-11-25T00:00:00Z").as_deref(), Some("2026-11-24T23:00:00+00:00"));
+    }
 }
