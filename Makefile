@@ -12,7 +12,8 @@ BENCH_READ_ARGS ?=
 FAULTS_ARGS ?=
 DEV_HOME := $(or $(PULSO_HOME),.pulso)/dev
 
-.PHONY: help run build web-assets test bench bench-read faults fmt lint check docs clean-data services-up services-down
+.PHONY: help run build web-assets test bench bench-read faults fmt lint docs check figures clean-data services-up services-down
+.PHONY: check-format check-licences check-duplicates check-circles check-roles check-dependencies check-scripts
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,17 +42,38 @@ faults: ## break everything under load, prove that nothing is lost (FAULTS_ARGS,
 fmt: ## format the code
 	cargo fmt --all
 
-lint: ## formatting and clippy, warnings denied
-	cargo fmt --all --check
+lint: check-format ## formatting and clippy, warnings denied
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 docs: ## the code's documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 
-check: lint docs ## everything that CI checks, except the tests
-	scripts/check-licences
+# Each of these is a target too; what needs no build comes first.
+check: check-format check-licences check-duplicates check-circles check-roles check-dependencies check-scripts lint docs ## everything that CI checks, except the tests
+
+check-format:
+	cargo fmt --all --check
+
+check-licences:
+	if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check licenses bans sources; else scripts/check-licences; fi
+
+check-duplicates:
 	scripts/check-duplicates
+
+check-circles:
+	scripts/check-circles
+
+check-roles:
+	scripts/check-roles
+
+check-dependencies:
+	scripts/check-dependencies
+
+check-scripts:
 	scripts/check-scripts
+
+figures: ## how long files and functions are, tests, comments, circles, dependencies
+	scripts/figures
 
 clean-data: ## forget what run, test and bench keep (refused while Pulso runs)
 	scripts/forget

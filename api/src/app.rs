@@ -67,7 +67,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
     let clock = Clock::system();
-    let db = db::connect(&config.database)?;
+    let db = db::connect(&config.database, config.database_pool_size)?;
     let redis = RedisClient::new(&config.redis_url)?;
     let topology = Topology::new(&config.broker);
     let (publisher, keep_connected) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
@@ -96,8 +96,8 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         ingest: Data::new(ingest),
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
-        feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
+        feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
         large_bodies: LargeBodies::default(),
         metrics: Data::new(metrics::install()?),
@@ -170,7 +170,7 @@ fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingW
     let workers = state.config.http_threads();
     let server = HttpServer::new(move || {
         let limits = PublishLimits {
-            timeout: state.config.ingest.publish_timeout(),
+            timeout: state.config.ingest.publish_timeout,
             buffer_bytes: state.config.ingest.publish_buffer_bytes,
         };
         App::new()

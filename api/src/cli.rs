@@ -49,10 +49,13 @@ pub struct HealthcheckConfig {
     pub bind_address: SocketAddr,
 }
 
-/// Does what the command line says.
-pub fn run(cli: Cli) -> ExitCode {
+/// Does what the command line says. `settings` is what it amounts to, for the log.
+pub fn run(cli: Cli, settings: &str) -> ExitCode {
     let done = match cli.command {
-        Command::Serve(config) => config.log.install().and_then(|()| runtime()?.block_on(app::serve(*config))),
+        Command::Serve(config) => config.log.install().and_then(|()| {
+            tracing::info!(settings, "configuration");
+            runtime()?.block_on(app::serve(*config))
+        }),
         Command::Migrate(config) => {
             config.log.install().and_then(|()| runtime()?.block_on(migrate::run(&config.database)))
         }

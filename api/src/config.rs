@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args};
-use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig};
+use pulso_shared::config::{BrokerConfig, DatabaseConfig, RetentionConfig, milliseconds, seconds};
 use pulso_shared::logging::LogConfig;
 use secrecy::SecretString;
 
@@ -35,6 +35,9 @@ pub struct ApiConfig {
     /// The database.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// Most connections to the database open at once.
+    #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 16)]
+    pub database_pool_size: usize,
     /// The broker.
     #[command(flatten)]
     pub broker: BrokerConfig,
@@ -106,18 +109,23 @@ pub struct LimitsConfig {
 #[derive(Debug, Clone, Args)]
 pub struct CatalogueConfig {
     /// Where `POST /products/import` fetches products from when it brings none: http or https, in the shape of
-    /// dummyjson's `/products`.
-    #[arg(long, env = "CATALOGUE_URL")]
+    /// dummyjson's `/products`. It may hold a password, so the log does not show it.
+    #[arg(long, env = "CATALOGUE_URL", hide_env_values = true)]
     pub catalogue_url: Option<String>,
 }
 
 /// How long tokens live.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenLives {
-    /// A person's, s.
-    pub user_s: u32,
-    /// A device's, s.
-    pub device_s: u32,
+    /// A person's.
+    pub user: Duration,
+    /// A device's.
+    pub device: Duration,
+}
+
+/// A setting of seconds, as answers and cookies state it; none is longer than fits.
+pub fn whole_seconds(duration: Duration) -> u32 {
+    duration.as_secs().try_into().unwrap_or(u32::MAX)
 }
 
 /// Settings of accounts and tokens.
@@ -127,14 +135,14 @@ pub struct AuthConfig {
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = JwtSecretParser)]
     pub jwt_secret: SecretString,
     /// Life of a user's access token, s.
-    #[arg(long, env = "ACCESS_TOKEN_TTL_S", default_value_t = 900)]
-    pub access_token_ttl_s: u32,
+    #[arg(long = "access-token-ttl-s", env = "ACCESS_TOKEN_TTL_S", default_value = "900", value_parser = seconds())]
+    pub access_token_ttl: Duration,
     /// Life of a refresh token, s.
-    #[arg(long, env = "REFRESH_TOKEN_TTL_S", default_value_t = 2_592_000)]
-    pub refresh_token_ttl_s: u32,
+    #[arg(long = "refresh-token-ttl-s", env = "REFRESH_TOKEN_TTL_S", default_value = "2592000", value_parser = seconds())]
+    pub refresh_token_ttl: Duration,
     /// Life of a device's access token, s.
-    #[arg(long, env = "DEVICE_TOKEN_TTL_S", default_value_t = 86_400)]
-    pub device_token_ttl_s: u32,
+    #[arg(long = "device-token-ttl-s", env = "DEVICE_TOKEN_TTL_S", default_value = "86400", value_parser = seconds())]
+    pub device_token_ttl: Duration,
     /// bcrypt's cost: each step doubles the work of a login and of an attack.
     #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20))]
     pub bcrypt_cost: u32,
@@ -169,7 +177,7 @@ impl AuthConfig {
     /// How long access tokens live.
     #[must_use]
     pub fn token_lives(&self) -> TokenLives {
-        TokenLives { user_s: self.access_token_ttl_s, device_s: self.device_token_ttl_s }
+        TokenLives { user: self.access_token_ttl, device: self.device_token_ttl }
     }
 }
 
@@ -177,8 +185,8 @@ impl AuthConfig {
 #[derive(Debug, Clone, Args)]
 pub struct IngestConfig {
     /// How long an accepted request may wait for the broker's confirm before it is answered 503, ms.
-    #[arg(long, env = "PUBLISH_TIMEOUT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(10..=MAX_PUBLISH_TIMEOUT_MS))]
-    pub publish_timeout_ms: u32,
+    #[arg(long = "publish-timeout-ms", env = "PUBLISH_TIMEOUT_MS", default_value = "5000", value_parser = milliseconds(10..=MAX_PUBLISH_TIMEOUT_MS))]
+    pub publish_timeout: Duration,
     /// Bytes that may wait for the broker in each HTTP thread; beyond, requests are answered 503 at once.
     #[arg(long, env = "PUBLISH_BUFFER_BYTES", default_value_t = 8_388_608)]
     pub publish_buffer_bytes: usize,
@@ -191,14 +199,6 @@ pub struct IngestConfig {
     /// Whether devices registered with `ingest_auth: "open"` may send without a credential.
     #[arg(long, env = "ALLOW_OPEN_INGEST", default_value_t = true, action = clap::ArgAction::Set)]
     pub allow_open_ingest: bool,
-}
-
-impl IngestConfig {
-    /// [`Self::publish_timeout_ms`] as a duration.
-    #[must_use]
-    pub fn publish_timeout(&self) -> Duration {
-        Duration::from_millis(u64::from(self.publish_timeout_ms))
-    }
 }
 
 /// A parser of our own, because clap quotes what any other one refuses: a secret would stand in the log.

@@ -17,7 +17,7 @@ pub type DbPool = Pool<AsyncPgConnection>;
 /// Why no connection could be had.
 pub type DbPoolError = PoolError;
 
-/// How long a caller waits for a connection: a database that is away is a 503 soon, not a hung request.
+/// How long a caller waits for a connection: an unavailable database is a 503 soon, not a hung request.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection whose other end has vanished is given up after this long without an answer to TCP's probes.
@@ -26,13 +26,13 @@ const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(20);
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30s";
 
 /// Builds the pool; connects to nothing yet.
-pub fn connect(config: &DatabaseConfig) -> Result<DbPool, BuildError> {
+pub fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildError> {
     let mut setup = ManagerConfig::default();
     setup.custom_setup = Box::new(|url| Box::pin(establish(url)));
     let url = config.database_url.expose_secret();
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, setup);
     Pool::builder(manager)
-        .max_size(config.database_pool_size)
+        .max_size(pool_size)
         .wait_timeout(Some(ACQUIRE_TIMEOUT))
         .create_timeout(Some(ACQUIRE_TIMEOUT))
         .recycle_timeout(Some(ACQUIRE_TIMEOUT))

@@ -1,11 +1,12 @@
 //! `pulso-api`: see `--help`.
 
-use clap::Parser;
 use pulso_api::cli::{self, Cli};
+use pulso_shared::config;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    cli::run(Cli::parse())
+    let (cli, settings) = config::parse::<Cli>();
+    cli::run(cli, &settings)
 }

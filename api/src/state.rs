@@ -48,10 +48,10 @@ pub struct AppState {
     pub response_cache: Data<ResponseCache>,
     /// The connection that publishes.
     pub publisher: Data<Publisher>,
-    /// Where products are imported from.
-    pub feed_source: Data<FeedSource>,
     /// Queue depths and dead letters.
     pub broker: Data<BrokerAdmin>,
+    /// Where products are imported from.
+    pub feed_source: Data<FeedSource>,
     /// The pipeline's counts at the last request for its rates.
     pub pipeline_samples: Data<PipelineSamples>,
     /// Permits for large bodies that arrive slowly.
@@ -79,8 +79,8 @@ impl AppState {
             .app_data(self.rate_limiter.clone())
             .app_data(self.response_cache.clone())
             .app_data(self.publisher.clone())
-            .app_data(self.feed_source.clone())
             .app_data(self.broker.clone())
+            .app_data(self.feed_source.clone())
             .app_data(self.pipeline_samples.clone())
             .app_data(self.large_bodies.clone())
             .app_data(self.readiness.clone())

@@ -18,7 +18,7 @@ use crate::read::config::ReadConfig;
 #[derive(Debug, Parser)]
 #[command(name = "pulso-bench", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// Something else than measuring.
+    /// What to do instead of measuring.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The measurement.
@@ -26,7 +26,7 @@ pub struct Cli {
     pub bench: Option<BenchConfig>,
 }
 
-/// What the binary also does.
+/// What else the binary does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the bare route that the API is compared with (started by the measurement itself).
@@ -38,7 +38,7 @@ pub enum Command {
 /// Settings of the bare route.
 #[derive(Debug, Args)]
 pub struct BareRouteConfig {
-    /// Where to listen on 127.0.0.1.
+    /// Port on 127.0.0.1.
     #[arg(long)]
     pub port: u16,
     /// Threads that answer requests.
@@ -104,7 +104,7 @@ pub struct BenchConfig {
     pub logs: Option<PathBuf>,
 }
 
-/// What can be measured on its own.
+/// What can be measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
     /// Single heartbeats at 64 and 1,000 connections.
@@ -120,8 +120,7 @@ pub enum Part {
 }
 
 impl BenchConfig {
-    /// Threads of the API and of the bare route that answer requests.
-    #[must_use]
+    /// The effective number of [`Self::http_workers`].
     pub fn http_threads(&self) -> usize {
         match (self.http_workers, &self.api_cpus) {
             (0, Some(cpus)) => cpus.len(),
@@ -130,15 +129,13 @@ impl BenchConfig {
         }
     }
 
-    /// Processors that take part.
-    #[must_use]
+    /// Processors that the run uses.
     pub fn cores(&self) -> usize {
-        // Placed, this program has a part of them, and the worker all.
+        // With a placement, this program may use a part of them, and the worker all.
         available_cores().max(self.worker_cpus.as_ref().map_or(0, CpuList::len))
     }
 
     /// Whether a part was asked for.
-    #[must_use]
     pub fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }

@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-/// Processors of this machine that we may use ourselves.
-#[must_use]
+/// Processors that this process may use.
 pub fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
@@ -17,13 +16,11 @@ pub struct CpuList {
 
 impl CpuList {
     /// As it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// How many there are.
-    #[must_use]
+    /// The number of processors.
     pub fn len(&self) -> usize {
         self.len
     }

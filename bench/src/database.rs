@@ -1,20 +1,19 @@
-//! A database for this run alone, and the counting of its rows.
+//! The database of one run, and the counting of its rows.
 
+use pulso_testkit::Failure;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
-use crate::Failure;
-
-/// Counting must not use more than our own backend, whose CPU time is taken off the database's.
+/// Counting must use only our own backend, whose CPU time is subtracted from the database's.
 const SESSION: &str = "SET max_parallel_workers_per_gather = 0; SET jit = off; SET application_name = 'pulso-bench'";
 
-/// A database, or a schema where the user may not create one, of this run's own.
+/// A database of one run, or a schema where the user may not create a database.
 pub struct Database {
     given: SecretString,
     kind: Kind,
     name: String,
-    /// Leads to it.
+    /// Its URL.
     pub url: SecretString,
 }
 
@@ -25,7 +24,7 @@ enum Kind {
 }
 
 impl Database {
-    /// Makes it.
+    /// Creates it.
     pub async fn create(given: &SecretString, name: &str) -> Result<Self, Failure> {
         let client = connect(given).await?;
         let kind = match client.batch_execute(&format!("CREATE DATABASE {name}")).await {
@@ -51,7 +50,7 @@ impl Database {
             Kind::Schema => client.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await,
         };
         match dropped {
-            // FORCE may not end autovacuum, which is nobody's; without it, PostgreSQL sends autovacuum away by itself.
+            // FORCE may not end an autovacuum worker, which is the superuser's; without FORCE, PostgreSQL ends it.
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
                 Ok(client.batch_execute(&format!("DROP DATABASE {name}")).await?)
             }
@@ -60,7 +59,7 @@ impl Database {
     }
 }
 
-/// A connection that counts rows, and whose own CPU time is known.
+/// A connection that counts rows, and whose CPU time can be subtracted.
 pub struct Counter {
     client: Client,
     /// The backend's process.
@@ -76,7 +75,7 @@ impl Counter {
         Ok(Self { client, pid: u32::try_from(pid)? })
     }
 
-    /// Heartbeats committed by the moment of asking.
+    /// Heartbeats committed so far.
     pub async fn heartbeats(&self) -> Result<u64, Failure> {
         let count: i64 = self.client.query_one("SELECT count(*) FROM heartbeats", &[]).await?.get(0);
         Ok(u64::try_from(count)?)

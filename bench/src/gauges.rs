@@ -1,18 +1,18 @@
-//! What the parts of the system have used and counted, between two moments.
+//! CPU time and counters of the parts of the system, between two samples.
 
 use std::time::Duration;
 
+use pulso_testkit::Failure;
 use serde::Serialize;
 
-use crate::Failure;
 use crate::config::BenchConfig;
-use crate::http::Scrape;
+use crate::metrics_page::MetricsPage;
 use crate::processes::{Processes, my_cpu, own_cpu};
-use crate::running::Running;
+use crate::system::SystemUnderTest;
 
 /// CPU time by part, s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Cpu {
+pub struct CpuTime {
     /// The API's process.
     pub api: f64,
     /// RabbitMQ's processes.
@@ -27,32 +27,32 @@ pub struct Cpu {
     pub bare: f64,
 }
 
-/// One moment.
-pub struct Moment {
-    cpu: Cpu,
-    api: Scrape,
-    worker: Scrape,
+/// CPU time and metrics at one time.
+pub struct Sample {
+    cpu: CpuTime,
+    api: MetricsPage,
+    worker: MetricsPage,
 }
 
-/// What happened between two moments.
+/// The difference of two samples.
 pub struct Interval {
     /// CPU time used.
-    pub cpu: Cpu,
+    pub cpu: CpuTime,
     /// Heartbeats in a message, on average.
     pub readings_per_message: f64,
     /// Rows in a batch, on average.
     pub rows_per_batch: f64,
 }
 
-impl Moment {
-    /// Now.
-    pub async fn now(config: &BenchConfig, running: &Running) -> Result<Self, Failure> {
-        // The clocks first: reading the counters costs the API and the worker something.
-        let cpu = Cpu::now(config, running);
-        Ok(Self { cpu, api: running.api_metrics().await?, worker: running.worker_metrics().await? })
+impl Sample {
+    /// Takes a sample.
+    pub async fn now(config: &BenchConfig, system: &SystemUnderTest) -> Result<Self, Failure> {
+        // CPU time first: the metrics cost the API and the worker some.
+        let cpu = CpuTime::now(config, system);
+        Ok(Self { cpu, api: system.api_metrics().await?, worker: system.worker_metrics().await? })
     }
 
-    /// From this moment to a later one.
+    /// From this sample to a later one.
     pub fn until(&self, later: &Self) -> Interval {
         Interval {
             cpu: later.cpu.since(self.cpu),
@@ -61,37 +61,37 @@ impl Moment {
         }
     }
 
-    /// What the worker has inserted in its life.
+    /// Rows that the worker has inserted since its start.
     pub fn stored(&self) -> f64 {
         self.worker.value("pulso_stored_total")
     }
 }
 
-fn average(before: &Scrape, after: &Scrape, histogram: &str) -> f64 {
-    let grown = |suffix: &str| {
+fn average(before: &MetricsPage, after: &MetricsPage, histogram: &str) -> f64 {
+    let growth = |suffix: &str| {
         let name = format!("{histogram}{suffix}");
         after.value(&name) - before.value(&name)
     };
-    grown("_sum") / grown("_count").max(1.0)
+    growth("_sum") / growth("_count").max(1.0)
 }
 
-impl Cpu {
+impl CpuTime {
     /// Used so far.
-    pub fn now(config: &BenchConfig, running: &Running) -> Self {
+    pub fn now(config: &BenchConfig, system: &SystemUnderTest) -> Self {
         let processes = Processes::now();
         let tree = |pid: Option<u32>| pid.map_or(0.0, |pid| seconds(processes.tree_cpu(pid)));
-        let pids = running.pids();
+        let pids = system.pids();
         Self {
             api: tree(Some(pids.api)),
             broker: tree(config.rabbitmq_pid),
             worker: tree(Some(pids.worker)),
-            database: tree(config.pg_pid) - seconds(own_cpu(running.counter.pid)),
+            database: tree(config.pg_pid) - seconds(own_cpu(system.counter.pid)),
             load: seconds(my_cpu()),
-            bare: tree(Some(pids.bare)),
+            bare: tree(Some(pids.bare_route)),
         }
     }
 
-    /// Used since an earlier moment.
+    /// Used since an earlier time.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             api: self.api - earlier.api,
@@ -103,7 +103,7 @@ impl Cpu {
         }
     }
 
-    /// Of a million, when this was used for `count`.
+    /// For a million, when this was used for `count`.
     pub fn per_million(self, count: u64) -> Self {
         let share = |seconds: f64| if count == 0 { 0.0 } else { seconds / millions(count) };
         Self {

@@ -1,50 +1,47 @@
-//! The benchmark: spawns the API and a worker, drives them with the simulator's load generator, and prints what came
-//! of it next to what the parts can do on their own.
+//! The benchmark: starts the API and a worker, drives them with the simulator's load generator, and prints the results
+//! next to what the parts can do on their own.
 //!
 //! ```text
-//!  Site (database, queues, api, worker, devices) ─▶ program (loads, floors) ─▶ Report ─▶ table, JSON, exit status
+//!  Testbed (database, queues, api, worker, devices) ─▶ schedule (loads, floors) ─▶ Report ─▶ table, JSON, exit status
 //! ```
 
-mod bare;
+mod bare_route;
 pub mod config;
 mod cpus;
 mod database;
 mod floors;
 mod gauges;
-mod http;
+mod launcher;
 mod load;
-mod outcome;
+mod metrics_page;
 mod processes;
-mod program;
 mod queues;
 mod read;
 mod report;
-mod running;
-mod service;
-mod site;
+mod results;
+mod schedule;
+mod system;
 mod table;
+mod testbed;
 
 use std::process::ExitCode;
 
 use config::{BenchConfig, Cli, Command};
 use pulso_shared::shutdown::Shutdown;
 use pulso_simulator::screen::Screen;
+use pulso_testkit::Failure;
 use report::Report;
-use site::Site;
-
-/// Why it could not be measured; the text is what the user reads.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use testbed::Testbed;
 
 /// Exit status: it could not be measured.
 const NOT_MEASURED: u8 = 2;
 
-/// Does what the command line says.
-#[must_use]
+/// Runs what the command line asks for.
 pub fn run(cli: Cli) -> ExitCode {
     let screen = Screen::default();
     let done = match (cli.command, cli.bench) {
         (Some(Command::BareRoute(config)), _) => actix_web::rt::System::new()
-            .block_on(bare::serve(config))
+            .block_on(bare_route::serve(config))
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::from),
         (Some(Command::Read(config)), _) => {
@@ -59,27 +56,27 @@ pub fn run(cli: Cli) -> ExitCode {
     })
 }
 
-/// One thread: the load generator has threads of its own, and everything else here waits.
+/// One thread: the load generator has threads of its own, and everything else only waits.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 async fn bench(config: &BenchConfig, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut shutdown = Shutdown::on_signal()?;
-    let mut site = Site::new(config).await?;
+    let mut testbed = Testbed::new(config).await?;
     let measured = tokio::select! {
-        measured = program::run(config, &mut site, screen) => measured,
+        measured = schedule::run(config, &mut testbed, screen) => measured,
         () = shutdown.requested() => Err("interrupted".into()),
     };
     screen.line("removing everything that was started");
-    site.remove(screen).await;
+    testbed.remove(screen).await;
     let report = measured?;
-    tell(config, &report, screen)?;
-    let met = report.is_true() && (!config.strict || report.verdicts().iter().all(|verdict| verdict.met));
+    show(config, &report, screen)?;
+    let met = report.is_consistent() && (!config.strict || report.target_checks().iter().all(|check| check.met));
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tell(config: &BenchConfig, report: &Report, screen: &Screen) -> Result<(), Failure> {
+fn show(config: &BenchConfig, report: &Report, screen: &Screen) -> Result<(), Failure> {
     for line in table::lines(report) {
         screen.line(&line);
     }

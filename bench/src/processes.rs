@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-/// One process at one moment.
+/// One process at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     parent: u32,
@@ -12,7 +12,7 @@ struct Process {
     ticks: u64,
 }
 
-/// All processes at one moment.
+/// All processes at one time.
 #[derive(Debug, Clone)]
 pub struct Processes(HashMap<u32, Process>);
 
@@ -21,13 +21,12 @@ pub struct Processes(HashMap<u32, Process>);
 pub struct Memory {
     /// Resident now, MB.
     pub now_mb: f64,
-    /// Most that was resident since the peak was last forgotten, MB.
+    /// Peak resident memory since the peak was last reset, MB.
     pub peak_mb: f64,
 }
 
 impl Processes {
-    /// Looks at all processes.
-    #[must_use]
+    /// Reads all processes.
     pub fn now() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
         let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -35,15 +34,14 @@ impl Processes {
     }
 
     /// CPU time of a process, its descendants, and those of them that have ended: what a child used moves to its
-    /// parent when it ends, so between two moments nothing is lost.
-    #[must_use]
+    /// parent when it ends, so nothing is lost between two times.
     pub fn tree_cpu(&self, root: u32) -> Duration {
         let ticks = self.0.iter().filter(|(pid, _)| self.descends(**pid, root)).map(|(_, process)| process.ticks).sum();
         in_time(ticks)
     }
 
     fn descends(&self, mut pid: u32, root: u32) -> bool {
-        // Deeper than any tree we look at; ends the walk should the table be torn.
+        // Deeper than any process tree here; ends the walk if the table is inconsistent.
         for _ in 0..64 {
             if pid == root {
                 return true;
@@ -58,32 +56,29 @@ impl Processes {
 }
 
 /// CPU time of one process alone.
-#[must_use]
 pub fn own_cpu(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     in_time(fields(&stat).map_or(0, |fields| number(&fields, USER).saturating_add(number(&fields, SYSTEM))))
 }
 
 /// CPU time of this process alone.
-#[must_use]
 pub fn my_cpu() -> Duration {
     own_cpu(std::process::id())
 }
 
 /// Memory of a process.
-#[must_use]
 pub fn memory(pid: u32) -> Memory {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     Memory { now_mb: megabytes(&status, "VmRSS:"), peak_mb: megabytes(&status, "VmHWM:") }
 }
 
-/// Lets the peak of a process's memory begin anew.
-pub fn forget_peak(pid: u32) {
-    // Refused for other users' processes: then the peak is that since the start, which is larger, not wrong.
+/// Resets the peak of a process's memory.
+pub fn reset_peak(pid: u32) {
+    // Refused for other users' processes: the peak is then that since the start, which is larger, not wrong.
     let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }
 
-// Places behind the command's name in /proc/PID/stat (proc_pid_stat(5) counts them from 3).
+// Places after the command's name in /proc/PID/stat (proc_pid_stat(5) counts them from 3).
 const PARENT: usize = 1;
 const USER: usize = 11;
 const SYSTEM: usize = 12;
@@ -101,7 +96,7 @@ fn parse_process(stat: &str) -> Option<Process> {
     Some(Process { parent, ticks })
 }
 
-/// What stands behind the command's name, which may itself hold blanks and parentheses.
+/// The fields after the command's name, which may itself have blanks and parentheses.
 fn fields(stat: &str) -> Option<Vec<&str>> {
     Some(stat.rsplit_once(')')?.1.split_ascii_whitespace().collect())
 }

@@ -1,12 +1,11 @@
-//! Removing what a run declared in RabbitMQ.
+//! The queues of one run, and their removal.
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use pulso_shared::amqp::connect::{open, within_time};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::config::BrokerConfig;
+use pulso_testkit::Failure;
 use secrecy::SecretString;
-
-use crate::Failure;
 
 /// The topology under a prefix, as the API and the worker declare it.
 pub fn topology(amqp_url: &SecretString, prefix: &str) -> Topology {
@@ -17,7 +16,7 @@ pub fn topology(amqp_url: &SecretString, prefix: &str) -> Topology {
     })
 }
 
-/// Deletes all queues and exchanges under a prefix; those that are not there are no failure.
+/// Deletes all queues and exchanges under a prefix; those that do not exist are no failure.
 pub async fn remove(amqp_url: &SecretString, prefix: &str) -> Result<(), Failure> {
     let topology = topology(amqp_url, prefix);
     let connection = open(amqp_url, "pulso-bench").await?;

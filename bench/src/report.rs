@@ -1,56 +1,56 @@
-//! All that was measured, and what to make of it.
+//! The whole report, and its targets.
 
 use serde::Serialize;
 
 use crate::config::BenchConfig;
 use crate::floors::Floors;
-use crate::outcome::{BareOutcome, Outcome, Round, median};
+use crate::results::{BareResult, LoadResult, Round, median};
 
 /// All that was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Cores of this machine.
     pub cores: usize,
-    /// Those that the API and the bare route had for themselves and the broker; without, all ran on all.
+    /// Those of the API and the bare route, which they share with the broker; `None`: all programs ran on all.
     pub api_cpus: Option<String>,
     /// Whether the runs were shortened.
     pub quick: bool,
     /// The bare route at 256 connections: before, between and after the rounds.
-    pub bare: Vec<BareOutcome>,
+    pub bare: Vec<BareResult>,
     /// The whole path at 256 connections.
     pub rounds: Vec<Round>,
     /// At 64 connections.
-    pub few: Option<Outcome>,
+    pub few: Option<LoadResult>,
     /// At 1,000 connections.
-    pub many: Option<Outcome>,
+    pub many: Option<LoadResult>,
     /// At half of the sustained rate.
-    pub half: Option<Outcome>,
+    pub half: Option<LoadResult>,
     /// Arrays of 100.
-    pub arrays: Option<Outcome>,
+    pub arrays: Option<LoadResult>,
     /// The parts on their own.
     pub floors: Option<Floors>,
 }
 
 /// A number with its target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Verdict {
-    /// What it is.
+pub struct TargetCheck {
+    /// Its name.
     pub name: &'static str,
     /// What was measured.
     pub measured: f64,
-    /// What it must be at least or at most.
+    /// Its target.
     pub bound: Bound,
-    /// Whether it is.
+    /// Whether the target is met.
     pub met: bool,
 }
 
-/// What a number must be.
+/// A target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
-    /// At least this; better, that.
+    /// At least the first, ideally the second.
     AtLeast(f64, f64),
-    /// At most this; better, that.
+    /// At most the first, ideally the second.
     AtMost(f64, f64),
 }
 
@@ -63,7 +63,7 @@ impl Bound {
     }
 }
 
-impl Verdict {
+impl TargetCheck {
     fn new(name: &'static str, measured: Option<f64>, bound: Bound) -> Option<Self> {
         let measured = measured?;
         Some(Self { name, measured, bound, met: bound.is_met(measured) })
@@ -71,8 +71,8 @@ impl Verdict {
 }
 
 impl Report {
-    /// Nothing yet.
-    pub fn begin(config: &BenchConfig) -> Self {
+    /// Without results yet.
+    pub fn new(config: &BenchConfig) -> Self {
         Self {
             cores: config.cores(),
             api_cpus: config.api_cpus.as_ref().map(|cpus| cpus.as_str().to_owned()),
@@ -88,22 +88,22 @@ impl Report {
     }
 
     /// Every load on the whole path.
-    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+    pub fn loads(&self) -> impl Iterator<Item = &LoadResult> {
         let others = [&self.few, &self.many, &self.half, &self.arrays].into_iter().flatten();
         self.rounds.iter().map(|round| &round.path).chain(others)
     }
 
     /// Whether exactly what was accepted is stored, in every load.
-    pub fn is_true(&self) -> bool {
-        self.outcomes().all(Outcome::is_true)
+    pub fn is_consistent(&self) -> bool {
+        self.loads().all(LoadResult::is_consistent)
     }
 
-    /// The middle of a number over the rounds.
+    /// The median of a number over the rounds.
     pub fn over_rounds(&self, number: impl Fn(&Round) -> f64) -> Option<f64> {
         median(self.rounds.iter().map(number).collect())
     }
 
-    /// CPU-seconds per million heartbeats of all parts on their own; the broker's with somebody who consumes.
+    /// CPU-seconds per million heartbeats of all parts on their own; the broker's with a consumer.
     pub fn floor_cpu(&self) -> Option<f64> {
         let floors = self.floors.as_ref()?;
         let http = median(self.bare.iter().map(|bare| bare.cpu_per_million).collect())?;
@@ -113,31 +113,31 @@ impl Report {
     }
 
     /// The numbers that have targets.
-    pub fn verdicts(&self) -> Vec<Verdict> {
+    pub fn target_checks(&self) -> Vec<TargetCheck> {
         let stored = self.over_rounds(|round| round.path.stored_per_s);
         let cpu = self.over_rounds(|round| round.path.cpu_per_million.system());
         let arrays = self.arrays.as_ref().zip(stored).map(|(arrays, stored)| arrays.stored_per_s / stored);
-        let worker = self.outcomes().map(|outcome| outcome.worker_memory.peak_mb).reduce(f64::max);
+        let worker = self.loads().map(|load| load.worker_memory.peak_mb).reduce(f64::max);
         let many = self.many.as_ref();
         [
-            Verdict::new(
+            TargetCheck::new(
                 "stored/s ÷ bare route's answers/s",
                 self.over_rounds(Round::ratio),
                 Bound::AtLeast(0.60, 0.80),
             ),
-            Verdict::new("CPU-s per million, whole path", cpu, Bound::AtMost(55.0, 45.0)),
-            Verdict::new(
+            TargetCheck::new("CPU-s per million, whole path", cpu, Bound::AtMost(55.0, 45.0)),
+            TargetCheck::new(
                 "p99 at half of the rate, ms",
                 self.half.as_ref().map(|half| half.p99_ms),
                 Bound::AtMost(10.0, 5.0),
             ),
-            Verdict::new("arrays' stored/s ÷ single stored/s", arrays, Bound::AtLeast(5.0, 6.0)),
-            Verdict::new(
+            TargetCheck::new("arrays' stored/s ÷ single stored/s", arrays, Bound::AtLeast(5.0, 6.0)),
+            TargetCheck::new(
                 "api at 1,000 connections, MB",
                 many.map(|many| many.api_memory.peak_mb),
                 Bound::AtMost(60.0, 60.0),
             ),
-            Verdict::new("worker, MB", worker, Bound::AtMost(100.0, 100.0)),
+            TargetCheck::new("worker, MB", worker, Bound::AtMost(100.0, 100.0)),
         ]
         .into_iter()
         .flatten()
@@ -147,13 +147,13 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bound, Verdict};
+    use super::{Bound, TargetCheck};
 
     #[test]
-    fn a_verdict_needs_a_number_and_compares_it_with_its_bound() {
-        assert_eq!(Verdict::new("x", None, Bound::AtLeast(1.0, 2.0)), None);
-        assert!(Verdict::new("x", Some(1.0), Bound::AtLeast(1.0, 2.0)).unwrap().met);
-        assert!(!Verdict::new("x", Some(0.9), Bound::AtLeast(1.0, 2.0)).unwrap().met);
-        assert!(!Verdict::new("x", Some(1.1), Bound::AtMost(1.0, 0.5)).unwrap().met);
+    fn a_target_check_needs_a_number_and_compares_it_with_its_bound() {
+        assert_eq!(TargetCheck::new("x", None, Bound::AtLeast(1.0, 2.0)), None);
+        assert!(TargetCheck::new("x", Some(1.0), Bound::AtLeast(1.0, 2.0)).unwrap().met);
+        assert!(!TargetCheck::new("x", Some(0.9), Bound::AtLeast(1.0, 2.0)).unwrap().met);
+        assert!(!TargetCheck::new("x", Some(1.1), Bound::AtMost(1.0, 0.5)).unwrap().met);
     }
 }

@@ -1,14 +1,14 @@
-//! The report for people.
+//! The report as text.
 
-use crate::outcome::{BareOutcome, FloorOutcome, Outcome};
-use crate::report::{Bound, Report, Verdict};
+use crate::report::{Bound, Report, TargetCheck};
+use crate::results::{BareResult, FloorResult, LoadResult};
 
-/// All lines of it.
+/// All lines of the report.
 pub fn lines(report: &Report) -> Vec<String> {
     let mut lines = vec![String::new(), heading(report)];
     lines.extend(loads(report));
     lines.extend(floors(report));
-    lines.extend(verdicts(report));
+    lines.extend(targets(report));
     lines
 }
 
@@ -41,7 +41,7 @@ fn loads(report: &Report) -> Vec<String> {
             "429+503"
         ),
     ];
-    lines.extend(named_outcomes(report).map(|(name, outcome)| load_line(&name, outcome)));
+    lines.extend(named_loads(report).map(|(name, outcome)| load_line(&name, outcome)));
     lines.push(String::new());
     lines.push(format!(
         "{:<28}{:>8}{:>8}{:>8}{:>9}{:>8}{:>9}{:>16}{:>18}",
@@ -55,11 +55,11 @@ fn loads(report: &Report) -> Vec<String> {
         "api MB (peak)",
         "worker MB (peak)"
     ));
-    lines.extend(named_outcomes(report).map(|(name, outcome)| cost_line(&name, outcome)));
+    lines.extend(named_loads(report).map(|(name, outcome)| cost_line(&name, outcome)));
     lines
 }
 
-fn named_outcomes(report: &Report) -> impl Iterator<Item = (String, &Outcome)> {
+fn named_loads(report: &Report) -> impl Iterator<Item = (String, &LoadResult)> {
     let rounds = report
         .rounds
         .iter()
@@ -74,8 +74,8 @@ fn named_outcomes(report: &Report) -> impl Iterator<Item = (String, &Outcome)> {
     rounds.chain(others.into_iter().filter_map(|(name, outcome)| Some((name.to_owned(), outcome.as_ref()?))))
 }
 
-fn load_line(name: &str, outcome: &Outcome) -> String {
-    let truth = if outcome.is_true() {
+fn load_line(name: &str, outcome: &LoadResult) -> String {
+    let truth = if outcome.is_consistent() {
         format!("yes, {}", outcome.stored)
     } else {
         format!(
@@ -97,7 +97,7 @@ fn load_line(name: &str, outcome: &Outcome) -> String {
     )
 }
 
-fn cost_line(name: &str, outcome: &Outcome) -> String {
+fn cost_line(name: &str, outcome: &LoadResult) -> String {
     let cpu = outcome.cpu_per_million;
     let memory = |memory: crate::processes::Memory| format!("{:.0} ({:.0})", memory.now_mb, memory.peak_mb);
     format!(
@@ -121,7 +121,7 @@ fn floors(report: &Report) -> Vec<String> {
             "The parts on their own", "units/s", "heartbeats/s", "client CPU/M", "server CPU/M"
         ),
     ];
-    let bare = |bare: &BareOutcome| {
+    let bare = |bare: &BareResult| {
         format!(
             "{:<40}{:>12.0}{:>14.0}{:>14.1}{:>14.1}",
             format!("bare route, {} connections", bare.connections),
@@ -142,26 +142,26 @@ fn floors(report: &Report) -> Vec<String> {
     lines
 }
 
-fn floor_line(name: &str, floor: &FloorOutcome) -> String {
+fn floor_line(name: &str, floor: &FloorResult) -> String {
     format!(
         "{name:<40}{:>12.0}{:>14.0}{:>14.1}{:>14.1}",
         floor.units_per_s, floor.heartbeats_per_s, floor.client_cpu_per_million, floor.server_cpu_per_million
     )
 }
 
-fn verdicts(report: &Report) -> Vec<String> {
+fn targets(report: &Report) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!("{:<40}{:>12}  {:<32}verdict", "Measured against the targets", "measured", "target"),
     ];
-    let truth = if report.is_true() { "met" } else { "NOT MET" };
+    let truth = if report.is_consistent() { "met" } else { "NOT MET" };
     lines.push(format!(
         "{:<40}{:>12}  {:<32}{truth}",
         "accepted = stored, everywhere",
-        if report.is_true() { "yes" } else { "no" },
+        if report.is_consistent() { "yes" } else { "no" },
         "yes"
     ));
-    lines.extend(report.verdicts().iter().map(verdict_line));
+    lines.extend(report.target_checks().iter().map(target_line));
     let cpu = report.over_rounds(|round| round.path.cpu_per_million.system());
     lines.extend(
         cpu.zip(report.floor_cpu())
@@ -170,11 +170,11 @@ fn verdicts(report: &Report) -> Vec<String> {
     lines
 }
 
-fn verdict_line(verdict: &Verdict) -> String {
-    let target = match verdict.bound {
+fn target_line(check: &TargetCheck) -> String {
+    let target = match check.bound {
         Bound::AtLeast(least, aim) => format!("at least {least:.2}, aim {aim:.2}"),
         Bound::AtMost(most, aim) => format!("at most {most:.0}, aim {aim:.0}"),
     };
-    let word = if verdict.met { "met" } else { "NOT MET" };
-    format!("{:<40}{:>12.2}  {target:<32}{word}", verdict.name, verdict.measured)
+    let word = if check.met { "met" } else { "NOT MET" };
+    format!("{:<40}{:>12.2}  {target:<32}{word}", check.name, check.measured)
 }

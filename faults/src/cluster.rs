@@ -1,16 +1,17 @@
-//! Three RabbitMQ nodes that are one cluster, by `scripts/cluster`.
+//! Three RabbitMQ nodes in one cluster, by `scripts/cluster`.
 
 use std::path::Path;
 
-use rustix::process::{Pid, Signal};
+use pulso_testkit::Failure;
+use rustix::process::Signal;
 
-use crate::Failure;
-use crate::services::{Script, end_process};
+use crate::script::Script;
+use crate::server_process::end_process;
 
 /// The nodes' numbers.
 pub const NODES: [usize; 3] = [1, 2, 3];
 
-/// A cluster of this case's own.
+/// A cluster of one case.
 pub struct Cluster {
     script: Script,
     /// The nodes' URLs, in the order of their numbers.
@@ -18,7 +19,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it, from nothing.
+    /// Starts it, without any data.
     pub async fn start(scripts: &Path, home: &Path, logs: &Path) -> Result<Self, Failure> {
         let script = Script::new(scripts, "cluster", home.join("cluster"), logs);
         script.run(&["forget"]).await?;
@@ -31,12 +32,10 @@ impl Cluster {
 
     /// Kills a node.
     pub async fn kill(&self, node: usize) -> Result<(), Failure> {
-        let variables = self.script.variables().await?;
-        let pid = variables.get(&format!("RABBITMQ_PID_{node}")).and_then(|pid| pid.parse().ok());
-        end_process(pid.and_then(Pid::from_raw).ok_or("the node does not run")?, Signal::KILL).await
+        end_process(self.script.pid(&format!("RABBITMQ_PID_{node}")).await?, Signal::KILL).await
     }
 
-    /// Starts whichever node does not run, and waits until it is part of the cluster again.
+    /// Starts the nodes that do not run, and waits until they have joined the cluster.
     pub async fn up(&self) -> Result<(), Failure> {
         self.script.run(&["up"]).await.map(drop)
     }

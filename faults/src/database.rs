@@ -1,10 +1,9 @@
-//! The database as the suite sees it: a connection that is made anew when it is gone.
+//! The suite's own access to the database: one connection a statement, since the server may have been restarted.
 
 use std::time::Duration;
 
+use pulso_testkit::Failure;
 use tokio_postgres::{Client, NoTls};
-
-use crate::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -22,7 +21,7 @@ pub async fn execute(url: &str, sql: &str) -> Result<(), Failure> {
     done.map_err(|error| format!("{sql}: {error:?}").into())
 }
 
-/// Asks for one number.
+/// Runs a query whose answer is one number.
 pub async fn count(url: &str, sql: &str) -> Result<i64, Failure> {
     let row = connect(url).await?.query_one(sql, &[]).await;
     Ok(row.map_err(|error| format!("{sql}: {error:?}"))?.try_get(0)?)

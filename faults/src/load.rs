@@ -1,4 +1,4 @@
-//! A load whose accepted readings are written down, one line each, before they are compared with what is stored.
+//! A load whose accepted readings are recorded in a ledger, which is then compared with what is stored.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -7,35 +7,33 @@ use std::time::Duration;
 
 use pulso_shared::ids::DeviceId;
 use pulso_simulator::ledger::{FileJournal, Proof, VerifyArgs, prove};
-use pulso_simulator::load::{Journal, LoadPlan, LoadRun, Tally, Target};
+use pulso_simulator::load::{HEARTBEATS, Journal, LoadPlan, LoadRun, Tally, Target};
 use pulso_simulator::screen::Screen;
-use tokio_util::sync::CancellationToken;
+use pulso_testkit::Failure;
 
-use crate::Failure;
-
-/// Ended by us, not by the time.
-const LONGEST: Duration = Duration::from_secs(86_400);
+/// A load is ended by its case, not by its duration.
+const UNLIMITED: Duration = Duration::from_secs(86_400);
 /// How long storage may take to catch up with what was accepted.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(180);
 /// Share of accepted requests that are sent a second time on purpose.
 const RESEND_SHARE: f64 = 0.02;
-/// Devices, where a case does not say otherwise.
+/// Devices of a load, unless a case says otherwise.
 pub const DEVICES: usize = 20;
-/// More than a rate needs, since each may wait for seconds while something is down.
+/// More than the rate needs: each may wait for seconds while something is down.
 const CONNECTIONS: usize = 64;
 
 /// What to send.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
-    /// Where to.
+    /// The API's address.
     pub url: String,
     /// Readings a second.
     pub rate: u32,
-    /// In arrays of so many.
+    /// Heartbeats in a request's array; `None`: single heartbeats.
     pub array: Option<u32>,
-    /// Share of what is sent again on purpose.
+    /// Share of accepted requests that are sent a second time on purpose.
     pub resend_share: f64,
-    /// Devices whose data it is.
+    /// Devices that send.
     pub devices: usize,
 }
 
@@ -56,32 +54,32 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins.
+    /// Starts it.
     pub fn start(spec: LoadSpec, ids: Vec<DeviceId>, tokens: Vec<String>, file: PathBuf) -> Result<Self, Failure> {
         let journal = Arc::new(FileJournal::open(&file, ids)?);
-        let kept: Arc<dyn Journal> = Arc::<FileJournal>::clone(&journal);
+        let recorder: Arc<dyn Journal> = Arc::<FileJournal>::clone(&journal);
         let plan = LoadPlan {
-            target: Target::new(&spec.url, "/api/v1/heartbeats")?,
+            target: Target::new(&spec.url, HEARTBEATS)?,
             tokens,
             connections: NonZeroUsize::new(CONNECTIONS).unwrap_or(NonZeroUsize::MIN),
             threads: NonZeroUsize::MIN,
-            duration: LONGEST,
+            duration: UNLIMITED,
             rate: Some(f64::from(spec.rate) / f64::from(spec.array.unwrap_or(1))),
             array: spec.array.and_then(NonZeroU32::new),
             resend_share: spec.resend_share,
-            patience: LONGEST,
-            journal: Some(kept),
+            retry_timeout: UNLIMITED,
+            journal: Some(recorder),
         };
-        let run = LoadRun::start(plan, CancellationToken::new())?;
+        let run = LoadRun::start(plan)?;
         Ok(Self { run, journal, file, spec, started: tokio::time::Instant::now() })
     }
 
-    /// What was answered so far.
+    /// The responses so far.
     pub fn tally(&self) -> Tally {
         self.run.tally()
     }
 
-    /// Ends the sending, and waits for the last answers.
+    /// Ends the sending, and waits for the last responses.
     pub async fn finish(mut self) -> Result<Ledger, Failure> {
         let lasted = self.started.elapsed();
         self.run.stop();
@@ -96,14 +94,14 @@ pub struct Ledger {
     file: PathBuf,
     /// What was sent.
     pub spec: LoadSpec,
-    /// The answers.
+    /// The responses.
     pub tally: Tally,
-    /// How long it went on.
+    /// How long it was sent.
     pub lasted: Duration,
 }
 
 impl Ledger {
-    /// Compares it with the database, which may take its time to hold it all.
+    /// Compares it with the database, once that holds everything or the time is over.
     pub async fn compare(&self, database_url: &str) -> Result<Proof, Failure> {
         let verify = VerifyArgs::new(self.file.clone(), database_url.into(), DRAIN_TIMEOUT);
         prove(&verify, &Screen::silent()).await

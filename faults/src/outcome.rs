@@ -1,13 +1,13 @@
-//! What came of a case: the numbers of its row, and what else was wrong.
+//! The result of a case: the numbers of its row, and the promises that were not kept.
 
 use std::time::Duration;
 
 use pulso_simulator::ledger::Proof;
 
-/// A case's end.
+/// The result of a case.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What was sent, for people.
+    /// Description of what was sent.
     pub load: String,
     /// Readings that got a 2xx.
     pub accepted: u64,
@@ -17,12 +17,12 @@ pub struct Outcome {
     pub lost: u64,
     /// Readings that are stored twice, or as they were never sent.
     pub doubled: u64,
-    /// From the mending of what was broken until Pulso worked again.
+    /// From the repair until Pulso worked again.
     pub recovered_in: Option<Duration>,
-    /// What there is to know besides.
+    /// Remarks for the report.
     pub notes: Vec<String>,
     /// Promises that were not kept.
-    pub complaints: Vec<String>,
+    pub violations: Vec<String>,
     /// Why the case could not be run here.
     pub skipped: Option<String>,
 }
@@ -33,7 +33,7 @@ impl Outcome {
         Self { skipped: Some(why.to_string()), ..Self::default() }
     }
 
-    /// The ledger's part.
+    /// From the comparison of the ledger.
     pub fn of(load: String, proof: &Proof) -> Self {
         let mut outcome = Self {
             load,
@@ -48,21 +48,21 @@ impl Outcome {
         outcome
     }
 
-    /// Something that has to be true.
-    pub fn require(&mut self, kept: bool, complaint: impl ToString) {
+    /// Records a violation, unless the promise was kept.
+    pub fn require(&mut self, kept: bool, violation: impl ToString) {
         if !kept {
-            self.complaints.push(complaint.to_string());
+            self.violations.push(violation.to_string());
         }
     }
 
-    /// Something worth knowing.
+    /// Adds a remark.
     pub fn note(&mut self, note: impl ToString) {
         self.notes.push(note.to_string());
     }
 
     /// Whether every promise was kept.
     pub fn passed(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.complaints.is_empty()
+        self.lost == 0 && self.doubled == 0 && self.violations.is_empty()
     }
 
     /// In one word.
@@ -77,10 +77,12 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use pulso_simulator::ledger::Proof;
+
     use super::Outcome;
 
     #[test]
-    fn one_loss_one_double_or_one_complaint_fails_a_case() {
+    fn one_loss_one_double_or_one_violation_fails_a_case() {
         assert_eq!(Outcome { accepted: 5, stored: 5, ..Outcome::default() }.verdict(), "pass");
         assert_eq!(Outcome { lost: 1, ..Outcome::default() }.verdict(), "FAIL");
         assert_eq!(Outcome { doubled: 1, ..Outcome::default() }.verdict(), "FAIL");
@@ -90,5 +92,24 @@ mod tests {
         outcome.require(false, "is not so");
         assert_eq!(outcome.verdict(), "FAIL");
         assert_eq!(Outcome::skipped("no mount").verdict(), "skipped");
+    }
+
+    #[test]
+    fn a_proof_counts_its_losses_and_whatever_is_stored_without_having_been_accepted() {
+        let verdict = |proof| Outcome::of(String::new(), &proof).verdict();
+        let good = Proof { accepted: 10, unanswered: 2, unanswered_stored: 1, ..Proof::default() };
+        assert_eq!(verdict(good), "pass");
+        for bad in [
+            Proof::default(),
+            Proof { missing: 1, ..good },
+            Proof { twice: 1, ..good },
+            Proof { different: 1, ..good },
+            Proof { unknown: 1, ..good },
+            Proof { torn: 1, ..good },
+        ] {
+            assert_eq!(verdict(bad), "FAIL", "{bad:?}");
+        }
+        let lost = Outcome::of(String::new(), &Proof { missing: 3, twice: 2, ..good });
+        assert_eq!((lost.stored, lost.lost, lost.doubled), (7, 3, 2));
     }
 }

@@ -1,13 +1,13 @@
-//! The one table.
+//! The report's table.
 
 use crate::outcome::Outcome;
 
-/// The line above the rows.
+/// The column names.
 pub fn header() -> String {
     row(["case", "load", "accepted", "stored", "lost", "doubled", "recovered in", "verdict"])
 }
 
-/// A case's row, and below it whatever else there is to say.
+/// A case's row, and its remarks and violations below it.
 pub fn lines(case: &str, outcome: &Outcome) -> Vec<String> {
     let recovered = outcome.recovered_in.map_or_else(|| "-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
     let numbers = [outcome.accepted, outcome.stored, outcome.lost, outcome.doubled].map(|number| number.to_string());
@@ -17,7 +17,7 @@ pub fn lines(case: &str, outcome: &Outcome) -> Vec<String> {
         None => row([case, &outcome.load, accepted, stored, lost, doubled, &recovered, outcome.verdict()]),
     }];
     lines.extend(outcome.notes.iter().map(|note| format!("    {note}")));
-    lines.extend(outcome.complaints.iter().map(|complaint| format!("    NOT KEPT: {complaint}")));
+    lines.extend(outcome.violations.iter().map(|violation| format!("    NOT KEPT: {violation}")));
     lines
 }
 
@@ -33,7 +33,7 @@ mod tests {
     use crate::outcome::Outcome;
 
     #[test]
-    fn a_row_stands_below_its_header_and_complaints_below_the_row() {
+    fn a_row_is_aligned_with_its_header_and_violations_are_below_it() {
         let mut outcome = Outcome { load: "300/s".into(), accepted: 2_700, stored: 2_700, ..Outcome::default() };
         outcome.recovered_in = Some(Duration::from_millis(1_250));
         outcome.require(false, "late");

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// The groups share one home, and each wants the machine for itself. Where the runner gives every test a process of its
 /// own, `.config/nextest.toml` says the same.
-static TURN: Mutex<()> = Mutex::new(());
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn home() -> PathBuf {
     let given = std::env::var_os("PULSO_FAULTS_HOME").map(PathBuf::from);
@@ -19,7 +19,7 @@ fn home() -> PathBuf {
 }
 
 fn passes(group: &str) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // Its table goes where the test's own output goes.
     let status = Command::new(env!("CARGO_BIN_EXE_pulso-faults"))
         .args(["--quick", "--only", group, "--scripts", concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts"), "--home"])
@@ -56,8 +56,8 @@ groups! {
     whatever_happens_to_postgresql: "postgres",
     whatever_happens_to_redis: "redis",
     whatever_happens_to_the_network: "network",
-    when_all_of_pulso_was_away: "whole",
-    when_devices_come_and_go: "presence",
+    when_all_of_pulso_was_down: "whole",
+    when_devices_flap: "presence",
     whatever_cannot_be_stored: "poison",
     whatever_clocks_say: "time",
     however_long_it_lasts: "soak",

@@ -18,6 +18,14 @@ need_compiler() {
   can_compile || die "there is no C compiler (cc) that works" "install gcc or clang and the C library's headers (Debian: apt-get install gcc libc6-dev)"
 }
 
+# need_python: for the checks of the code's structure; its standard library is enough.
+need_python() {
+  if command -v python3 >/dev/null; then return; fi
+  # In a subshell: it dies where installing needs root and there is no sudo.
+  if command -v apt-get >/dev/null; then (apt_install python3) || true; fi
+  command -v python3 >/dev/null
+}
+
 missing_packages() {
   missing_compiler
   postgres_bin >/dev/null || printf 'postgresql\n'

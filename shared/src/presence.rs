@@ -123,24 +123,6 @@ mod tests {
     }
 
     #[test]
-    fn after_an_outage_a_device_has_its_rest_plus_the_length_of_the_outage_but_not_more_than_its_timeout() {
-        // An outage from 100 to 104; of its 10 s, a device seen at 95 has 5 left, and gets 4.
-        assert_eq!(available(200, &[(100, 104)]).deadline(at(95), 10), at(104 + 9));
-        // A long outage: the whole timeout, counted from its end.
-        assert_eq!(available(2_000, &[(100, 400)]).deadline(at(95), 10), at(410));
-        // Seen during the outage itself, such as by a backlog that was sent afterwards.
-        assert_eq!(available(2_000, &[(100, 400)]).deadline(at(399), 10), at(410));
-        // No extension where the timeout was over before the outage began, or the device was seen after it.
-        assert_eq!(available(200, &[(100, 104)]).deadline(at(80), 10), at(90));
-        assert_eq!(available(200, &[(100, 104)]).deadline(at(104), 10), at(114));
-    }
-
-    #[test]
-    fn each_of_several_outages_extends_the_deadline() {
-        assert_eq!(available(900, &[(100, 200), (205, 300), (500, 501)]).deadline(at(99), 10), at(310));
-    }
-
-    #[test]
     fn the_bound_for_the_database_is_the_same_rule() {
         let histories: [&[(i64, i64)]; 5] =
             [&[], &[(100, 104)], &[(100, 400)], &[(10, 20), (22, 30), (90, 91)], &[(380, 395), (397, 399)]];

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::api_client::{ApiClient, CallError};
 
-/// Where Pulso is, and who owns the devices there.
+/// The API's address, and the user who owns the devices there.
 #[derive(Debug, Clone, Args)]
 pub struct AccountArgs {
     /// Address of the API.
@@ -25,7 +25,7 @@ pub struct AccountArgs {
     pub sign_up: bool,
 }
 
-/// Why nobody is signed in; the text is what the user reads.
+/// Why the sign-in failed; the text is what the user reads.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Unknown user or wrong password.
@@ -40,7 +40,7 @@ pub enum SignInError {
 
 /// A signed-in user.
 pub struct Account {
-    /// Makes the calls.
+    /// The client of the API that it is signed in at.
     pub client: ApiClient,
     token: SecretString,
 }
@@ -52,9 +52,6 @@ struct LoginResponse {
 
 impl Account {
     /// Signs in.
-    ///
-    /// # Errors
-    /// When the user is unknown or the password is wrong, or the API is away.
     pub async fn sign_in(args: &AccountArgs) -> Result<Self, SignInError> {
         let client = ApiClient::new(&args.url)?;
         if args.sign_up {
@@ -73,7 +70,6 @@ impl Account {
     }
 
     /// The user's access token.
-    #[must_use]
     pub fn token(&self) -> &str {
         self.token.expose_secret()
     }
@@ -82,9 +78,9 @@ impl Account {
 async fn sign_up(client: &ApiClient, args: &AccountArgs) -> Result<(), SignInError> {
     let body = json!({ "username": args.username, "password": args.password.expose_secret() });
     let address = client.address("/api/v1/auth/register");
-    match client.answer(|http| http.post(&address).json(&body)).await {
+    match client.response(|http| http.post(&address).json(&body)).await {
         Ok(_) => Ok(()),
-        // There already: the sign-in shows whether the password is right.
+        // Registered already: the sign-in shows whether the password is right.
         Err(error) if error.status() == Some(StatusCode::CONFLICT) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! Calls to the API that are not telemetry: few, and repeated until they work or are refused for good.
+//! Calls to the API that are not telemetry: few, and retried until they work or are refused for good.
 
 use std::time::Duration;
 
@@ -8,25 +8,24 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use crate::backoff::Backoff;
+use crate::retry::RetryDelays;
 
-/// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a call is repeated while the API is away, full or starting.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a call is retried while the API is unavailable, overloaded or starting.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a call did not work; the text is what the user reads.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// Nobody answered.
+    /// No response.
     #[error("{url} does not answer: {cause}")]
-    Away {
+    Unavailable {
         /// The API's address.
         url: String,
-        /// Why.
+        /// The innermost cause.
         cause: String,
     },
-    /// The answer was no.
+    /// A response that is not a 2xx.
     #[error("{status}: {detail}")]
     Refused {
         /// The status.
@@ -34,7 +33,7 @@ pub enum CallError {
         /// What the problem document says.
         detail: String,
     },
-    /// The answer is not what the contract says.
+    /// The response is not what the contract says.
     #[error("the answer cannot be read: {0}")]
     Unreadable(reqwest::Error),
     /// This program cannot make HTTP calls at all.
@@ -42,7 +41,6 @@ pub enum CallError {
     Client(reqwest::Error),
 }
 
-/// What a refusal says.
 #[derive(Deserialize)]
 struct Problem {
     detail: String,
@@ -56,81 +54,68 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
-    /// Calls to the API at `url`.
-    ///
-    /// # Errors
-    /// When there can be no HTTP client.
+    /// A client of the API at `url`.
     pub fn new(url: &str) -> Result<Self, CallError> {
         let http = Client::builder().timeout(CALL_TIMEOUT).tcp_nodelay(true).build().map_err(CallError::Client)?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned() })
     }
 
-    /// The client below, for calls with rules of their own.
-    #[must_use]
+    /// The HTTP client below, for calls with retry rules of their own.
     pub fn http(&self) -> &Client {
         &self.http
     }
 
     /// The address of a route.
-    #[must_use]
     pub fn address(&self, route: &str) -> String {
         format!("{}{route}", self.url)
     }
 
-    /// Makes a call until there is a final answer, and reads it.
-    ///
-    /// # Errors
-    /// When it is refused, or nobody answers for half a minute.
+    /// Makes a call, retries it for up to half a minute, and reads the JSON of its response.
     pub async fn call<T: DeserializeOwned>(&self, make: impl Fn(&Client) -> RequestBuilder) -> Result<T, CallError> {
-        self.answer(make).await?.json().await.map_err(CallError::Unreadable)
+        self.response(make).await?.json().await.map_err(CallError::Unreadable)
     }
 
-    /// As [`Self::call`], without reading the answer's body.
-    ///
-    /// # Errors
-    /// As [`Self::call`].
-    pub async fn answer(&self, make: impl Fn(&Client) -> RequestBuilder) -> Result<Response, CallError> {
-        let mut backoff = Backoff::new(0);
-        let end = Instant::now() + PATIENCE;
+    /// As [`Self::call`], without reading the response's body.
+    pub async fn response(&self, make: impl Fn(&Client) -> RequestBuilder) -> Result<Response, CallError> {
+        let mut delays = RetryDelays::new(0);
+        let end = Instant::now() + RETRY_TIMEOUT;
         loop {
-            let (failure, advised) = match make(&self.http).send().await {
+            let (error, retry_after) = match make(&self.http).send().await {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
-                    let advised = retry_after(&response);
-                    (refusal(response).await, advised)
+                    let retry_after = retry_after(&response);
+                    (refusal(response).await, retry_after)
                 }
-                Err(error) => (self.away(&error), None),
+                Err(error) => (self.unavailable(&error), None),
             };
-            let wait = backoff.next(advised);
-            if !failure.may_pass() || Instant::now() + wait >= end {
-                return Err(failure);
+            let delay = delays.next(retry_after);
+            if !error.is_retryable() || Instant::now() + delay >= end {
+                return Err(error);
             }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(delay).await;
         }
     }
 
-    fn away(&self, error: &reqwest::Error) -> CallError {
-        // The innermost cause is the one that says something ("Connection refused").
+    fn unavailable(&self, error: &reqwest::Error) -> CallError {
+        // Only the innermost cause names the problem ("Connection refused").
         let mut cause: &dyn std::error::Error = error;
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        CallError::Away { url: self.url.clone(), cause: cause.to_string() }
+        CallError::Unavailable { url: self.url.clone(), cause: cause.to_string() }
     }
 }
 
 impl CallError {
-    /// Whether the same call may work later.
-    fn may_pass(&self) -> bool {
+    fn is_retryable(&self) -> bool {
         match self {
-            Self::Away { .. } => true,
+            Self::Unavailable { .. } => true,
             Self::Refused { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(_) | Self::Client(_) => false,
         }
     }
 
     /// The status of a refusal.
-    #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, .. } => Some(*status),
@@ -146,7 +131,7 @@ async fn refusal(response: Response) -> CallError {
     CallError::Refused { status, detail }
 }
 
-/// What the server advises, s.
+/// The response's `Retry-After`, which the API sends in seconds.
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))

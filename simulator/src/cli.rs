@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::{fleet, ledger, load_command, presence, seed};
-
-/// Why it could not be done; the text is what the user reads.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Exit status: it could not be done.
 const FAILED: u8 = 2;
@@ -36,8 +34,7 @@ enum Command {
     Seed(seed::SeedArgs),
 }
 
-/// Does what the command line says.
-#[must_use]
+/// Runs what the command line asks for.
 pub fn run(cli: Cli) -> ExitCode {
     let done = runtime().map_err(Failure::from).and_then(|rt| rt.block_on(act(cli.command)));
     done.unwrap_or_else(|failure| {

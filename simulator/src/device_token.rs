@@ -1,4 +1,4 @@
-//! A device's access token: exchanged for its secret, and again before it runs out.
+//! A device's access token: exchanged for its secret, and again before it expires.
 
 use std::time::Duration;
 
@@ -11,10 +11,9 @@ use tokio::time::Instant;
 use crate::api_client::{ApiClient, CallError};
 use crate::enrolment::EnrolledDevice;
 
-/// Calls under way at once.
-const CALLS_AT_ONCE: usize = 16;
+const MAX_CALLS_IN_FLIGHT: usize = 16;
 
-/// A token and when to get the next one.
+/// An access token, and when to renew it.
 pub struct DeviceToken {
     value: SecretString,
     renew_at: Instant,
@@ -28,33 +27,26 @@ struct TokenResponse {
 
 impl DeviceToken {
     /// Exchanges a device's secret for a token.
-    ///
-    /// # Errors
-    /// When the secret does not count any more, or the API stays away.
     pub async fn exchange(client: &ApiClient, device: &EnrolledDevice) -> Result<Self, CallError> {
-        let asked_at = Instant::now();
+        let requested_at = Instant::now();
         let body = json!({ "device_id": device.id, "secret": device.secret.expose_secret() });
         let address = client.address("/api/v1/auth/device");
         let token: TokenResponse = client.call(|http| http.post(&address).json(&body)).await?;
-        // At nine tenths of its life: clocks differ, and the exchange may have to be tried again.
-        let life = Duration::from_secs(u64::from(token.expires_in)).mul_f64(0.9);
-        Ok(Self { value: token.access_token.into(), renew_at: asked_at + life })
+        // At nine tenths of its lifetime: clocks differ, and the exchange may have to be retried.
+        let lifetime = Duration::from_secs(u64::from(token.expires_in)).mul_f64(0.9);
+        Ok(Self { value: token.access_token.into(), renew_at: requested_at + lifetime })
     }
 
-    /// The token, while it is good.
-    #[must_use]
-    pub fn good(&self) -> Option<&str> {
+    /// The token, until it is to be renewed.
+    pub fn current(&self) -> Option<&str> {
         (Instant::now() < self.renew_at).then(|| self.value.expose_secret())
     }
 }
 
 /// The tokens of many devices, in their order.
-///
-/// # Errors
-/// When one is refused, or the API stays away.
 pub async fn exchange_all(client: &ApiClient, devices: &[EnrolledDevice]) -> Result<Vec<String>, CallError> {
     let tokens = stream::iter(devices).map(|device| async move {
         DeviceToken::exchange(client, device).await.map(|token| token.value.expose_secret().to_owned())
     });
-    tokens.buffered(CALLS_AT_ONCE).try_collect().await
+    tokens.buffered(MAX_CALLS_IN_FLIGHT).try_collect().await
 }

@@ -1,11 +1,8 @@
-//! Durations as people write them: `30`, `30s`, `5m`, `2h`.
+//! Durations on the command line: `30`, `30s`, `5m`, `2h`.
 
 use std::time::Duration;
 
-/// Reads one; the error is what the user reads.
-///
-/// # Errors
-/// When it is not a positive number with `s`, `m`, `h` or nothing behind it.
+/// Parses one; the error is what the user reads.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let digits_end = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
     let (number, unit) = text.split_at_checked(digits_end).unwrap_or((text, ""));

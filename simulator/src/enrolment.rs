@@ -1,7 +1,7 @@
-//! Finding or registering the simulated devices, and getting each of them a secret.
+//! Finds or registers the simulated devices, and gets each of them a secret.
 //!
-//! A device is known again by its serial number, made from the fleet's name and its place in it: a second run, or a
-//! call repeated because its answer was lost, finds it instead of registering it twice.
+//! A device is found by its serial number, which is made from the fleet's name and the device's place in it: a second run,
+//! or a call retried because its response was lost, finds the device instead of registering it twice.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,12 +16,12 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::api_client::CallError;
-use crate::draw::mix;
+use crate::random::mix;
 use crate::screen::Screen;
 
-/// Calls under way at once: enough to be quick, too few to be noticed.
-const CALLS_AT_ONCE: usize = 16;
-/// Places that simulated devices are said to be in.
+/// Enough to be quick, too few to load the API.
+const MAX_CALLS_IN_FLIGHT: usize = 16;
+/// Locations of the simulated devices.
 const LOCATIONS: [&str; 6] = ["Hall 1", "Hall 2", "Warehouse", "Roof", "Pump station", "Office"];
 
 /// A device that can sign in.
@@ -29,9 +29,9 @@ const LOCATIONS: [&str; 6] = ["Hall 1", "Hall 2", "Warehouse", "Roof", "Pump sta
 pub struct EnrolledDevice {
     /// Its place in the fleet.
     pub index: usize,
-    /// Its id.
+    /// Its id, in the API.
     pub id: DeviceId,
-    /// Its newest secret.
+    /// Its newest secret, the only valid one.
     pub secret: SecretString,
 }
 
@@ -52,10 +52,7 @@ struct Credential {
     secret: String,
 }
 
-/// Devices `0..count` of the fleet `name`, each with a new secret (older ones stop working).
-///
-/// # Errors
-/// When a call is refused, or the API stays away.
+/// Devices `0..count` of the fleet `name`, each with a new secret; older secrets are revoked.
 pub async fn enrol(
     account: &Account,
     name: &str,
@@ -74,7 +71,7 @@ pub async fn enrol(
             Ok(device)
         }
     });
-    let mut devices: Vec<EnrolledDevice> = enrolled.buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
+    let mut devices: Vec<EnrolledDevice> = enrolled.buffer_unordered(MAX_CALLS_IN_FLIGHT).try_collect().await?;
     devices.sort_by_key(|device| device.index);
     let found = (0..count).filter(|index| known.contains_key(&serial_number(name, *index))).count();
     screen.line(&format!("{count} devices ready: {found} found, {} registered", count.saturating_sub(found)));
@@ -91,7 +88,7 @@ async fn enrol_one(
         return new_secret(account, index, id).await;
     }
     match register(account, name, index).await {
-        // An answer that was lost, or a second simulator beside us: it is there now.
+        // The response to an earlier attempt was lost, or a second simulator registered it.
         Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
             let known = known_devices(account).await?;
             let id = known.get(&serial_number(name, index)).ok_or(error)?;
@@ -129,7 +126,7 @@ async fn known_devices(account: &Account) -> Result<HashMap<String, DeviceId>, C
     let mut next = Some("/api/v1/devices?limit=1000".to_owned());
     while let Some(page) = next {
         let address = account.client.address(&page);
-        let response = account.client.answer(|http| http.get(&address).bearer_auth(account.token())).await?;
+        let response = account.client.response(|http| http.get(&address).bearer_auth(account.token())).await?;
         next = response.headers().get(LINK).and_then(|link| next_page(link.to_str().ok()?));
         let devices: Vec<KnownDevice> = response.json().await.map_err(CallError::Unreadable)?;
         known.extend(devices.into_iter().filter_map(|device| Some((device.sn?, device.id))));
@@ -143,7 +140,7 @@ fn next_page(link: &str) -> Option<String> {
     relation.contains("rel=\"next\"").then(|| path.to_owned())
 }
 
-/// Twelve digits: seven that stand for the fleet's name, five for the place in it.
+/// Twelve digits: seven from the fleet's name, five for the place in it.
 fn serial_number(name: &str, index: usize) -> String {
     let fleet = name.bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte))) % 10_000_000;
     format!("{fleet:07}{:05}", index % 100_000)

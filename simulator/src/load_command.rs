@@ -6,19 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 use pulso_shared::shutdown::Shutdown;
-use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, AccountArgs};
-use crate::cli::Failure;
 use crate::device_token::exchange_all;
 use crate::duration;
 use crate::enrolment::enrol;
-use crate::load::{LoadPlan, LoadRun, Target};
+use crate::failure::Failure;
+use crate::load::{HEARTBEATS, LoadPlan, LoadRun, Target};
 use crate::progress;
 use crate::screen::Screen;
-
-/// Where heartbeats go.
-pub(crate) const HEARTBEATS: &str = "/api/v1/heartbeats";
 
 /// Settings of the load.
 #[derive(Debug, Args)]
@@ -48,10 +44,7 @@ pub struct LoadArgs {
     threads: NonZeroUsize,
 }
 
-/// Sends, and says what came of it. The exit status is 1 when anything was refused.
-///
-/// # Errors
-/// When the devices cannot be made ready.
+/// Sends, and prints the results. The exit status is 1 when anything was refused.
 pub async fn run(args: LoadArgs, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut shutdown = Shutdown::on_signal()?;
     let target = Target::new(&args.account.url, HEARTBEATS)?;
@@ -68,10 +61,10 @@ pub async fn run(args: LoadArgs, screen: &Screen) -> Result<ExitCode, Failure> {
         rate: args.rate,
         array: args.array.and_then(NonZeroU32::new),
         resend_share: 0.0,
-        patience: Duration::from_secs(10),
+        retry_timeout: Duration::from_secs(10),
         journal: None,
     };
-    let tally = progress::follow(LoadRun::start(plan, CancellationToken::new())?, screen, &mut shutdown).await?;
+    let tally = progress::follow(LoadRun::start(plan)?, screen, &mut shutdown).await?;
     for line in progress::summary(&tally, args.duration) {
         screen.line(&line);
     }

@@ -1,4 +1,4 @@
-//! A load under way, told to the user.
+//! The progress and the results of a load, for the user.
 
 use std::time::Duration;
 
@@ -9,10 +9,7 @@ use crate::load::{LoadError, LoadRun, Tally};
 use crate::rates::per_second;
 use crate::screen::Screen;
 
-/// Shows how a load is getting on until it ends; ends it early when ordered to.
-///
-/// # Errors
-/// When the load fails.
+/// Shows a load's progress until it ends; ends it early on a signal.
 pub async fn follow(mut run: LoadRun, screen: &Screen, shutdown: &mut Shutdown) -> Result<Tally, LoadError> {
     let mut ticks = interval(screen.interval());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -36,7 +33,7 @@ pub async fn follow(mut run: LoadRun, screen: &Screen, shutdown: &mut Shutdown) 
 /// What happened in the newest interval.
 fn line(earlier: &Tally, now: &Tally, passed: Duration) -> String {
     let mut newest = now.latency_us.clone();
-    // It only ever grows, so what was there can be taken off.
+    // Counts only grow, so the earlier ones can be subtracted.
     let _ = newest.subtract(&earlier.latency_us);
     let answered: u64 = now.statuses.values().sum::<u64>().saturating_sub(earlier.statuses.values().sum());
     let ms = |quantile| Duration::from_micros(newest.value_at_quantile(quantile)).as_secs_f64() * 1_000.0;
@@ -52,15 +49,14 @@ fn line(earlier: &Tally, now: &Tally, passed: Duration) -> String {
     )
 }
 
-/// What came of it all.
-#[must_use]
+/// The results.
 pub fn summary(tally: &Tally, duration: Duration) -> Vec<String> {
     let statuses: Vec<_> = tally.statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
     let mut lines = vec![
         format!("accepted    {} ({:.0}/s)", tally.accepted, per_second(tally.accepted_in_time, duration)),
         format!("answers     {}", statuses.join(", ")),
         format!("retried     {}", tally.retried),
-        format!("given up    {} without an answer, {} not taken", tally.unanswered, tally.not_taken),
+        format!("given up    {} without an answer, {} not accepted", tally.unanswered, tally.not_accepted),
         format!(
             "latency     p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms (of the 2xx)",
             tally.latency_ms(0.5),

@@ -1,27 +1,20 @@
-//! Rates as people write them, and counts by the second.
+//! Rates on the command line, and counts a second.
 
 use std::time::Duration;
 
 /// Reads a frequency; the error is what the user reads.
-///
-/// # Errors
-/// When it is not a number from 0.001 to 1000.
 pub fn parse_hz(text: &str) -> Result<f64, String> {
     let hz = text.parse::<f64>().ok().filter(|hz| (0.001..=1_000.0).contains(hz));
     hz.ok_or_else(|| "must be between 0.001 and 1000".into())
 }
 
 /// Reads a share of 1; the error is what the user reads.
-///
-/// # Errors
-/// When it is not a number from 0 to 1.
 pub fn parse_share(text: &str) -> Result<f64, String> {
     let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "must be between 0 and 1".into())
 }
 
-/// A count by the second.
-#[must_use]
+/// A count a second.
 pub fn per_second(count: u64, duration: Duration) -> f64 {
     // As microseconds, because a Duration turns into a float without a lossy cast.
     Duration::from_micros(count).as_secs_f64() * 1e6 / duration.as_secs_f64().max(f64::MIN_POSITIVE)
@@ -43,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_by_the_second() {
+    fn a_count_a_second() {
         assert!((per_second(300_000, Duration::from_secs(10)) - 30_000.0).abs() < 1e-6);
     }
 }

@@ -1,4 +1,4 @@
-//! What the user sees: one line that changes on a terminal, a line now and then elsewhere.
+//! Output for the user: on a terminal a live line that is rewritten, elsewhere a line from time to time.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::sync::{Mutex, PoisonError};
@@ -26,39 +26,37 @@ struct State {
 impl Default for Screen {
     fn default() -> Self {
         let is_terminal = stdout().is_terminal();
-        // In a log, the first interval has to pass before there is something to tell.
+        // In a log, the first line comes after the first interval.
         let shown_at = (!is_terminal).then(Instant::now);
         Self { is_terminal, is_silent: false, state: Mutex::new(State { shown_at, is_live: false }) }
     }
 }
 
 impl Screen {
-    /// One that shows nothing: what is done for another program's purpose is not this user's business.
-    #[must_use]
+    /// One that shows nothing, for steps of another program.
     pub fn silent() -> Self {
         Self { is_silent: true, ..Self::default() }
     }
 
-    /// How often it is worth offering a live line.
-    #[must_use]
+    /// How often a live line is worth making.
     pub fn interval(&self) -> Duration {
         if self.is_terminal { TERMINAL_EVERY } else { PLAIN_EVERY }
     }
 
-    /// Shows the state of things, unless that was just done.
+    /// Shows a live line, unless one was shown a moment ago.
     pub fn live(&self, text: &str) {
         if self.is_silent {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        // A tenth less than the interval: a timer that comes a moment early must not lose its turn.
+        // A tenth less than the interval: a timer that fires slightly early must not be skipped.
         if state.shown_at.is_some_and(|shown_at| now.duration_since(shown_at) < self.interval().mul_f64(0.9)) {
             return;
         }
         state.shown_at = Some(now);
         if self.is_terminal {
-            // The whole line anew, and what is left of a longer one erased.
+            // Rewrites the line, and erases the rest of a longer one.
             write(&format!("\r{text}\x1b[K"));
             state.is_live = true;
         } else {
@@ -77,7 +75,7 @@ impl Screen {
     }
 }
 
-/// A reader that has gone away (`| head`) is no reason to stop.
+/// A closed pipe (`| head`) is no reason to stop.
 fn write(text: &str) {
     let mut out = stdout().lock();
     let _ = out.write_all(text.as_bytes());

@@ -1,4 +1,5 @@
-//! RabbitMQ as a test sees it: what waits, what is dead, a message of one's own.
+//! RabbitMQ as a test sees it: queue depths, dead letters, messages that the test publishes.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
 use lapin::message::Delivery;
 use lapin::options::{
@@ -8,7 +9,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
-/// A connection, and the names under one prefix.
+/// The queues and exchanges under one prefix.
 pub struct Broker {
     _connection: Connection,
     channel: Channel,
@@ -20,7 +21,7 @@ pub struct Broker {
 pub struct DeadLetter {
     /// Why it is there.
     pub reason: String,
-    /// Its body.
+    /// The message's body.
     pub body: String,
 }
 
@@ -52,8 +53,8 @@ impl Broker {
             .unwrap();
     }
 
-    /// Empties the store queue, and says how many messages with data were in it: the beats of an API that has just
-    /// ended may be there when everything is stored.
+    /// Empties the store queue; how many messages with data were in it. The watermark probes of an API that has just ended
+    /// may be there when everything is stored.
     pub async fn data_left(&self) -> usize {
         let (queue, mut data) = (format!("{}.store", self.prefix), 0);
         let options = BasicGetOptions { no_ack: true };

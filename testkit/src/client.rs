@@ -1,9 +1,12 @@
-//! HTTP as a user or a device would speak it.
+//! The one HTTP client of the tests, the benchmark and the fault suite: requests with a token, answers read to their end.
+
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
-use ulid::Ulid;
+use serde_json::Value;
+
+use crate::failure::Failure;
 
 /// A client with or without a token.
 #[derive(Clone)]
@@ -22,89 +25,59 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, as JSON where it is JSON, else as a string.
     pub body: Value,
-    /// The body as it came, for whoever looks at digits or for what must not be in it.
+    /// The body as text.
     pub text: String,
 }
 
-/// A device that can send.
-pub struct Device {
-    /// Its id.
-    pub id: String,
-    /// Its secret.
-    pub secret: String,
-    /// A client with its token.
-    pub client: Client,
-}
-
 impl Answer {
-    /// The codes of a validation problem, sorted, each with its pointer.
-    #[must_use]
-    pub fn faults(&self) -> Vec<(String, String)> {
-        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut faults: Vec<_> = errors.iter().map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
-        faults.sort();
-        faults
-    }
-
     /// A header's value.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The address of the next page, where there is one.
-    #[must_use]
-    pub fn next_page(&self) -> Option<String> {
-        let address = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
-        Some(address.to_owned())
+    /// Whether the status is a 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
     }
 
-    /// A problem's body without the request's id: what two requests that shall not be told apart have in common.
-    #[must_use]
-    pub fn problem(&self) -> Value {
-        let mut body = self.body.clone();
-        body.as_object_mut().and_then(|fields| fields.remove("instance")).expect("a problem with an instance");
-        body
-    }
-
-    /// Itself, if it has that status.
-    ///
-    /// # Panics
-    /// When it has another one.
-    #[must_use]
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.body);
-        self
+    /// Itself, if the status is a 2xx.
+    pub fn success(self) -> Result<Self, Failure> {
+        if self.is_success() { Ok(self) } else { Err(format!("answered {}: {}", self.status, self.text).into()) }
     }
 }
 
 impl Client {
     /// A client without a token for the API at `base`.
-    #[must_use]
-    pub fn new(base: String) -> Self {
-        Self { base, http: reqwest::Client::new(), token: None }
+    pub fn new(base: impl Into<String>) -> Self {
+        Self::over(base, reqwest::Client::new())
+    }
+
+    /// The same with a limit for each answer.
+    pub fn with_timeout(base: impl Into<String>, timeout: Duration) -> Result<Self, Failure> {
+        Ok(Self::over(base, reqwest::Client::builder().timeout(timeout).build()?))
+    }
+
+    /// The same with other settings.
+    pub fn over(base: impl Into<String>, http: reqwest::Client) -> Self {
+        Self { base: base.into(), http, token: None }
     }
 
     /// The same with a token.
-    #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The address of its API.
-    #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
     /// Its token.
-    #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
-    /// A request under construction, for what the short forms below cannot say.
+    /// A request builder, for requests that the short forms cannot make.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -113,92 +86,27 @@ impl Client {
         }
     }
 
-    /// Sends a request, whatever the answer; `None` when there is none.
-    pub async fn try_send(&self, request: RequestBuilder) -> Option<Answer> {
-        let response = request.send().await.ok()?;
+    /// Sends a request, whatever the status of the answer.
+    pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.ok()?;
+        let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
-        Some(Answer { status, headers, body, text })
-    }
-
-    /// Sends a request.
-    ///
-    /// # Panics
-    /// When there is no answer.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
-        self.try_send(request).await.expect("an answer")
+        Ok(Answer { status, headers, body, text })
     }
 
     /// GET.
-    pub async fn get(&self, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path)).await
-    }
-
-    /// GET with one more header.
-    pub async fn get_with(&self, path: &str, header: &str, value: &str) -> Answer {
-        self.send(self.request(Method::GET, path).header(header, value)).await
+    pub async fn try_get(&self, path: &str) -> Result<Answer, Failure> {
+        self.try_send(self.request(Method::GET, path)).await
     }
 
     /// Any method, without a body.
-    pub async fn ask(&self, method: &str, path: &str) -> Answer {
-        self.send(self.request(method.parse().unwrap(), path)).await
+    pub async fn try_ask(&self, method: &str, path: &str) -> Result<Answer, Failure> {
+        self.try_send(self.request(method.parse()?, path)).await
     }
 
     /// POST with a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::POST, path).json(body)).await
-    }
-
-    /// POST with a body as it is, called JSON.
-    pub async fn post_raw(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
-        self.send(self.request(Method::POST, path).header("Content-Type", "application/json").body(body)).await
-    }
-
-    /// PATCH with a JSON body.
-    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).json(body)).await
-    }
-
-    /// PUT with a JSON body.
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PUT, path).json(body)).await
-    }
-
-    /// DELETE.
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path)).await
-    }
-
-    /// Registers a new user and signs in.
-    pub async fn new_user(&self) -> Self {
-        let (username, password) = (Ulid::generate().to_string(), "correct horse");
-        let account = json!({"username": username, "password": password});
-        let _ = self.post("/auth/register", &account).await.expect(201);
-        self.signed_in(&account).await
-    }
-
-    /// Signs in with a name and a password, or whatever else `login` says.
-    pub async fn signed_in(&self, login: &Value) -> Self {
-        self.with_token_of(&self.post("/auth/login", login).await.expect(200))
-    }
-
-    /// The same with the access token in `answer`.
-    ///
-    /// # Panics
-    /// When there is none in it.
-    #[must_use]
-    pub fn with_token_of(&self, answer: &Answer) -> Self {
-        self.with_token(answer.body["access_token"].as_str().unwrap())
-    }
-
-    /// Registers a device of this user and signs it in.
-    pub async fn new_device(&self) -> Device {
-        let made = self.post("/devices", &json!({"name": "device"})).await.expect(201);
-        let id = made.body["id"].as_str().unwrap().to_owned();
-        let secret = made.body["credential"]["secret"].as_str().unwrap().to_owned();
-        let tokens = self.post("/auth/device", &json!({"device_id": id, "secret": secret})).await.expect(200);
-        let client = self.with_token_of(&tokens);
-        Device { id, secret, client }
+    pub async fn try_post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+        self.try_send(self.request(Method::POST, path).json(body)).await
     }
 }

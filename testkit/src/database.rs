@@ -1,4 +1,11 @@
-//! A database of one's own, cloned from one that is migrated once.
+//! A test's own database, cloned from a template that is migrated once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says where"
+)]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -10,26 +17,26 @@ use tokio_postgres::{Client, NoTls, Row};
 use ulid::Ulid;
 
 use crate::process::binary;
-use crate::service_url;
+use crate::program::Program;
+use crate::test_servers::server_url;
 
-/// Taken while the template is made: tests run side by side, in processes of their own.
+/// Held while the template is made: tests run side by side, in processes of their own.
 const TEMPLATE_LOCK: &str = "SELECT pg_advisory_lock(482872390599)";
 
-/// How often it is looked again whether a database can be dropped.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const DROP_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// A migrated, empty database, and a connection to it.
 pub struct Database {
-    /// Where it is.
+    /// Its URL.
     pub url: String,
     name: String,
     client: Client,
 }
 
 impl Database {
-    /// Makes one.
+    /// Creates one.
     pub async fn create() -> Self {
-        let server = service_url("TEST_DATABASE_URL");
+        let server = server_url("TEST_DATABASE_URL");
         let admin = connect(&server).await;
         let template = ensure_template(&admin, &server).await;
         let name = format!("test_{}", Ulid::generate().to_string().to_lowercase());
@@ -44,12 +51,12 @@ impl Database {
         self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    /// Asks for rows.
+    /// Runs a query.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
         self.client.query(sql, parameters).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
-    /// Asks for one number.
+    /// Runs a query whose answer is one number.
     pub async fn count(&self, sql: &str) -> i64 {
         self.query(sql, &[]).await[0].get(0)
     }
@@ -57,11 +64,11 @@ impl Database {
     /// Drops it.
     pub async fn drop(self) {
         drop(self.client);
-        let admin = connect(&service_url("TEST_DATABASE_URL")).await;
+        let admin = connect(&server_url("TEST_DATABASE_URL")).await;
         while let Err(error) = admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await {
             // FORCE may not end an autovacuum worker, which is the superuser's; it ends by itself.
             assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{error:?}");
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(DROP_RETRY_DELAY).await;
         }
     }
 }
@@ -74,19 +81,21 @@ async fn ensure_template(admin: &Client, server: &str) -> String {
         let making = format!("{name}_making");
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {making}")).await.unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {making}")).await.unwrap();
-        let migrated = std::process::Command::new(binary("pulso-api"))
-            .arg("migrate")
-            .env("DATABASE_URL", with_database(server, &making))
-            .output()
-            .unwrap();
-        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        let migration = Program {
+            name: "pulso-api".to_owned(),
+            executable: binary("pulso-api"),
+            arguments: vec!["migrate".to_owned()],
+            environment: vec![("DATABASE_URL".to_owned(), with_database(server, &making))],
+            ..Program::default()
+        };
+        migration.output().await.unwrap_or_else(|failure| panic!("{failure}"));
         admin.batch_execute(&format!("ALTER DATABASE {making} RENAME TO {name}")).await.unwrap();
     }
     admin.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
     name
 }
 
-/// Another set of migrations is another template.
+/// Names the template: other migrations need another one.
 fn migrations_hash() -> u64 {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
     let mut files: Vec<_> =

@@ -1,4 +1,5 @@
-//! A whole Pulso of one's own.
+//! A whole Pulso for one test.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
 use ulid::Ulid;
 
@@ -6,25 +7,26 @@ use crate::broker::Broker;
 use crate::client::Client;
 use crate::database::Database;
 use crate::process::{Process, binary};
-use crate::service_url;
+use crate::program::Program;
+use crate::test_servers::server_url;
 use crate::wait::eventually;
 
-/// What a test wants otherwise.
+/// How a test's Pulso differs from the default.
 #[derive(Default)]
 pub struct Options {
     /// Variables of the API.
     pub api: Vec<(&'static str, String)>,
     /// Variables of the worker.
     pub worker: Vec<(&'static str, String)>,
-    /// Another way to the broker for the API and the worker.
+    /// The broker's URL for the API and the worker, such as that of a proxy.
     pub amqp_url: Option<String>,
-    /// Another way to Redis.
+    /// The URL of Redis, likewise.
     pub redis_url: Option<String>,
     /// Start without a worker.
     pub without_worker: bool,
 }
 
-/// The processes, and what they work on.
+/// The processes, their database and their broker.
 pub struct Pulso {
     /// The API.
     pub api: Process,
@@ -46,15 +48,15 @@ impl Pulso {
         Self::start_with(Options::default()).await
     }
 
-    /// Starts what the test wants.
+    /// Starts one with these options.
     pub async fn start_with(options: Options) -> Self {
         let database = Database::create().await;
         let prefix = format!("test-{}", Ulid::generate());
-        let direct_amqp = service_url("TEST_AMQP_URL");
+        let direct_amqp = server_url("TEST_AMQP_URL");
         let common = vec![
             ("DATABASE_URL".to_owned(), database.url.clone()),
             ("AMQP_URL".to_owned(), options.amqp_url.unwrap_or_else(|| direct_amqp.clone())),
-            ("REDIS_URL".to_owned(), options.redis_url.unwrap_or_else(|| service_url("TEST_REDIS_URL"))),
+            ("REDIS_URL".to_owned(), options.redis_url.unwrap_or_else(|| server_url("TEST_REDIS_URL"))),
             ("QUEUE_PREFIX".to_owned(), prefix.clone()),
             ("RUST_LOG".to_owned(), "info,pulso_api=debug,pulso_worker=debug".to_owned()),
         ];
@@ -76,7 +78,7 @@ impl Pulso {
         start_worker(&self.worker_environment).await
     }
 
-    /// Starts the API again after it was killed; `client` then leads to the new one.
+    /// Starts the API again after it was killed; `client` is then the new one's.
     pub async fn restart_api(&mut self) {
         let (api, client) = start_api(&self.api_environment).await;
         self.api = api;
@@ -88,15 +90,15 @@ impl Pulso {
         self.worker = Some(start_worker(&self.worker_environment).await);
     }
 
-    /// Runs `pulso-worker` with these arguments to its end; its exit code, what it said and what it complained of.
-    ///
-    /// # Panics
-    /// When it is killed.
-    #[must_use]
+    /// Runs `pulso-worker` with these arguments to its end; its exit code, standard output and standard error.
     pub fn worker_command(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = std::process::Command::new(binary("pulso-worker"));
-        command.args(arguments).env_clear().envs(self.worker_environment.iter().cloned());
-        let done = command.output().unwrap();
+        let program = Program {
+            executable: binary("pulso-worker"),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: self.worker_environment.clone(),
+            ..Program::default()
+        };
+        let done = program.command().into_std().output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (done.status.code().expect("an exit code"), text(done.stdout), text(done.stderr))
     }
@@ -109,7 +111,7 @@ impl Pulso {
         assert_eq!(self.database.count(count).await, rows, "more rows than were sent");
     }
 
-    /// Stops everything in order, and makes sure that nothing is left over: no message waits, none is dead.
+    /// Stops everything in order, and checks that no message and no dead letter is left over.
     pub async fn finish(mut self) {
         self.api.terminate().await;
         if let Some(worker) = &mut self.worker {

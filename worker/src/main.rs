@@ -1,11 +1,12 @@
 //! `pulso-worker`: see `--help`.
 
-use clap::Parser;
+use pulso_shared::config;
 use pulso_worker::config::Cli;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    pulso_worker::run(Cli::parse())
+    let (cli, settings) = config::parse::<Cli>();
+    pulso_worker::run(cli, &settings)
 }

@@ -235,7 +235,7 @@ async fn delete_owned(
 }
 
 fn keep_for(config: &AuthConfig) -> Duration {
-    revocations::keep_for(config.access_token_ttl_s)
+    revocations::keep_for(config.access_token_ttl)
 }
 
 /// Without an administrator nobody could appoint one. The rows are locked, so that two who leave at once cannot both.

@@ -8,7 +8,7 @@
 //!      └▶ store::load_partials ─▶ PartialAggregate: combined by bucket ─▶ points: JSON or CSV
 //! ```
 //!
-//! How such a response is exact is told in `docs/reading.md`. HTTP, a device's history and the export build upon this;
+//! How such a response is exact is described in `docs/reading.md`. HTTP, a device's history and the export build upon this;
 //! nothing here knows of them.
 
 mod buckets;
@@ -16,14 +16,12 @@ mod plan;
 mod points;
 mod statistic;
 mod store;
-pub mod store_fragments;
-mod store_sql;
 mod time_zone;
 mod types;
 
 pub use buckets::{Aggregation, Buckets, MAX_BUCKETS, Step};
 pub use points::{PointWriter, to_csv, to_json};
 pub use statistic::{Measures, Metric, Statistic};
-pub use store::{load_bounds, load_partials, prepare_snapshot};
+pub use store::{fragments, load_bounds, load_partials, prepare_snapshot};
 pub use time_zone::floor;
 pub use types::{AggregateQuery, PartialAggregate, Scope};

@@ -43,7 +43,7 @@ pub enum MetricError {
         /// What there is.
         known: &'static [&'static str],
     },
-    /// No reading can have a number of that name, or it cannot be told.
+    /// No reading can have a metric of that name, or a point has another field of that name.
     #[error("{0} is not the name of a metric")]
     BadName(String),
 }

@@ -1,7 +1,7 @@
-//! Which sessions, credentials, devices and users no longer count, although their tokens have not expired.
+//! Revoked sessions, credentials, devices and users, whose tokens have not expired.
 //!
 //! PostgreSQL holds the truth. Every replica keeps the unexpired subjects in memory and reads what is new each second,
-//! so a check costs nothing and goes on working when the database is away. Redis, asked for people's requests, makes a
+//! so a check costs nothing and goes on working when the database is unavailable. Redis, asked for people's requests, makes a
 //! logout count on every replica at once.
 //!
 //! A row may be dated ahead (a replaced secret lives on for a while): it counts from `revoked_at`, and each look takes
@@ -37,8 +37,8 @@ const RELOAD_EVERY: TimeDelta = TimeDelta::minutes(10);
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// How long a revocation has to be kept, given the life of the tokens it is for.
-pub fn keep_for(token_ttl_s: u32) -> Duration {
-    Duration::from_secs(u64::from(token_ttl_s)).saturating_add(MARGIN)
+pub fn keep_for(token_ttl: Duration) -> Duration {
+    token_ttl.saturating_add(MARGIN)
 }
 
 /// The revoked subjects, as this replica knows them.
@@ -46,12 +46,12 @@ pub fn keep_for(token_ttl_s: u32) -> Duration {
 pub struct Revocations(Arc<ArcSwap<HashSet<Uuid>>>);
 
 impl Revocations {
-    /// Whether `subject` no longer counts.
+    /// Whether `subject` is revoked.
     pub fn contains(&self, subject: Uuid) -> bool {
         self.0.load().contains(&subject)
     }
 
-    /// Makes subjects count no longer on this replica, now.
+    /// Revokes subjects on this replica, now.
     pub fn add(&self, subjects: &[Uuid]) {
         if subjects.is_empty() {
             return;
@@ -59,12 +59,12 @@ impl Revocations {
         self.0.rcu(|known| known.iter().chain(subjects).copied().collect::<HashSet<_>>());
     }
 
-    /// Makes subjects whose revocation has been committed count no longer: here now, and on every other replica as
-    /// soon as it asks Redis. Those that cannot will learn it from the database.
+    /// Publishes revocations that have been committed: they count here now, and on every other replica as soon as it
+    /// asks Redis. A replica that cannot reads them from the database.
     pub async fn announce(&self, cache: &RedisClient, subjects: &[Uuid], keep_for: Duration) {
         self.add(subjects);
         if let Err(error) = cache.mark_revoked(subjects, keep_for).await {
-            tracing::warn!(%error, "revocation not told to Redis; the database tells the other replicas");
+            tracing::warn!(%error, "revocation not written to Redis; the other replicas read it from the database");
         }
     }
 

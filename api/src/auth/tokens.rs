@@ -155,10 +155,10 @@ impl Tokens {
     fn verify(&self, token: &str) -> Option<Verified> {
         let claims = decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
         let life = match claims.subject {
-            Subject::User { .. } => self.lives.user_s,
-            Subject::Device { .. } => self.lives.device_s,
+            Subject::User { .. } => self.lives.user,
+            Subject::Device { .. } => self.lives.device,
         };
-        let until = claims.exp.min(claims.iat.saturating_add(i64::from(life))).saturating_add(LEEWAY_S);
+        let until = claims.exp.min(claims.iat.saturating_add_unsigned(life.as_secs())).saturating_add(LEEWAY_S);
         Some(Verified { subject: claims.subject, until })
     }
 }
@@ -173,8 +173,11 @@ mod tests {
 
     use super::{Subject, TokenLives, Tokens};
 
-    fn tokens(device_s: u32) -> Tokens {
-        Tokens::new(&"x".repeat(32).into(), TokenLives { user_s: 900, device_s })
+    fn tokens(device_s: u64) -> Tokens {
+        Tokens::new(
+            &"x".repeat(32).into(),
+            TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(device_s) },
+        )
     }
 
     fn subject() -> Subject {
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_one_instance_has_verified_counts_for_no_other_on_the_same_thread() {
-        let lives = TokenLives { user_s: 900, device_s: 3_600 };
+        let lives = TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(3_600) };
         let (one, other) = (Tokens::new(&"x".repeat(32).into(), lives), Tokens::new(&"y".repeat(32).into(), lives));
         let (subject, now) = (subject(), DateTime::UNIX_EPOCH);
         let token = one.issue(subject, now, Duration::from_secs(60)).unwrap();

@@ -11,7 +11,7 @@
 
 mod commands;
 mod import;
-mod listing;
+mod list_query;
 mod money;
 mod queries;
 pub mod routes;

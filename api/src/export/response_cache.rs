@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use metrics::counter;
 use moka::future::Cache;
 use pulso_shared::rollup::Source;
 
@@ -12,7 +13,6 @@ use crate::aggregation::Scope;
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::etag::TaggedBody;
-use crate::http::metrics::READING;
 
 /// An entry that nobody has asked for during this time is dropped.
 const IDLE: Duration = Duration::from_secs(15 * 60);
@@ -51,7 +51,7 @@ impl ResponseCache {
         if version.as_ref() != Some(&cached.version) {
             return Ok(None);
         }
-        READING.reused.increment(1);
+        counter!("pulso_export_cache_hits_total").increment(1);
         Ok(Some(cached.body))
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::rows::Row;
+use super::store::rows::Row;
 use crate::aggregation::Metric;
 use crate::http::csv_writer::csv_writer;
 
@@ -35,8 +35,8 @@ fn text(value: &Value) -> String {
 mod tests {
     use chrono::DateTime;
 
-    use super::super::custom_metrics::CustomMetrics;
-    use super::super::rows::{HeartbeatRow, ReadingRow, Row};
+    use super::super::store::custom_metrics::CustomMetrics;
+    use super::super::store::rows::{HeartbeatRow, ReadingRow, Row};
     use super::write;
     use crate::aggregation::Metric;
 

@@ -9,15 +9,13 @@
 
 mod access;
 mod csv;
-mod custom_metrics;
 mod queries;
 pub mod routes;
-mod rows;
 mod store;
 mod types;
 mod windows;
 
 pub use access::Reader;
-pub use custom_metrics::CustomMetrics;
-pub use rows::Latest;
+pub use store::custom_metrics::CustomMetrics;
 pub use store::list_latest;
+pub use store::rows::Latest;

@@ -5,8 +5,8 @@ use diesel_async::AsyncPgConnection;
 use pulso_shared::ids::DeviceId;
 
 use super::access::Reader;
-use super::rows::{HeartbeatRow, LatestResponse, ReadingRow};
 use super::store;
+use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow};
 use super::types::{Order, PointsQuery, RowsQuery};
 use super::windows::after;
 use crate::aggregation::{

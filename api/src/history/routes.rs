@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::access::Reader;
 use super::csv;
 use super::queries;
-use super::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
+use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
 use super::types::{HistoryQuery, HistoryRequest, PointsQuery, RowsQuery};
 use crate::aggregation::{to_csv, to_json};
 use crate::db::DbPool;

@@ -1,19 +1,9 @@
-//! What the API counts. Handles are made once: looking a metric up by name costs more than counting it.
+//! Metrics of HTTP. Handles are made once: looking a metric up by name costs more than counting it.
 
 use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
 use metrics::{Counter, counter};
-
-/// What happens to questions about history.
-pub struct ReadingMetrics {
-    /// Answers that did not have to be made again.
-    pub reused: Counter,
-}
-
-/// The reading path's handles.
-pub static READING: LazyLock<ReadingMetrics> =
-    LazyLock::new(|| ReadingMetrics { reused: counter!("pulso_answers_reused_total") });
 
 static RESPONSES: LazyLock<[Counter; 5]> = LazyLock::new(|| {
     ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| counter!("pulso_http_responses_total", "class" => class))

@@ -1,4 +1,4 @@
-//! The state of the pipeline, put together from the queues, the database and the publisher's counts.
+//! The pipeline's state, put together from the queues, the database and this replica's own counts.
 
 use pulso_shared::clock::Clock;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 
 /// The state of the pipeline.
-pub async fn look(
+pub async fn pipeline_state(
     broker: &BrokerAdmin,
     publisher: &Publisher,
     db: &DbPool,

@@ -6,9 +6,9 @@ use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::queries;
 use super::rates::PipelineSamples;
 use super::types::{DeadLetterResponse, PipelineResponse, ReplayBody, ReplayResponse};
-use super::{commands, queries};
 use crate::auth::caller::AuthAdmin;
 use crate::broker::{BrokerAdmin, Publisher};
 use crate::db::DbPool;
@@ -37,7 +37,7 @@ async fn get_pipeline(
     clock: Data<Clock>,
     samples: Data<PipelineSamples>,
 ) -> Result<JsonResponse<PipelineResponse>, ApiError> {
-    Ok(JsonResponse(queries::look(&broker, &publisher, &db, &clock, &samples).await?))
+    Ok(JsonResponse(queries::pipeline_state(&broker, &publisher, &db, &clock, &samples).await?))
 }
 
 /// The oldest dead letters: what could not be stored, and why. They stay where they are. For administrators.
@@ -70,7 +70,8 @@ async fn replay_dead_letters(
     broker: Data<BrokerAdmin>,
     body: Json<ReplayBody>,
 ) -> Result<JsonResponse<ReplayResponse>, ApiError> {
-    let replayed = commands::replay(&broker, caller.0.user_id, &body.0.choice()).await?;
+    let replayed = broker.replay_dead_letters(&body.0.choice()).await?;
+    tracing::info!(administrator = %caller.0.user_id, replayed = replayed.replayed, "dead letters replayed");
     Ok(JsonResponse(ReplayResponse::from(replayed)))
 }
 
@@ -87,6 +88,7 @@ async fn delete_dead_letter(
     broker: Data<BrokerAdmin>,
     id: PathId<DeadLetterId>,
 ) -> Result<HttpResponse, ApiError> {
-    commands::delete(&broker, caller.0.user_id, id.0).await?;
+    broker.delete_dead_letter(id.0).await?;
+    tracing::info!(administrator = %caller.0.user_id, dead_letter = %id.0, "dead letter deleted");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,4 +1,4 @@
-//! The buckets of this replica alone: what counts while Redis is away. The same rule as `cache/take.lua`.
+//! The token buckets of this replica alone, for while Redis is unavailable. The same rule as `redis/take.lua`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -15,7 +15,7 @@ use super::types::{LoginBody, SessionTokens};
 use crate::auth::secret::{self, SecretHash};
 use crate::auth::tokens::Subject;
 use crate::auth::{Auth, revocations};
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, whole_seconds};
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::ids::{SessionId, UserId};
@@ -63,7 +63,7 @@ async fn begin(
 ) -> Result<Option<LiveSession>, ApiError> {
     let (id, user_id) = (SessionId::generate(), account.id);
     let hash = SecretHash::of(refresh_token);
-    let expires_at = now + refresh_ttl(config);
+    let expires_at = now + config.refresh_token_ttl;
     let mut connection = db.get().await?;
     let begun = connection.transaction(async |connection| {
         let Some(is_admin) = store::lock_signed_in(connection, user_id, &account.password_hash).await? else {
@@ -118,7 +118,7 @@ async fn exchange(
         return Ok(Exchange::Unknown);
     };
     store::delete_expired_tokens(connection, id, now).await?;
-    store::insert_refresh_token(connection, new, id, now + refresh_ttl(config)).await?;
+    store::insert_refresh_token(connection, new, id, now + config.refresh_token_ttl).await?;
     Ok(Exchange::Rotated(LiveSession { id, user_id, is_admin }))
 }
 
@@ -151,16 +151,12 @@ fn issue_tokens(
     now: DateTime<Utc>,
 ) -> Result<SessionTokens, ApiError> {
     let LiveSession { id: session_id, user_id, is_admin } = *session;
-    let expires_in_s = auth.config.access_token_ttl_s;
+    let ttl = auth.config.access_token_ttl;
     let subject = Subject::User { user_id, session_id, is_admin };
-    let access_token = auth.tokens.issue(subject, now, Duration::from_secs(expires_in_s.into()))?;
-    Ok(SessionTokens { session_id, access_token, refresh_token, expires_in_s })
-}
-
-fn refresh_ttl(config: &AuthConfig) -> Duration {
-    Duration::from_secs(config.refresh_token_ttl_s.into())
+    let access_token = auth.tokens.issue(subject, now, ttl)?;
+    Ok(SessionTokens { session_id, access_token, refresh_token, expires_in_s: whole_seconds(ttl) })
 }
 
 fn keep_for(config: &AuthConfig) -> Duration {
-    revocations::keep_for(config.access_token_ttl_s)
+    revocations::keep_for(config.access_token_ttl)
 }

@@ -12,7 +12,7 @@ use super::types::{CookieSessionResponse, SessionTokens};
 use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::cookie::{self, ACCESS, CSRF, CSRF_MISSING, REFRESH};
-use crate::config::WebConfig;
+use crate::config::{WebConfig, whole_seconds};
 use crate::db::DbPool;
 use crate::http::client_address::is_tls;
 use crate::http::error::ApiError;
@@ -55,7 +55,7 @@ pub fn respond_signed_in(
     tokens: &SessionTokens,
 ) -> Result<HttpResponse, ApiError> {
     let csrf_token = auth.tokens.csrf_token(tokens.session_id)?;
-    let (access_s, refresh_s) = (tokens.expires_in_s, auth.config.refresh_token_ttl_s);
+    let (access_s, refresh_s) = (tokens.expires_in_s, whole_seconds(auth.config.refresh_token_ttl));
     let is_secure = is_tls(request.head(), web);
     let response = HttpResponse::Ok()
         .cookie(cookie::build(ACCESS, &tokens.access_token, access_s, is_secure))

@@ -1,9 +1,10 @@
 //! What devices sent, read back.
 
 use pulso_testkit::{Answer, Client, Pulso};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::ingest::pulso_time;
+use crate::support::readings::send_readings;
+use crate::support::time::seconds_from_now;
 
 /// Numbers that lose a digit in many a hand.
 const DIGITS: [&str; 8] = [
@@ -138,7 +139,7 @@ async fn a_device_reads_its_own_history_and_nobody_elses() {
     let (device, sister) = (user.new_device().await, user.new_device().await);
     let silent = user.get(&format!("/devices/{}/latest", device.id)).await.expect(200);
     assert_eq!(silent.body, json!({"device_id": device.id, "heartbeat": null, "reading": null}));
-    let _ = device.client.post("/heartbeats", &json!({"timestamp": pulso_time(-5), "cpu": 0})).await.expect(202);
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": seconds_from_now(-5), "cpu": 0})).await.expect(202);
     pulso.stored(1).await;
     for what in ["latest", "heartbeats", "readings"] {
         let own = format!("/devices/{}/{what}", device.id);
@@ -149,5 +150,42 @@ async fn a_device_reads_its_own_history_and_nobody_elses() {
         assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
         let _ = pulso.client.with_token("nonsense").get(&own).await.expect(401);
     }
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_history_comes_as_csv_too_and_with_the_numbers_that_are_asked_for() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let device = user.new_device().await;
+    send_readings(&device).await;
+    pulso.stored(4).await;
+    let path = format!("/devices/{}/readings", device.id);
+    let csv = async |query: &str| user.get_with(&format!("{path}{query}"), "Accept", "text/csv").await.expect(200);
+    let raw = csv("?limit=2&order=asc").await;
+    assert_eq!(raw.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    let lines: Vec<_> = raw.text.split("\r\n").collect();
+    assert_eq!(lines[0], "timestamp,temperature,humidity,voltage,current,metrics,received_at");
+    assert!(lines[1].starts_with("2024-03-10T10:00:00Z,20.0,,0.0,,\"{\"\"pm2.5\"\":7.0}\",2"), "{}", raw.text);
+    assert_eq!(lines.len(), 4);
+    let next = user.get_with(&raw.next_page().unwrap(), "Accept", "text/csv").await.expect(200);
+    assert!(next.text.contains("10:30:00Z,27.0,50.0"), "{}", next.text);
+    let some = csv("?metrics=o/3,temperature&limit=1").await;
+    assert!(
+        some.text.starts_with("timestamp,o/3,temperature,received_at\r\n2024-03-10T11:59:59.999999Z,1.0,-10.5,2"),
+        "{}",
+        some.text
+    );
+    let hours = csv("?aggregation=hour&metrics=temperature,humidity").await;
+    assert_eq!(
+        hours.text,
+        "timestamp,temperature,humidity\r\n2024-03-10T10:00:00Z,23.0,50.0\r\n2024-03-10T11:00:00Z,-10.5,\r\n"
+    );
+    let rows = user.get(&format!("{path}?metrics=voltage&order=asc")).await.expect(200).body;
+    assert_eq!(
+        (&rows[0]["voltage"], &rows[0]["temperature"], &rows[0]["metrics"]),
+        (&json!(0.0), &Value::Null, &Value::Null)
+    );
+    assert_eq!(rows.as_array().unwrap().len(), 4);
     pulso.finish().await;
 }

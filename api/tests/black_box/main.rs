@@ -1,33 +1,30 @@
-//! The API as its clients see it: real processes, real PostgreSQL, RabbitMQ and Redis.
+//! The API as its clients see it: real processes, real PostgreSQL, RabbitMQ and Redis. A file or a folder for each domain
+//! of `api/src`; `responses` has one response of every route.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
 mod accounts;
-mod bad_lines;
-mod cache;
+mod aggregation;
+mod audit;
+mod auth;
+mod cache_entries;
 mod cart;
 mod catalogue;
-mod catalogue_import;
-mod cookies;
-mod credentials;
-mod dead_letters;
+mod configuration;
 mod devices;
-mod exam;
-mod fleet;
+mod export;
 mod history;
+mod http;
 mod ingest;
-mod ingest_faults;
-mod ingest_stored;
-mod limits;
-mod manners;
-mod offline_clock;
+mod older_contract;
+mod openapi;
 mod operations;
-mod order_races;
 mod orders;
-mod outages;
 mod presence;
-mod reading;
-mod servers;
+mod rate_limit;
+mod redis;
+mod responses;
 mod sessions;
-mod sheets;
-mod shop;
+mod support;
 mod tasks;
+mod throughput;
+mod walkthroughs;

@@ -1,12 +1,10 @@
 //! Tasks: one's own and nobody else's, found again by what they say, played as a to-do client plays them.
 
-use pulso_testkit::{Answer, Client, Options, Pulso};
+use pulso_testkit::{Answer, Client};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-async fn start() -> Pulso {
-    Pulso::start_with(Options { without_worker: true, ..Options::default() }).await
-}
+use crate::support::start_api;
 
 fn id(answer: &Answer) -> String {
     answer.body["id"].as_str().unwrap().to_owned()
@@ -22,7 +20,7 @@ async fn with_if_match(client: &Client, method: Method, path: &str, tag: &str, b
 
 #[tokio::test]
 async fn a_classic_to_do_client_works_as_it_is() {
-    let pulso = start().await;
+    let pulso = start_api(Vec::new()).await;
     let client = &pulso.client;
     let account = json!({"username": "ana", "email": "ana@example.com", "password": "correct horse"});
     let _ = client.post("/register/", &account).await.expect(201);
@@ -60,7 +58,7 @@ async fn a_classic_to_do_client_works_as_it_is() {
 
 #[tokio::test]
 async fn nobody_sees_or_touches_anothers_task_or_device() {
-    let pulso = start().await;
+    let pulso = start_api(Vec::new()).await;
     let (ana, bob) = (pulso.client.new_user().await, pulso.client.new_user().await);
     let device = ana.new_device().await;
     let made = ana.post("/tasks", &json!({"title": "Calibrate", "device_id": device.id})).await.expect(201);
@@ -100,7 +98,7 @@ async fn nobody_sees_or_touches_anothers_task_or_device() {
 
 #[tokio::test]
 async fn tasks_are_found_by_title_status_and_device_whatever_the_case_and_accents() {
-    let pulso = start().await;
+    let pulso = start_api(Vec::new()).await;
     let ana = pulso.client.new_user().await;
     let device = ana.new_device().await;
     for task in [
@@ -145,7 +143,7 @@ async fn tasks_are_found_by_title_status_and_device_whatever_the_case_and_accent
 
 #[tokio::test]
 async fn pages_by_cursor_stay_in_step_and_pages_by_number_count() {
-    let pulso = start().await;
+    let pulso = start_api(Vec::new()).await;
     let ana = pulso.client.new_user().await;
     let mut expected = Vec::new();
     for number in 0..7 {
@@ -177,7 +175,7 @@ async fn pages_by_cursor_stay_in_step_and_pages_by_number_count() {
 
 #[tokio::test]
 async fn versions_are_respected_and_all_faults_told_at_once() {
-    let pulso = start().await;
+    let pulso = start_api(Vec::new()).await;
     let ana = pulso.client.new_user().await;
     let made = ana.post("/tasks", &json!({"title": "x", "due_at": "2026-12-01T09:00:00-03:00"})).await.expect(201);
     assert_eq!(made.body["due_at"], "2026-12-01T12:00:00Z");

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
+use pulso_testkit::Failure;
 use secrecy::SecretString;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
-use crate::Failure;
 use crate::database::connect;
 
-/// Rows in a batch: about what the worker gathers under load.
+/// Rows in a batch: about the worker's batch size under load.
 pub const PER_BATCH: u32 = 1_500;
 /// Devices whose rows they are.
 const DEVICES: usize = 1_000;
@@ -24,11 +24,11 @@ pub struct InsertFloor {
     client: Client,
     insert: Statement,
     devices: Vec<Uuid>,
-    /// How far each device's rows have come.
+    /// Batches so far; makes each device's timestamps grow.
     rounds: u32,
 }
 
-/// A batch, a column an array, sorted by the key.
+/// A batch: one array a column, sorted by the key.
 #[derive(Default)]
 struct Columns {
     device_id: Vec<Uuid>,
@@ -40,7 +40,7 @@ struct Columns {
 }
 
 impl InsertFloor {
-    /// Makes the table.
+    /// Creates the table.
     pub async fn open(database_url: &SecretString) -> Result<Self, Failure> {
         let client = connect(database_url).await?;
         client.batch_execute("CREATE TABLE insert_floor (LIKE heartbeats INCLUDING ALL)").await?;
@@ -50,7 +50,7 @@ impl InsertFloor {
         Ok(Self { client, insert, devices, rounds: 0 })
     }
 
-    /// Inserts batch after batch for `duration`; how many.
+    /// Inserts batches for `duration`; how many.
     pub async fn insert(&mut self, duration: Duration) -> Result<u64, Failure> {
         let end = Instant::now() + duration;
         let mut batches = 0_u64;

@@ -1,4 +1,4 @@
-//! Confirmed publish of coalesced messages, with and without somebody who consumes them.
+//! Confirmed publish of batched messages, with and without a consumer.
 
 use std::time::{Duration, Instant};
 
@@ -15,17 +15,16 @@ use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
 use pulso_shared::telemetry::Heartbeat;
+use pulso_testkit::Failure;
 use secrecy::SecretString;
-
-use crate::Failure;
 
 /// Heartbeats in a message: what group commit reaches under load.
 pub const PER_MESSAGE: u32 = 100;
 /// As the worker's.
 const PREFETCH: u16 = 64;
-/// How long the broker has to tidy up behind a purge.
+/// How long the broker has to settle after a purge.
 const SETTLE: Duration = Duration::from_secs(1);
-/// AMQP's word for "write it to disk".
+/// AMQP `delivery-mode` of a message that survives the broker.
 const PERSISTENT: u8 = 2;
 
 /// A connection each for publishing and consuming, and a queue like the real one.
@@ -44,14 +43,14 @@ impl PublishFloor {
         Ok(Self { connections, topology, body: body()? })
     }
 
-    /// Publishes for `duration` with so many on their way; how many were confirmed.
+    /// Publishes for `duration` with so many in flight; how many were confirmed.
     pub async fn publish(&self, in_flight: usize, duration: Duration) -> Result<u64, Failure> {
         let [publishing, _] = &self.connections;
         let channel = within_time(publishing.create_channel()).await?;
         within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         let end = Instant::now() + duration;
-        let lanes: FuturesUnordered<_> = (0..in_flight).map(|_| self.publish_until(&channel, end)).collect();
-        let confirmed: Vec<Result<u64, Failure>> = lanes.collect().await;
+        let publishers: FuturesUnordered<_> = (0..in_flight).map(|_| self.publish_until(&channel, end)).collect();
+        let confirmed: Vec<Result<u64, Failure>> = publishers.collect().await;
         within_time(channel.close(200, "done".into())).await?;
         confirmed.into_iter().sum()
     }
@@ -64,7 +63,7 @@ impl PublishFloor {
         }
     }
 
-    /// Empties the queue: what one measurement left is not the next one's work.
+    /// Empties the queue for the next measurement.
     pub async fn purge(&self) -> Result<(), Failure> {
         let [publishing, _] = &self.connections;
         let channel = within_time(publishing.create_channel()).await?;
@@ -92,7 +91,7 @@ impl PublishFloor {
         Ok(confirmed)
     }
 
-    /// For ever; returns only when it cannot go on.
+    /// Consumes until it is cancelled; returns only on a failure.
     async fn consume(&self) -> Failure {
         match self.try_consume().await {
             Ok(()) => "the floor's queue is gone".into(),
@@ -118,7 +117,7 @@ impl PublishFloor {
     }
 }
 
-/// A message as the API writes it: as many submissions as heartbeats.
+/// A message as the API writes it: one submission a heartbeat.
 fn body() -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     for number in 0..PER_MESSAGE {

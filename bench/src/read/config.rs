@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 /// Measures how fast a large history is read, and what that costs ingest.
 ///
-/// Loads a data set of its own into a database `pulso_bench_read`, which stays for the next run.
+/// Loads a data set of its own into a database `pulso_bench_read`, which is kept for the next run.
 #[derive(Debug, Clone, Args)]
 pub struct ReadConfig {
     /// `postgres://…`, of a user who may create databases.
@@ -30,10 +30,10 @@ pub struct ReadConfig {
     /// need 720,000.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub readings: Option<u64>,
-    /// Load anew, also when the data of an earlier run is there.
+    /// Load the data set again, also when that of an earlier run is there.
     #[arg(long)]
     pub fresh: bool,
-    /// How often each query is asked.
+    /// How often each query is sent.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: u32,
     /// Rounds of each ingest comparison; 0 leaves them out.

@@ -1,26 +1,26 @@
-//! The data set: a month of a fleet, and a larger fleet with nothing but its present.
+//! The data set: a month of a fleet, and a larger fleet with only its latest heartbeats.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use pulso_shared::clock::Clock;
 use pulso_simulator::screen::Screen;
+use pulso_testkit::Failure;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::config::ReadConfig;
-use super::copy::{Plan, load_days, make_partition};
+use super::copy::{History, create_partition, load_days};
+use super::deployment::{Deployment, sign_in};
 use super::progress::Progress;
-use super::site::{Site, sign_in};
-use crate::Failure;
 use crate::database::connect;
 
 /// Devices that have a history.
 pub const DEVICES: u64 = 1_000;
-/// Days of it.
+/// Days of their history.
 pub const DAYS: u64 = 30;
-/// Devices of the owner with the large fleet.
+/// Devices of the second owner, who has the large fleet.
 pub const FLEET: u64 = 10_000;
 const ROLLUP_TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
 const ROLLUP_POLL: Duration = Duration::from_millis(500);
@@ -38,18 +38,18 @@ pub struct Dataset {
     pub device: Uuid,
 }
 
-/// Makes sure that the data set is there.
-pub async fn ensure(config: &ReadConfig, site: &Site, screen: &Screen) -> Result<Dataset, Failure> {
-    let client = connect(&site.database_url).await?;
-    // The accounts have to be there before the devices are.
+/// Loads the data set, unless an earlier run has.
+pub async fn ensure(config: &ReadConfig, deployment: &Deployment, screen: &Screen) -> Result<Dataset, Failure> {
+    let client = connect(&deployment.database_url).await?;
+    // The devices need their owners' accounts.
     for username in ["owner", "fleet"] {
-        sign_in(site.api_url(), username).await?;
+        sign_in(deployment.api_url(), username).await?;
     }
-    client.batch_execute(KEPT).await?;
+    client.batch_execute(CREATE_RECORD).await?;
     let (heartbeats, readings) = (per_device(config.rows), per_device(config.readings()));
     let known = client.query_opt("SELECT heartbeats, readings, last_day FROM bench_read_data", &[]).await?;
     let last_day = match known {
-        None => load(site, &client, [heartbeats, readings], screen).await?,
+        None => load(deployment, &client, [heartbeats, readings], screen).await?,
         Some(row) => {
             let there: [i64; 2] = [row.get(0), row.get(1)];
             if there != [i64::try_from(heartbeats)?, i64::try_from(readings)?] {
@@ -67,17 +67,17 @@ pub async fn ensure(config: &ReadConfig, site: &Site, screen: &Screen) -> Result
     Ok(Dataset { heartbeats: heartbeats * DEVICES, readings: readings * DEVICES, last_day, device })
 }
 
-/// What was loaded, once it was: rows of each device.
-const KEPT: &str = "CREATE TABLE IF NOT EXISTS bench_read_data
+/// What was loaded, once that is complete: rows of each device.
+const CREATE_RECORD: &str = "CREATE TABLE IF NOT EXISTS bench_read_data
     (heartbeats bigint NOT NULL, readings bigint NOT NULL, last_day date NOT NULL)";
 
-/// Each device has as many.
+/// Rows of each device, the same for all.
 fn per_device(rows: u64) -> u64 {
     rows.div_ceil(DEVICES).max(1)
 }
 
 async fn load(
-    site: &Site,
+    deployment: &Deployment,
     client: &Client,
     [heartbeats, readings]: [u64; 2],
     screen: &Screen,
@@ -93,7 +93,9 @@ async fn load(
     let first_day = last_day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
     let devices = insert_devices(client, "bench-owner", DEVICES).await?;
     let started = Instant::now();
-    let loaded = load_days(&site.database_url, Plan { first_day, devices, heartbeats, readings }, screen).await?;
+    let loaded =
+        load_days(&deployment.database_url, History { first_day, days: DAYS, devices, heartbeats, readings }, screen)
+            .await?;
     insert_fleet(client, now).await?;
     screen.line(&format!("{loaded} rows loaded in {:.0} s; VACUUM ANALYZE", started.elapsed().as_secs_f64()));
     client.batch_execute(FINISH_STATE).await?;
@@ -103,7 +105,7 @@ async fn load(
     Ok(last_day)
 }
 
-/// What was last known of the devices with a history: the newest of what was loaded.
+/// The latest values of the devices with a history: the newest of what was loaded.
 const FINISH_STATE: &str = "
     UPDATE device_state AS state SET
         heartbeat_ts = (SELECT max(ts) FROM heartbeats WHERE device_id = state.device_id),
@@ -130,7 +132,7 @@ async fn insert_devices(client: &Client, username: &str, count: u64) -> Result<V
 /// The large fleet: each device has sent one heartbeat within the last hour.
 async fn insert_fleet(client: &Client, now: DateTime<Utc>) -> Result<(), Failure> {
     insert_devices(client, "bench-fleet", FLEET).await?;
-    make_partition(client, "heartbeats", now.date_naive()).await?;
+    create_partition(client, "heartbeats", now.date_naive()).await?;
     let insert = "
         WITH fleet AS (
             SELECT devices.id, $1::timestamptz - (row_number() OVER (ORDER BY devices.id) % 3600) * interval '1 s' AS ts
@@ -145,9 +147,9 @@ async fn insert_fleet(client: &Client, now: DateTime<Utc>) -> Result<(), Failure
     Ok(())
 }
 
-/// Waits until the worker has made rollups of what was loaded.
-pub async fn wait_until_rolled_up(site: &mut Site, data: &Dataset, screen: &Screen) -> Result<(), Failure> {
-    let client = connect(&site.database_url).await?;
+/// Waits until the worker has computed the rollups of what was loaded.
+pub async fn wait_until_rolled_up(deployment: &mut Deployment, data: &Dataset, screen: &Screen) -> Result<(), Failure> {
+    let client = connect(&deployment.database_url).await?;
     let started = Instant::now();
     let first = data.last_day.checked_sub_days(Days::new(DAYS - 1)).ok_or("no first day")?;
     let first = first.and_hms_opt(0, 0, 0).unwrap_or_default().and_utc();
@@ -156,21 +158,21 @@ pub async fn wait_until_rolled_up(site: &mut Site, data: &Dataset, screen: &Scre
     let mut progress = None;
     loop {
         let rolled: DateTime<Utc> =
-            client.query_one("SELECT min(rolled_until) FROM rollup_frontiers", &[]).await?.get(0);
+            client.query_one("SELECT min(rolled_until) FROM rollup_watermarks", &[]).await?.get(0);
         if rolled >= until {
             break;
         }
-        site.check()?;
+        deployment.check()?;
         if started.elapsed() > ROLLUP_TIMEOUT {
-            return Err("the rollups were not made in time".into());
+            return Err("the rollups were not computed in time".into());
         }
-        let state = progress.get_or_insert_with(|| Progress::begin(share(rolled))).tell(share(rolled));
-        screen.live(&format!("the worker makes rollups: up to {}, {state}", rolled.max(first)));
+        let state = progress.get_or_insert_with(|| Progress::start(share(rolled))).describe(share(rolled));
+        screen.live(&format!("the worker computes rollups: up to {}, {state}", rolled.max(first)));
         tokio::time::sleep(ROLLUP_POLL).await;
     }
     let took = started.elapsed();
     if took > Duration::from_secs(5) {
-        screen.line(&format!("rollups made in {:.0} s; VACUUM ANALYZE", took.as_secs_f64()));
+        screen.line(&format!("rollups computed in {:.0} s; VACUUM ANALYZE", took.as_secs_f64()));
         client.batch_execute("VACUUM ANALYZE").await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Ingest beside a large history: into the large table and an empty one, and with and without people who read.
+//! Ingest beside a large history: into the large table and an empty one, and with and without queries.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,24 +6,22 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use pulso_simulator::load::{LoadPlan, LoadRun, Target};
+use pulso_simulator::load::{HEARTBEATS, LoadPlan, LoadRun, Target};
 use pulso_simulator::screen::Screen;
+use pulso_testkit::Failure;
 use reqwest::StatusCode;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::config::ReadConfig;
 use super::dataset::Dataset;
-use super::queries::{Habit, People, Question, of_habit, questions};
-use super::site::Site;
-use crate::Failure;
+use super::deployment::Deployment;
+use super::queries::{CachePattern, Query, Readers, queries, with_pattern};
 
-const ROUTE: &str = "/api/v1/heartbeats";
-/// Arrays of 100: the database is then what ingest waits for.
+/// Arrays of 100: the database is then the bottleneck.
 const ARRAY: Option<NonZeroU32> = NonZeroU32::new(100);
 const CONNECTIONS: usize = 32;
-const PATIENCE: Duration = Duration::from_secs(20);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(600);
 const DRAIN_POLL: Duration = Duration::from_millis(50);
 /// Queries a second while ingest runs.
@@ -32,21 +30,21 @@ const QUERIES_PER_S: u32 = 50;
 /// Two rates in alternating rounds, rows stored a second.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Comparison {
-    /// What it is measured against.
+    /// The rates to compare with.
     pub base: Vec<f64>,
-    /// What is measured.
+    /// The rates that are measured.
     pub other: Vec<f64>,
     /// Rows accepted, in all rounds.
     pub accepted: u64,
-    /// Rows brought to the database, in all rounds.
+    /// Rows written, in all rounds.
     pub stored: u64,
     /// Queries answered meanwhile.
     pub queries: u64,
-    /// Queries that were not answered well.
+    /// Queries without a 200.
     pub failed_queries: u64,
 }
 
-/// What one load came to.
+/// The result of one load.
 struct Rate {
     per_s: f64,
     accepted: u64,
@@ -68,12 +66,12 @@ impl Comparison {
 /// The large table against the empty one.
 pub async fn compare_tables(
     config: &ReadConfig,
-    large: &mut Site,
-    empty: &mut Site,
+    large: &mut Deployment,
+    empty: &mut Deployment,
     screen: &Screen,
 ) -> Result<Comparison, Failure> {
     let mut comparison = Comparison::default();
-    // The first load of each is not counted: it makes the connections, and finds the pages.
+    // The first load of each is not counted: it opens connections and fills caches.
     load(config, empty, 1, screen, "warming up").await?;
     load(config, large, 1, screen, "warming up").await?;
     for _ in 0..config.rounds {
@@ -83,23 +81,23 @@ pub async fn compare_tables(
     Ok(comparison)
 }
 
-/// With people of such a habit who read against without.
+/// With queries of such a cache pattern against without.
 pub async fn compare_queries(
     config: &ReadConfig,
-    large: &mut Site,
-    people: &People,
+    large: &mut Deployment,
+    readers: &Readers,
     data: &Dataset,
-    habit: Habit,
+    pattern: CachePattern,
     screen: &Screen,
 ) -> Result<Comparison, Failure> {
-    let (mut comparison, questions) = (Comparison::default(), of_habit(&questions(data)?, habit));
+    let (mut comparison, queries) = (Comparison::default(), with_pattern(&queries(data)?, pattern));
     let (answered, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     for _ in 0..config.rounds {
-        comparison.add(&load(config, large, config.load_s, screen, "nobody reads").await?, true);
-        let asking = ask_steadily(people, &questions, &answered, &failed);
+        comparison.add(&load(config, large, config.load_s, screen, "no queries").await?, true);
+        let querying = query_steadily(readers, &queries, &answered, &failed);
         let rate = tokio::select! {
             rate = load(config, large, config.load_s, screen, "50 queries a second") => rate?,
-            () = asking => return Err("the queries ended".into()),
+            () = querying => return Err("the queries ended".into()),
         };
         comparison.add(&rate, false);
     }
@@ -108,18 +106,18 @@ pub async fn compare_queries(
     Ok(comparison)
 }
 
-/// Asks at a fixed rate, whatever the answers take, for ever.
-async fn ask_steadily(people: &People, questions: &[Question], answered: &AtomicU64, failed: &AtomicU64) {
+/// Sends queries at a fixed rate, however long the responses take, until it is cancelled.
+async fn query_steadily(readers: &Readers, queries: &[Query], answered: &AtomicU64, failed: &AtomicU64) {
     let mut ticks = interval(Duration::from_secs(1) / QUERIES_PER_S);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let turns = (0..).flat_map(|turn| questions.iter().map(move |question| (turn, question)));
-    let (mut asked, mut in_flight) = (turns, FuturesUnordered::new());
+    let mut turns = (0..).flat_map(|turn| queries.iter().map(move |query| (turn, query)));
+    let mut in_flight = FuturesUnordered::new();
     loop {
         tokio::select! {
-            _ = ticks.tick() => in_flight.extend(asked.next().map(|(turn, question)| people.ask(question, turn))),
-            Some(answer) = in_flight.next() => {
-                let is_well = matches!(answer, Ok((StatusCode::OK, _)));
-                (if is_well { answered } else { failed }).fetch_add(1, Ordering::Relaxed);
+            _ = ticks.tick() => in_flight.extend(turns.next().map(|(turn, query)| readers.send(query, turn))),
+            Some(response) = in_flight.next() => {
+                let is_ok = matches!(response, Ok((StatusCode::OK, _)));
+                (if is_ok { answered } else { failed }).fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -128,40 +126,40 @@ async fn ask_steadily(people: &People, questions: &[Question], answered: &Atomic
 /// Sends for a while, and waits until all of it is stored: the rate is that of the whole.
 async fn load(
     config: &ReadConfig,
-    site: &mut Site,
+    deployment: &mut Deployment,
     seconds: u32,
     screen: &Screen,
     what: &str,
 ) -> Result<Rate, Failure> {
-    site.check()?;
-    let before = site.stored().await?;
+    deployment.check()?;
+    let before = deployment.stored().await?;
     let plan = LoadPlan {
-        target: Target::new(site.api_url(), ROUTE)?,
-        tokens: site.tokens.clone(),
+        target: Target::new(deployment.api_url(), HEARTBEATS)?,
+        tokens: deployment.tokens.clone(),
         connections: NonZeroUsize::new(CONNECTIONS).ok_or("no connections")?,
         threads: NonZeroUsize::MIN,
         duration: config.load_time().min(Duration::from_secs(u64::from(seconds))),
         rate: None,
         array: ARRAY,
         resend_share: 0.0,
-        patience: PATIENCE,
+        retry_timeout: RETRY_TIMEOUT,
         journal: None,
     };
     screen.live(&format!("ingest, {what}"));
     let started = Instant::now();
-    let tally = LoadRun::start(plan, CancellationToken::new())?.finish().await?;
+    let tally = LoadRun::start(plan)?.finish().await?;
     if let Some(refusal) = &tally.first_refusal {
         return Err(format!("the load was refused: {refusal}").into());
     }
     let wanted = Duration::from_secs(tally.accepted).as_secs_f64();
     loop {
-        let stored = site.stored().await? - before;
-        // Half a row for peace of mind: counts are far below 2^53, and so exact.
+        let stored = deployment.stored().await? - before;
+        // Counts are exact far below 2^53; half a row is the tolerance of the comparison.
         if stored >= wanted - 0.5 || started.elapsed() > DRAIN_TIMEOUT {
             let per_s = stored / started.elapsed().as_secs_f64();
             return Ok(Rate { per_s, accepted: tally.accepted, stored: Duration::from_secs_f64(stored).as_secs() });
         }
-        site.check()?;
+        deployment.check()?;
         sleep(DRAIN_POLL).await;
     }
 }

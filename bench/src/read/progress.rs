@@ -1,13 +1,13 @@
-//! How far something is, and how long it will still take.
+//! Progress, and the time left.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Something that takes a while.
+/// The progress of a long step.
 pub struct Progress {
-    began: Instant,
-    /// The share that was done when it was first looked at.
+    started: Instant,
+    /// The share that was done at the start.
     from: f64,
 }
 
@@ -17,30 +17,30 @@ pub fn share(part: u64, whole: u64) -> f64 {
 }
 
 impl Progress {
-    /// Begins now, with a share of the whole done already.
-    pub fn begin(from: f64) -> Self {
-        Self { began: Instant::now(), from }
+    /// Starts now, with a share of the whole done already.
+    pub fn start(from: f64) -> Self {
+        Self { started: Instant::now(), from }
     }
 
-    /// A count a second, since the beginning.
+    /// A count a second, since the start.
     pub fn per_s(&self, count: u64) -> f64 {
-        Duration::from_secs(count).as_secs_f64() / self.began.elapsed().as_secs_f64().max(0.001)
+        Duration::from_secs(count).as_secs_f64() / self.started.elapsed().as_secs_f64().max(0.001)
     }
 
-    /// Tells the share that is done, and when the rest will be.
-    pub fn tell(&self, share: f64) -> String {
+    /// The share that is done, and the time left.
+    pub fn describe(&self, share: f64) -> String {
         let percent = 100.0 * share;
-        match rest(self.began.elapsed(), self.from, share) {
-            Some(rest) => {
-                format!("{percent:.0} %, about {} min {:02} s left", rest.as_secs() / 60, rest.as_secs() % 60)
+        match time_left(self.started.elapsed(), self.from, share) {
+            Some(left) => {
+                format!("{percent:.0} %, about {} min {:02} s left", left.as_secs() / 60, left.as_secs() % 60)
             }
             None => format!("{percent:.0} %"),
         }
     }
 }
 
-/// What is left, at the pace so far; `None` while there is none yet.
-fn rest(elapsed: Duration, from: f64, share: f64) -> Option<Duration> {
+/// The time left at the rate so far; `None` while there is no rate yet.
+fn time_left(elapsed: Duration, from: f64, share: f64) -> Option<Duration> {
     let done = share - from;
     (done > 0.0).then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * (1.0 - share).max(0.0) / done).ok())?
 }
@@ -49,13 +49,13 @@ fn rest(elapsed: Duration, from: f64, share: f64) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::rest;
+    use super::time_left;
 
     #[test]
-    fn the_rest_takes_as_long_as_what_was_seen_done() {
+    fn the_rest_takes_as_long_as_what_was_done() {
         let minute = Duration::from_secs(60);
-        assert_eq!(rest(minute, 0.0, 0.5), Some(minute));
-        assert_eq!(rest(minute, 0.5, 0.75), Some(minute));
-        assert_eq!([rest(minute, 0.0, 0.0), rest(minute, 0.5, 0.4)], [None, None]);
+        assert_eq!(time_left(minute, 0.0, 0.5), Some(minute));
+        assert_eq!(time_left(minute, 0.5, 0.75), Some(minute));
+        assert_eq!([time_left(minute, 0.0, 0.0), time_left(minute, 0.5, 0.4)], [None, None]);
     }
 }

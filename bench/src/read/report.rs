@@ -1,17 +1,17 @@
-//! What was measured, beside what was asked for.
+//! The results of the reading benchmark, with their targets.
 
 use serde::Serialize;
 
 use super::config::ReadConfig;
 use super::dataset::{DAYS, DEVICES, Dataset, FLEET};
 use super::ingest::Comparison;
-use super::queries::Asked;
-use super::stream::{MOST_MB, Streamed};
-use crate::outcome::median;
+use super::queries::QueryResult;
+use super::stream::{MOST_MB, StreamResult};
+use crate::results::median;
 
-/// The rate into the large table, of that into an empty one, at least.
+/// Target of the rate into the large table, as a share of that into an empty one.
 const LEAST_SHARE: f64 = 0.90;
-/// What ingest may lose while people read, at most.
+/// Target of what ingest may lose while queries run.
 const MOST_LOSS: f64 = 0.15;
 
 /// All that was measured.
@@ -21,20 +21,20 @@ pub struct Report {
     heartbeats: u64,
     readings: u64,
     repeat: u32,
-    queries: Vec<Asked>,
-    /// All readings in one answer.
-    streamed: Vec<Streamed>,
+    queries: Vec<QueryResult>,
+    /// All readings in one response.
+    streamed: Vec<StreamResult>,
     /// Ingest into the large table against an empty one.
     pub rates: Comparison,
-    /// Ingest while people look at the same charts again and again, against while nobody does.
+    /// Ingest while the same charts are requested again and again, against ingest without queries.
     pub loss: Comparison,
     /// The same, where each chart of all devices is of another day.
     pub loss_anew: Comparison,
 }
 
 impl Report {
-    /// With the queries; the comparisons come later.
-    pub fn new(config: &ReadConfig, data: &Dataset, queries: Vec<Asked>, streamed: Vec<Streamed>) -> Self {
+    /// With the queries; the comparisons are added later.
+    pub fn new(config: &ReadConfig, data: &Dataset, queries: Vec<QueryResult>, streamed: Vec<StreamResult>) -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             heartbeats: data.heartbeats,
@@ -48,8 +48,8 @@ impl Report {
         }
     }
 
-    /// Whether all that was accepted is stored, and all that is stored was sent.
-    pub fn is_true(&self) -> bool {
+    /// Whether everything that was accepted is stored, and the streamed response was complete.
+    pub fn is_consistent(&self) -> bool {
         self.are_all_stored() && self.streamed.iter().all(|streamed| streamed.is_whole != Some(false))
     }
 
@@ -94,7 +94,7 @@ impl Report {
             lines.push(verdict_line(name, share, &format!("≥ {:.0} %", 100.0 * LEAST_SHARE), share >= LEAST_SHARE));
         }
         if let Some((base, read, share)) = ratio(&self.loss) {
-            lines.push(rates_line("ingest into the large table, nobody reads", base));
+            lines.push(rates_line("ingest into the large table, no queries", base));
             lines.push(rates_line("50 queries a second, charts refreshed", read));
             let name = "lost while those queries run";
             let target = format!("< {:.0} %", 100.0 * MOST_LOSS);
@@ -102,9 +102,9 @@ impl Report {
             lines.push(queries_line(&self.loss));
         }
         if let Some((base, read, share)) = ratio(&self.loss_anew) {
-            lines.push(rates_line("ingest into the large table, nobody reads", base));
+            lines.push(rates_line("ingest into the large table, no queries", base));
             lines.push(rates_line("50 a second, each chart of another day", read));
-            lines.push(format!("{:<44}{:>10.1} %", "lost while every chart is made anew", 100.0 * (1.0 - share)));
+            lines.push(format!("{:<44}{:>10.1} %", "lost while every chart is computed anew", 100.0 * (1.0 - share)));
             lines.push(queries_line(&self.loss_anew));
         }
         if !lines.is_empty() {
@@ -121,8 +121,8 @@ fn ratio(comparison: &Comparison) -> Option<(f64, f64, f64)> {
     Some((base, other, other / base))
 }
 
-fn query_line(asked: &Asked) -> String {
-    let Asked { name, target_ms, median_ms, p99_ms, elements, wanted_elements, bytes, failure } = asked;
+fn query_line(result: &QueryResult) -> String {
+    let QueryResult { name, target_ms, median_ms, p99_ms, elements, wanted_elements, bytes, failure } = result;
     if let Some(failure) = failure {
         return format!("{name:<44}{:>42}  {:<16}NOT MEASURED: {failure}", "", format!("≤ {target_ms:.0} ms"));
     }
@@ -136,8 +136,8 @@ fn query_line(asked: &Asked) -> String {
     format!("{name:<44}{median_ms:>9.2} ms{p99_ms:>10.2}{elements:>10}{kilobytes:>10}  {target:<16}{word}")
 }
 
-fn streamed_line(streamed: &Streamed) -> String {
-    let Streamed { name, rows, bytes, seconds, before_mb, peak_mb, is_whole } = streamed;
+fn streamed_line(streamed: &StreamResult) -> String {
+    let StreamResult { name, rows, bytes, seconds, before_mb, peak_mb, is_whole } = streamed;
     let word = match is_whole {
         Some(false) => "NOT WHOLE",
         _ if *peak_mb < MOST_MB => "met",
@@ -161,4 +161,36 @@ fn queries_line(comparison: &Comparison) -> String {
 fn verdict_line(name: &str, share: f64, target: &str, is_met: bool) -> String {
     let word = if is_met { "met" } else { "NOT MET" };
     format!("{name:<44}{:>10.1} %{:>30}  {target:<16}{word}", 100.0 * share, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Comparison, LEAST_SHARE, QueryResult, query_line, ratio, verdict_line};
+
+    #[test]
+    fn a_query_is_only_judged_when_it_returned_what_was_meant() {
+        let result = QueryResult {
+            name: "a query",
+            target_ms: 5.0,
+            median_ms: 4.9,
+            p99_ms: 9.0,
+            elements: 100,
+            wanted_elements: 100,
+            bytes: 1,
+            failure: None,
+        };
+        assert!(query_line(&result).ends_with(" met"));
+        assert!(query_line(&QueryResult { median_ms: 5.1, ..result.clone() }).ends_with("NOT MET"));
+        assert!(query_line(&QueryResult { elements: 99, ..result.clone() }).contains("NOT MEASURED"));
+        assert!(query_line(&QueryResult { failure: Some("answered 500".into()), ..result }).contains("answered 500"));
+    }
+
+    #[test]
+    fn rates_are_compared_by_their_medians() {
+        let comparison =
+            Comparison { base: vec![100.0, 50.0, 200.0], other: vec![10.0, 90.0, 95.0], ..Comparison::default() };
+        assert_eq!(ratio(&comparison), Some((100.0, 90.0, 0.9)));
+        assert_eq!(ratio(&Comparison::default()), None);
+        assert!(verdict_line("x", 0.9, "≥ 90 %", 0.9 >= LEAST_SHARE).ends_with(" met"));
+    }
 }

@@ -1,75 +1,79 @@
-//! All raw readings in one answer, and what that takes of the API's memory: read as fast as it comes, and by somebody slow.
+//! All raw readings in one response, and the API's memory meanwhile: read as fast as possible, and by a slow reader.
 
 use std::time::Duration;
 
 use pulso_simulator::screen::Screen;
+use pulso_testkit::{Client, Failure};
 use reqwest::header::ACCEPT_ENCODING;
-use reqwest::{Client, Response};
+use reqwest::{Method, Response};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::dataset::Dataset;
+use super::deployment::{Deployment, sign_in};
 use super::progress::{Progress, share};
-use super::site::{Site, sign_in};
-use crate::Failure;
-use crate::processes::{forget_peak, memory};
+use crate::processes::{memory, reset_peak};
 
-/// What the API's process may hold at most, MB.
+/// The target of the API's memory, MB.
 pub const MOST_MB: f64 = 100.0;
-const STALLED: Duration = Duration::from_secs(60);
-/// What a slow reader takes, bytes a second.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The rate of the slow reader.
 const SLOW_BYTES_PER_S: f64 = 1_000_000.0;
 const SLOW_FOR: Duration = Duration::from_secs(10);
 
-/// An answer that was read, whole or for a while.
+/// A response that was read, to its end or for a while.
 #[derive(Debug, Clone, Serialize)]
-pub struct Streamed {
+pub struct StreamResult {
     /// How it was read.
     pub name: &'static str,
     /// Readings in it.
     pub rows: u64,
-    /// Its bytes.
+    /// Its size.
     pub bytes: u64,
-    /// How long it was read.
+    /// How long it was read, s.
     pub seconds: f64,
     /// The API's resident memory before, MB.
     pub before_mb: f64,
-    /// Its highest meanwhile, MB.
+    /// Its peak meanwhile, MB.
     pub peak_mb: f64,
-    /// Whether all that was loaded was in it and it ended well; a slow reader does not wait for the end.
+    /// Whether it held everything that was loaded; `None` for the slow reader, who does not wait for the end.
     pub is_whole: Option<bool>,
 }
 
-/// Reads them.
-pub async fn measure(site: &mut Site, data: &Dataset, screen: &Screen) -> Result<Vec<Streamed>, Failure> {
-    let token = sign_in(site.api_url(), "owner").await?.token().to_owned();
-    let http = Client::builder().read_timeout(STALLED).build()?;
-    let ask = async || -> Result<Response, Failure> {
-        // Uncompressed: what the API makes is what is counted.
-        let request = http.get(format!("{}/api/v1/data", site.api_url())).header(ACCEPT_ENCODING, "identity");
-        Ok(request.bearer_auth(&token).send().await?.error_for_status()?)
+/// Reads all readings, slowly and fast.
+pub async fn measure(
+    deployment: &mut Deployment,
+    data: &Dataset,
+    screen: &Screen,
+) -> Result<Vec<StreamResult>, Failure> {
+    let url = deployment.api_url();
+    let http = reqwest::Client::builder().read_timeout(STALL_TIMEOUT).build()?;
+    let client = Client::over(url, http).with_token(sign_in(url, "owner").await?.token());
+    let get = async || -> Result<Response, Failure> {
+        // Uncompressed: the bytes that the API makes are counted.
+        let request = client.request(Method::GET, "/api/v1/data").header(ACCEPT_ENCODING, "identity");
+        Ok(request.send().await?.error_for_status()?)
     };
-    let pid = site.api_pid();
-    let mut slow = watched(pid, "GET /data, a slow reader (1 MB/s)", async || read_slowly(ask().await?).await).await?;
+    let pid = deployment.api_pid();
+    let mut slow = watched(pid, "GET /data, a slow reader (1 MB/s)", async || read_slowly(get().await?).await).await?;
     slow.is_whole = None;
     let mut whole =
-        watched(pid, "GET /data, all readings", async || read_all(ask().await?, data, screen).await).await?;
+        watched(pid, "GET /data, all readings", async || read_all(get().await?, data, screen).await).await?;
     whole.is_whole = Some(whole.rows == data.readings && whole.is_whole == Some(true));
-    site.check()?;
+    deployment.check()?;
     Ok(vec![whole, slow])
 }
 
-/// What was read of an answer.
+/// What was read of a response.
 #[derive(Default)]
-struct Taken {
+struct Received {
     rows: u64,
     bytes: u64,
     last: Option<u8>,
 }
 
-impl Taken {
-    /// A reading is an object without any other in it (the data set has no further numbers), and no text of it holds a
-    /// brace.
+impl Received {
+    /// Counts the readings by their opening braces: the data set has no nested objects, and no text with a brace.
     fn add(&mut self, piece: &[u8]) -> Result<(), Failure> {
         self.rows += u64::try_from(piece.iter().filter(|byte| **byte == b'{').count())?;
         self.bytes += u64::try_from(piece.len())?;
@@ -81,36 +85,36 @@ impl Taken {
 async fn watched(
     pid: u32,
     name: &'static str,
-    read: impl AsyncFnOnce() -> Result<Taken, Failure>,
-) -> Result<Streamed, Failure> {
+    read: impl AsyncFnOnce() -> Result<Received, Failure>,
+) -> Result<StreamResult, Failure> {
     let before_mb = memory(pid).now_mb;
-    forget_peak(pid);
-    let began = Instant::now();
-    let Taken { rows, bytes, last } = read().await?;
-    let (seconds, peak_mb) = (began.elapsed().as_secs_f64(), memory(pid).peak_mb);
-    Ok(Streamed { name, rows, bytes, seconds, before_mb, peak_mb, is_whole: Some(last == Some(b']')) })
+    reset_peak(pid);
+    let started = Instant::now();
+    let Received { rows, bytes, last } = read().await?;
+    let (seconds, peak_mb) = (started.elapsed().as_secs_f64(), memory(pid).peak_mb);
+    Ok(StreamResult { name, rows, bytes, seconds, before_mb, peak_mb, is_whole: Some(last == Some(b']')) })
 }
 
-async fn read_all(mut answer: Response, data: &Dataset, screen: &Screen) -> Result<Taken, Failure> {
-    let (mut taken, progress) = (Taken::default(), Progress::begin(0.0));
-    while let Some(piece) = answer.chunk().await? {
-        taken.add(&piece)?;
+async fn read_all(mut response: Response, data: &Dataset, screen: &Screen) -> Result<Received, Failure> {
+    let (mut received, progress) = (Received::default(), Progress::start(0.0));
+    while let Some(piece) = response.chunk().await? {
+        received.add(&piece)?;
         screen.live(&format!(
             "reading all of GET /data: {} rows, {}",
-            taken.rows,
-            progress.tell(share(taken.rows, data.readings))
+            received.rows,
+            progress.describe(share(received.rows, data.readings))
         ));
     }
-    Ok(taken)
+    Ok(received)
 }
 
-async fn read_slowly(mut answer: Response) -> Result<Taken, Failure> {
-    let (mut taken, began) = (Taken::default(), Instant::now());
-    while began.elapsed() < SLOW_FOR {
-        let Some(piece) = answer.chunk().await? else { break };
-        taken.add(&piece)?;
-        let due = Duration::from_secs(taken.bytes).as_secs_f64() / SLOW_BYTES_PER_S;
-        sleep_until(began + Duration::from_secs_f64(due)).await;
+async fn read_slowly(mut response: Response) -> Result<Received, Failure> {
+    let (mut received, started) = (Received::default(), Instant::now());
+    while started.elapsed() < SLOW_FOR {
+        let Some(piece) = response.chunk().await? else { break };
+        received.add(&piece)?;
+        let due = Duration::from_secs(received.bytes).as_secs_f64() / SLOW_BYTES_PER_S;
+        sleep_until(started + Duration::from_secs_f64(due)).await;
     }
-    Ok(taken)
+    Ok(received)
 }

@@ -1,70 +1,74 @@
-//! The API dies and stops.
+//! The API is killed and stopped.
 
 use pulso_testkit::Proxy;
 use tokio::time::Instant;
 
-use super::{CALM, Ending, Recovery, through};
+use super::under_load::{CaseResult, Recovery, STEADY, run_under_load};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
-use crate::site::Site;
-use crate::stack::{Plan, Stack};
+use crate::testbed::Testbed;
 
-pub async fn kill(site: &Site) -> Ending {
-    let fault = async |stack: &mut Stack<'_>| {
-        let mut mended = Instant::now();
+pub async fn kill(testbed: &Testbed) -> CaseResult {
+    let fault = async |deployment: &mut Deployment<'_>| {
+        let mut repaired = Instant::now();
         for _ in 0..3 {
-            for api in &mut stack.apis {
+            for api in &mut deployment.apis {
                 api.kill().await?;
             }
-            mended = Instant::now();
-            stack.restart_api(0).await?;
-            tokio::time::sleep(CALM).await;
+            repaired = Instant::now();
+            deployment.restart_api(0).await?;
+            tokio::time::sleep(STEADY).await;
         }
-        Ok(mended)
+        Ok(repaired)
     };
-    let (mut outcome, _) = through(site, "api/kill", Plan::default(), Recovery::Accepting, fault).await?;
+    let (mut outcome, _) =
+        run_under_load(testbed, "api/kill", DeploymentPlan::default(), Recovery::Accepting, fault).await?;
     outcome.note("recovered in: from the last kill, with the new process's start");
     Ok(outcome)
 }
 
-pub async fn sigterm(site: &Site) -> Ending {
-    let mut stack = Stack::start(site, "api/sigterm", Plan::default()).await?;
-    let load = stack.load()?;
+pub async fn sigterm(testbed: &Testbed) -> CaseResult {
+    let mut deployment = Deployment::start(testbed, "api/sigterm", DeploymentPlan::default()).await?;
+    let load = deployment.load()?;
     for _ in 0..3 {
-        tokio::time::sleep(CALM).await;
-        for api in &mut stack.apis {
+        tokio::time::sleep(STEADY).await;
+        for api in &mut deployment.apis {
             api.terminate().await?;
         }
-        stack.restart_api(0).await?;
+        deployment.restart_api(0).await?;
     }
-    tokio::time::sleep(CALM).await;
+    tokio::time::sleep(STEADY).await;
     let tally = load.tally();
-    let mut outcome = stack.settle(load).await?;
+    let mut outcome = deployment.settle(load).await?;
     let failed: u64 = tally.statuses.range(300..).map(|(_, count)| count).sum();
     outcome.require(failed == 0, format!("{failed} requests were answered with something else than 2xx"));
-    stack.stop(&mut outcome).await;
+    deployment.stop(&mut outcome).await;
     Ok(outcome)
 }
 
-pub async fn two_replicas(site: &Site) -> Ending {
-    let mut stack = Stack::start(site, "api/two-replicas", Plan { replicas: 2, ..Plan::default() }).await?;
-    let upstreams = stack.api_recipes.iter().map(|recipe| Proxy::upstream_of(&recipe.ready_url)).collect();
+pub async fn two_replicas(testbed: &Testbed) -> CaseResult {
+    let mut deployment =
+        Deployment::start(testbed, "api/two-replicas", DeploymentPlan { replicas: 2, ..DeploymentPlan::default() })
+            .await?;
+    let upstreams = deployment.api_replicas.iter().map(|replica| Proxy::upstream_of(replica.url())).collect();
     let balancer = Proxy::balance(upstreams).await;
     let url = format!("http://{}", balancer.address());
-    let (load, probe) = (stack.load_of(LoadSpec::new(&url, site.cli.rate))?, stack.probe_at(&url)?);
-    tokio::time::sleep(CALM).await;
-    if let Some(first) = stack.apis.first_mut() {
+    let (load, probe) = (deployment.load_of(LoadSpec::new(&url, testbed.cli.rate))?, deployment.probe_at(&url)?);
+    tokio::time::sleep(STEADY).await;
+    if let Some(first) = deployment.apis.first_mut() {
         first.kill().await?;
     }
     let killed = Instant::now();
     let recovered_in = probe.recovery(killed).await?;
-    tokio::time::sleep(CALM + CALM).await;
-    let answers = probe.answers(killed, Instant::now());
-    stack.restart_api(0).await?;
-    tokio::time::sleep(CALM).await;
-    let mut outcome = stack.settle(load).await?;
+    tokio::time::sleep(STEADY + STEADY).await;
+    let responses = probe.responses(killed, Instant::now());
+    deployment.restart_api(0).await?;
+    tokio::time::sleep(STEADY).await;
+    let mut outcome = deployment.settle(load).await?;
     outcome.recovered_in = Some(recovered_in);
-    outcome.note(format!("with one of two: {}", answers.summary()));
-    outcome.require(answers.only(&[0, 202]), "the replica that was left refused something");
-    stack.stop(&mut outcome).await;
+    outcome.note(format!("with one of two: {}", responses.summary()));
+    outcome.require(responses.are_only(&[0, 202]), "the remaining replica refused something");
+    deployment.stop(&mut outcome).await;
     Ok(outcome)
 }

@@ -1,98 +1,102 @@
-//! PostgreSQL goes away, holds a lock, has no space left, refuses a row.
+//! PostgreSQL is down, holds a lock, has no space left, refuses a row.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pulso_simulator::load::HEARTBEATS;
+use pulso_testkit::Failure;
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::worker::until_stored;
-use super::{CALM, Ending, Recovery, through};
+use super::under_load::{CaseResult, Recovery, STEADY, run_under_load};
+use crate::database;
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
 use crate::load::LoadSpec;
-use crate::services::Server;
-use crate::site::Site;
-use crate::stack::{Plan, Stack};
-use crate::{Failure, database};
+use crate::outcome::Outcome;
+use crate::private_servers::Server;
+use crate::testbed::Testbed;
 
-/// Devices have their tokens: what the database does is nothing to them.
+/// Devices with a token do not depend on the database.
 const ONLY_ACCEPTED: &[u16] = &[202];
 
-async fn outage(site: &Site, case: &str, kill: bool, lasting: Duration) -> Ending {
-    let fault = async |stack: &mut Stack<'_>| {
-        let services = &stack.site.services;
+async fn outage(testbed: &Testbed, case: &str, kill: bool, lasting: Duration) -> CaseResult {
+    let fault = async |deployment: &mut Deployment<'_>| {
+        let servers = &deployment.testbed.servers;
         if kill {
-            services.kill(Server::Postgres).await?
+            servers.kill(Server::Postgres).await?
         } else {
-            services.stop(Server::Postgres).await?
+            servers.stop(Server::Postgres).await?
         }
         tokio::time::sleep(lasting).await;
-        services.up().await?;
+        servers.up().await?;
         Ok(Instant::now())
     };
-    let (mut outcome, answers) = through(site, case, Plan::default(), Recovery::Storing, fault).await?;
-    outcome.require(answers.only(ONLY_ACCEPTED), "a device with a token was refused because of the database");
+    let (mut outcome, responses) =
+        run_under_load(testbed, case, DeploymentPlan::default(), Recovery::Storing, fault).await?;
+    outcome.require(responses.are_only(ONLY_ACCEPTED), "a device with a token was refused because of the database");
     Ok(outcome)
 }
 
-pub async fn restart(site: &Site) -> Ending {
-    outage(site, "postgres/restart", false, Duration::ZERO).await
+pub async fn restart(testbed: &Testbed) -> CaseResult {
+    outage(testbed, "postgres/restart", false, Duration::ZERO).await
 }
 
-pub async fn kill(site: &Site) -> Ending {
-    outage(site, "postgres/kill", true, Duration::ZERO).await
+pub async fn kill(testbed: &Testbed) -> CaseResult {
+    outage(testbed, "postgres/kill", true, Duration::ZERO).await
 }
 
-pub async fn down(site: &Site) -> Ending {
-    outage(site, "postgres/down", false, site.lasting(120, 5)).await
+pub async fn down(testbed: &Testbed) -> CaseResult {
+    outage(testbed, "postgres/down", false, testbed.lasting(120, 5)).await
 }
 
-pub async fn long_lock(site: &Site) -> Ending {
-    let fault = async |stack: &mut Stack<'_>| {
-        // Longer than the worker's own limit of 60 s for a statement, unless in a hurry.
-        let held_s = stack.site.lasting(90, 6).as_secs();
+pub async fn long_lock(testbed: &Testbed) -> CaseResult {
+    let fault = async |deployment: &mut Deployment<'_>| {
+        // Longer than the worker's statement timeout of 60 s, except with --quick.
+        let held_s = deployment.testbed.lasting(90, 6).as_secs();
         let sql = format!("BEGIN; LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({held_s}); COMMIT");
-        database::execute(&stack.site.services.database_url, &sql).await?;
+        database::execute(&deployment.testbed.servers.database_url, &sql).await?;
         Ok(Instant::now())
     };
-    let (mut outcome, answers) = through(site, "postgres/lock", Plan::default(), Recovery::Storing, fault).await?;
-    outcome.require(answers.only(ONLY_ACCEPTED), "a device with a token was refused because of the lock");
+    let (mut outcome, responses) =
+        run_under_load(testbed, "postgres/lock", DeploymentPlan::default(), Recovery::Storing, fault).await?;
+    outcome.require(responses.are_only(ONLY_ACCEPTED), "a device with a token was refused because of the lock");
     Ok(outcome)
 }
 
-pub async fn bad_row(site: &Site) -> Ending {
-    let stack = Stack::start(site, "postgres/bad-row", Plan::default()).await?;
-    let url = &site.services.database_url;
+pub async fn bad_row(testbed: &Testbed) -> CaseResult {
+    let deployment = Deployment::start(testbed, "postgres/bad-row", DeploymentPlan::default()).await?;
+    let url = &testbed.servers.database_url;
     database::execute(url, "ALTER TABLE heartbeats ADD CONSTRAINT no_101 CHECK (latency <> 424242) NOT VALID").await?;
-    let spec = LoadSpec { array: Some(20), ..LoadSpec::new(&stack.url(), site.cli.rate) };
-    let load = stack.load_of(spec)?;
+    let spec = LoadSpec { array: Some(20), ..LoadSpec::new(&deployment.url(), testbed.cli.rate) };
+    let load = deployment.load_of(spec)?;
     let bad = 10;
-    let token = stack.tokens.last().ok_or("no device")?;
-    let client = reqwest::Client::new();
+    let client = deployment.device_client(0)?;
     for n in 0..bad {
-        tokio::time::sleep(site.lasting(2_000, 400) / 1_000).await;
-        // A good neighbour on each side, in the same request.
-        let body: Vec<_> =
+        tokio::time::sleep(testbed.lasting(2_000, 400) / 1_000).await;
+        // A good row before and after it, in the same request.
+        let body: Vec<Value> =
             [1, 424_242, 2].iter().enumerate().map(|(place, latency)| reading(n, place, *latency)).collect();
-        let address = format!("{}/api/v1/heartbeats", stack.url());
-        client.post(&address).bearer_auth(token).json(&body).send().await?.error_for_status()?;
+        client.try_post(HEARTBEATS, &body.into()).await?.success()?;
     }
-    tokio::time::sleep(CALM).await;
-    until_stored(&stack).await?;
-    let mut outcome = stack.settle_with_dead(load, bad).await?;
-    let listing = stack.queues.dead_letters().await?;
+    tokio::time::sleep(STEADY).await;
+    deployment.until_stored().await?;
+    let mut outcome = deployment.settle_with_dead(load, bad).await?;
+    let listing = deployment.queues.dead_letters().await?;
     let named = listing.letters.iter().all(|letter| letter.reason == "refused" && letter.detail.contains("no_101"));
     outcome.require(named, "a dead letter does not say which rule its row broke");
-    let probe = stack.devices.last().map(|device| device.id.as_uuid()).unwrap_or_default();
+    let probe = deployment.devices.last().map(|device| device.id.as_uuid()).unwrap_or_default();
     let neighbours = format!("SELECT count(*) FROM heartbeats WHERE device_id = '{probe}'");
     let stored = database::count(url, &neighbours).await?;
     outcome.require(stored == 2 * i64::from(bad), format!("{stored} neighbours stored instead of {}", 2 * bad));
     outcome.note(format!("{bad} bad rows among the load: {} dead letters, each with its reason", listing.total));
     database::execute(url, "ALTER TABLE heartbeats DROP CONSTRAINT no_101").await?;
-    stack.stop(&mut outcome).await;
+    deployment.stop(&mut outcome).await;
     Ok(outcome)
 }
 
-fn reading(n: u32, place: usize, latency: i32) -> serde_json::Value {
+fn reading(n: u32, place: usize, latency: i32) -> Value {
     let second = usize::try_from(n).unwrap_or(0) * 3 + place;
     serde_json::json!({"timestamp": format!("2026-01-01T00:00:{second:02}Z"), "latency": latency})
 }
@@ -100,47 +104,49 @@ fn reading(n: u32, place: usize, latency: i32) -> serde_json::Value {
 /// Size of the disk that fills up.
 const DISK: &str = "size=24m";
 
-pub async fn disk_full(site: &Site) -> Ending {
+pub async fn disk_full(testbed: &Testbed) -> CaseResult {
     let disk = std::env::temp_dir().join(format!("pulso-faults-disk-{}", std::process::id()));
     if let Err(why) = mount(&disk).await {
-        return Ok(crate::outcome::Outcome::skipped(format!("a small disk cannot be mounted here ({why})")));
+        return Ok(Outcome::skipped(format!("a small disk cannot be mounted here ({why})")));
     }
-    let ending = on_full_disk(site, &disk).await;
-    // Nothing may be left on it before it goes.
-    site.services.up().await?;
+    let ending = on_full_disk(testbed, &disk).await;
+    // It must be empty before it is unmounted.
+    testbed.servers.up().await?;
     let back = format!("ALTER TABLE {} SET TABLESPACE pg_default; DROP TABLE IF EXISTS ballast", today());
-    let emptied = database::execute(&site.services.database_url, &back).await;
-    database::execute(&site.services.database_url, "DROP TABLESPACE IF EXISTS small").await?;
+    let emptied = database::execute(&testbed.servers.database_url, &back).await;
+    database::execute(&testbed.servers.database_url, "DROP TABLESPACE IF EXISTS small").await?;
     unmount(&disk).await?;
     emptied?;
     ending
 }
 
-async fn on_full_disk(site: &Site, disk: &Path) -> Ending {
-    // What earlier cases have stored is compared already, and would not fit.
-    database::execute(&site.services.database_url, "TRUNCATE heartbeats").await?;
-    // A tablespace is the superuser's to make, who can log in only while the server is down.
-    site.services.stop(Server::Postgres).await?;
+async fn on_full_disk(testbed: &Testbed, disk: &Path) -> CaseResult {
+    // The rows of earlier cases have been compared already, and would not fit.
+    database::execute(&testbed.servers.database_url, "TRUNCATE heartbeats").await?;
+    // Only the superuser can create a tablespace, and can run SQL only while the server is down.
+    testbed.servers.stop(Server::Postgres).await?;
     let space = disk.join("space");
     let make = format!("CREATE TABLESPACE small OWNER pulso LOCATION '{}'", space.display());
-    let made = site.services.superuser_sql(&make).await;
-    site.services.up().await?;
+    let made = testbed.servers.superuser_sql(&make).await;
+    testbed.servers.up().await?;
     made?;
-    let fault = async |stack: &mut Stack<'_>| {
-        let url = &stack.site.services.database_url;
+    let fault = async |deployment: &mut Deployment<'_>| {
+        let url = &deployment.testbed.servers.database_url;
         database::execute(url, &format!("ALTER TABLE {} SET TABLESPACE small", today())).await?;
         database::execute(url, "CREATE TABLE ballast (filler text) TABLESPACE small").await?;
         let fill = "INSERT INTO ballast SELECT repeat(md5(n::text), 30) FROM generate_series(1, 2000) n";
-        // Until nothing more goes in.
+        // Until it is full.
         while database::execute(url, fill).await.is_ok() {}
-        tokio::time::sleep(stack.site.lasting(60, 8)).await;
+        tokio::time::sleep(deployment.testbed.lasting(60, 8)).await;
         database::execute(url, "DROP TABLE ballast").await?;
         Ok(Instant::now())
     };
-    let (mut outcome, answers) = through(site, "postgres/disk-full", Plan::default(), Recovery::Storing, fault).await?;
-    outcome.require(answers.only(ONLY_ACCEPTED), "a device with a token was refused because of the database's disk");
-    let logs = std::fs::read_to_string(site.cli.home.join("cases/postgres-disk-full/worker-0.log"))?;
-    outcome.require(logs.contains("53100"), "the worker never met a full disk: the case has shown nothing");
+    let (mut outcome, responses) =
+        run_under_load(testbed, "postgres/disk-full", DeploymentPlan::default(), Recovery::Storing, fault).await?;
+    outcome
+        .require(responses.are_only(ONLY_ACCEPTED), "a device with a token was refused because of the database's disk");
+    let logs = std::fs::read_to_string(testbed.cli.home.join("cases/postgres-disk-full/worker-0.log"))?;
+    outcome.require(logs.contains("53100"), "the worker never saw a full disk: the case has shown nothing");
     Ok(outcome)
 }
 
@@ -152,7 +158,7 @@ fn today() -> String {
 async fn mount(disk: &PathBuf) -> Result<(), Failure> {
     std::fs::create_dir_all(disk)?;
     succeed(Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "pulso-faults"]).arg(disk)).await?;
-    // PostgreSQL's own user has to live there.
+    // The folder belongs to PostgreSQL's own user.
     let made =
         succeed(Command::new("install").args(["-d", "-m", "700", "-o", "postgres"]).arg(disk.join("space"))).await;
     if made.is_err() {

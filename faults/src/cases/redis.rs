@@ -1,103 +1,112 @@
-//! Redis goes away, forgets and is slow. Ingest and sign-in do not notice.
+//! Redis is down, empty or slow. Ingest and sign-in go on.
 
 use std::time::Duration;
 
-use pulso_testkit::{Line, Proxy};
-use reqwest::Client;
+use pulso_testkit::{Client, Failure, Line, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::{Ending, Recovery, through};
-use crate::Failure;
-use crate::site::Site;
-use crate::stack::{Plan, Stack};
+use super::under_load::{CaseResult, Recovery, run_under_load};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
+use crate::testbed::Testbed;
 
-/// How long a sign-in may take while Redis is away or slow.
+/// How long a sign-in may take while Redis is down or slow.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(3);
 
-/// As often as one address may sign in, and less.
+/// Route of the signed-in user.
+const WHO_AM_I: &str = "/api/v1/users/me";
+
+/// Less often than the limit of sign-ins from one address.
 const SIGN_IN_EVERY: Duration = Duration::from_secs(3);
 
-/// A Pulso whose way to Redis leads through a proxy.
-async fn proxied(site: &Site) -> (Plan, Proxy) {
-    let proxy = Proxy::open(Proxy::upstream_of(&site.services.redis_url)).await;
-    let plan = Plan { api: vec![("REDIS_URL", proxy.through(&site.services.redis_url))], ..Plan::default() };
+/// A plan with a proxy between Pulso and Redis.
+async fn proxied(testbed: &Testbed) -> (DeploymentPlan, Proxy) {
+    let proxy = Proxy::open(Proxy::upstream_of(&testbed.servers.redis_url)).await;
+    let plan = DeploymentPlan {
+        api: vec![("REDIS_URL", proxy.through(&testbed.servers.redis_url))],
+        ..DeploymentPlan::default()
+    };
     (plan, proxy)
 }
 
-pub async fn down(site: &Site) -> Ending {
-    let (plan, proxy) = proxied(site).await;
-    without_redis(site, "redis/down", plan, || proxy.cut(), || proxy.restore()).await
+pub async fn down(testbed: &Testbed) -> CaseResult {
+    let (plan, proxy) = proxied(testbed).await;
+    without_redis(testbed, "redis/down", plan, || proxy.cut(), || proxy.restore()).await
 }
 
-pub async fn slow(site: &Site) -> Ending {
-    let (plan, proxy) = proxied(site).await;
+pub async fn slow(testbed: &Testbed) -> CaseResult {
+    let (plan, proxy) = proxied(testbed).await;
     let slow = Line { latency: Duration::from_secs(2), ..Line::default() };
-    without_redis(site, "redis/slow", plan, || proxy.degrade(slow), || proxy.degrade(Line::default())).await
+    without_redis(testbed, "redis/slow", plan, || proxy.degrade(slow), || proxy.degrade(Line::default())).await
 }
 
-async fn without_redis(site: &Site, case: &str, plan: Plan, spoil: impl Fn(), mend: impl Fn()) -> Ending {
+async fn without_redis(
+    testbed: &Testbed,
+    case: &str,
+    plan: DeploymentPlan,
+    inject: impl Fn(),
+    repair: impl Fn(),
+) -> CaseResult {
     let mut slowest = Duration::ZERO;
-    let fault = async |stack: &mut Stack<'_>| {
-        spoil();
-        let end = Instant::now() + stack.site.lasting(30, 4);
+    let fault = async |deployment: &mut Deployment<'_>| {
+        inject();
+        let end = Instant::now() + deployment.testbed.lasting(30, 4);
         while Instant::now() < end {
             let started = Instant::now();
-            sign_in_and_out(stack).await?;
+            sign_in_and_out(deployment).await?;
             slowest = slowest.max(started.elapsed());
             tokio::time::sleep_until(started + SIGN_IN_EVERY).await;
         }
-        mend();
+        repair();
         Ok(Instant::now())
     };
-    let (mut outcome, answers) = through(site, case, plan, Recovery::Accepting, fault).await?;
-    outcome.require(answers.only(&[202]), "a device was refused because of Redis");
-    outcome.note(format!("sign-in, a look, sign-out, a refused look: {:.1} s at most", slowest.as_secs_f64()));
+    let (mut outcome, responses) = run_under_load(testbed, case, plan, Recovery::Accepting, fault).await?;
+    outcome.require(responses.are_only(&[202]), "a device was refused because of Redis");
+    outcome.note(format!("sign-in, a request, sign-out, a refused request: {:.1} s at most", slowest.as_secs_f64()));
     outcome.require(slowest < SIGN_IN_LIMIT * 2, "signing in and out took too long");
     Ok(outcome)
 }
 
-/// Signs in, looks, signs out, and finds the token revoked.
-async fn sign_in_and_out(stack: &Stack<'_>) -> Result<(), Failure> {
-    let session = stack.administrator().await?;
-    expect(look(stack, &session).await?, 200)?;
-    sign_out(stack, &session).await?;
-    expect(look(stack, &session).await?, 401)
+/// Signs in, makes a request, signs out, and checks that the token is revoked.
+async fn sign_in_and_out(deployment: &Deployment<'_>) -> Result<(), Failure> {
+    let session = deployment.administrator().await?;
+    expect(who_am_i(deployment, &session).await?, 200)?;
+    sign_out(deployment, &session).await?;
+    expect(who_am_i(deployment, &session).await?, 401)
 }
 
-async fn sign_out(stack: &Stack<'_>, session: &str) -> Result<(), Failure> {
-    let address = format!("{}/api/v1/auth/logout", stack.url());
-    Client::new().post(address).bearer_auth(session).send().await?.error_for_status()?;
-    Ok(())
+async fn sign_out(deployment: &Deployment<'_>, session: &str) -> Result<(), Failure> {
+    let client = deployment.client().with_token(session);
+    client.try_ask("POST", "/api/v1/auth/logout").await?.success().map(drop)
 }
 
-async fn look(stack: &Stack<'_>, session: &str) -> Result<u16, Failure> {
-    let address = format!("{}/api/v1/users/me", stack.url());
-    Ok(Client::new().get(address).bearer_auth(session).send().await?.status().as_u16())
+async fn who_am_i(deployment: &Deployment<'_>, session: &str) -> Result<u16, Failure> {
+    Ok(deployment.client().with_token(session).try_get(WHO_AM_I).await?.status)
 }
 
 fn expect(status: u16, expected: u16) -> Result<(), Failure> {
     if status == expected { Ok(()) } else { Err(format!("{status} instead of {expected}").into()) }
 }
 
-pub async fn flush_all(site: &Site) -> Ending {
-    let plan = Plan { replicas: 2, ..Plan::default() };
-    let fault = async |stack: &mut Stack<'_>| {
-        let revoked = stack.administrator().await?;
-        let kept = stack.administrator().await?;
-        sign_out(stack, &revoked).await?;
-        flush(&stack.site.services.redis_url).await?;
-        // What Redis knew is known from the database, on every replica.
-        for url in stack.api_recipes.iter().map(|recipe| recipe.ready_url.replace("/readyz", "/api/v1/users/me")) {
+pub async fn flush_all(testbed: &Testbed) -> CaseResult {
+    let plan = DeploymentPlan { replicas: 2, ..DeploymentPlan::default() };
+    let fault = async |deployment: &mut Deployment<'_>| {
+        let revoked = deployment.administrator().await?;
+        let kept = deployment.administrator().await?;
+        sign_out(deployment, &revoked).await?;
+        flush(&deployment.testbed.servers.redis_url).await?;
+        // What Redis knew is read from the database, on every replica.
+        for replica in &deployment.api_replicas {
             for (session, status) in [(&revoked, 401), (&kept, 200)] {
-                until(&url, session, status).await?;
+                until(replica.url(), session, status).await?;
             }
         }
         Ok(Instant::now())
     };
-    let (mut outcome, answers) = through(site, "redis/flushall", plan, Recovery::Accepting, fault).await?;
-    outcome.require(answers.only(&[202]), "a device was refused because of Redis");
+    let (mut outcome, responses) = run_under_load(testbed, "redis/flushall", plan, Recovery::Accepting, fault).await?;
+    outcome.require(responses.are_only(&[202]), "a device was refused because of Redis");
     Ok(outcome)
 }
 
@@ -105,7 +114,7 @@ pub async fn flush_all(site: &Site) -> Ending {
 async fn until(url: &str, session: &str, status: u16) -> Result<(), Failure> {
     let end = Instant::now() + Duration::from_secs(6);
     loop {
-        let answered = Client::new().get(url).bearer_auth(session).send().await?.status().as_u16();
+        let answered = Client::new(url).with_token(session).try_get(WHO_AM_I).await?.status;
         if answered == status {
             return Ok(());
         }
@@ -116,13 +125,13 @@ async fn until(url: &str, session: &str, status: u16) -> Result<(), Failure> {
     }
 }
 
-/// Tells Redis to forget everything, in its own words: no client of it is needed here otherwise.
+/// Sends FLUSHALL by hand: nothing else here needs a Redis client.
 async fn flush(url: &str) -> Result<(), Failure> {
     let (password, server) = url.trim_start_matches("redis://:").split_once('@').ok_or("no password in REDIS_URL")?;
     let server = server.split('/').next().unwrap_or(server);
     let mut connection = TcpStream::connect(server).await?;
     connection.write_all(format!("AUTH {password}\r\nFLUSHALL\r\nQUIT\r\n").as_bytes()).await?;
-    let mut said = String::new();
-    tokio::time::timeout(Duration::from_secs(5), connection.read_to_string(&mut said)).await??;
-    if said == "+OK\r\n+OK\r\n+OK\r\n" { Ok(()) } else { Err(format!("FLUSHALL: {said}").into()) }
+    let mut reply = String::new();
+    tokio::time::timeout(Duration::from_secs(5), connection.read_to_string(&mut reply)).await??;
+    if reply == "+OK\r\n+OK\r\n+OK\r\n" { Ok(()) } else { Err(format!("FLUSHALL: {reply}").into()) }
 }

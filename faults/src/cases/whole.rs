@@ -1,94 +1,95 @@
-//! Pulso itself is away or behind, while its devices live, and some of them die.
+//! Pulso itself is down or behind, while its devices go on, and some of them fail.
 
 use std::time::Duration;
 
-use pulso_simulator::presence::Witnesses;
+use pulso_simulator::presence::OutageRun;
+use pulso_testkit::Failure;
 use tokio::time::Instant;
 
-use super::{Ending, Recovery, under_load};
-use crate::Failure;
+use super::under_load::{CaseResult, Recovery, under_load};
+use crate::deployment::Deployment;
+use crate::deployment_plan::DeploymentPlan;
+use crate::monitored_devices;
 use crate::outcome::Outcome;
-use crate::presence;
-use crate::probe::Answers;
-use crate::site::Site;
-use crate::stack::{Plan, Stack};
+use crate::probe::ProbeResponses;
+use crate::testbed::Testbed;
 
-/// With `--quick` an outage is still longer than its witnesses may be silent: otherwise it would show nothing.
+/// With `--quick` an outage is still longer than the devices may be silent: otherwise it would show nothing.
 const QUICK_S: u64 = 16;
 
-pub async fn down(site: &Site) -> Ending {
-    let fault = async |stack: &mut Stack<'_>, witnesses: &Witnesses| {
-        end_programs(stack).await?;
-        half_time(stack.site.lasting(300, QUICK_S), witnesses).await;
-        let mended = Instant::now();
-        start_programs(stack).await?;
-        Ok(mended)
+pub async fn down(testbed: &Testbed) -> CaseResult {
+    let fault = async |deployment: &mut Deployment<'_>, devices: &OutageRun| {
+        end_programs(deployment).await?;
+        wait_and_fail_devices(deployment.testbed.lasting(300, QUICK_S), devices).await;
+        let repaired = Instant::now();
+        start_programs(deployment).await?;
+        Ok(repaired)
     };
-    let (mut outcome, _) = watched(site, "whole/down", Recovery::Accepting, fault).await?;
+    let (mut outcome, _) = with_devices(testbed, "whole/down", Recovery::Accepting, fault).await?;
     outcome.note("recovered in: with the new processes' start");
     Ok(outcome)
 }
 
-pub async fn servers_down(site: &Site) -> Ending {
-    let fault = async |stack: &mut Stack<'_>, witnesses: &Witnesses| {
-        end_programs(stack).await?;
-        stack.site.services.down().await?;
-        half_time(stack.site.lasting(300, QUICK_S), witnesses).await;
-        let mended = Instant::now();
-        stack.site.services.up().await?;
-        start_programs(stack).await?;
-        Ok(mended)
+pub async fn servers_down(testbed: &Testbed) -> CaseResult {
+    let fault = async |deployment: &mut Deployment<'_>, devices: &OutageRun| {
+        end_programs(deployment).await?;
+        deployment.testbed.servers.down().await?;
+        wait_and_fail_devices(deployment.testbed.lasting(300, QUICK_S), devices).await;
+        let repaired = Instant::now();
+        deployment.testbed.servers.up().await?;
+        start_programs(deployment).await?;
+        Ok(repaired)
     };
-    let (mut outcome, _) = watched(site, "whole/servers-down", Recovery::Accepting, fault).await?;
+    let (mut outcome, _) = with_devices(testbed, "whole/servers-down", Recovery::Accepting, fault).await?;
     outcome.note("recovered in: with the start of all servers and processes");
     Ok(outcome)
 }
 
-pub async fn storage_behind(site: &Site) -> Ending {
-    let fault = async |stack: &mut Stack<'_>, witnesses: &Witnesses| {
-        stack.end_workers(true).await?;
-        half_time(stack.site.lasting(180, QUICK_S), witnesses).await;
-        let mended = Instant::now();
-        stack.run_workers(1).await?;
-        Ok(mended)
+pub async fn storage_behind(testbed: &Testbed) -> CaseResult {
+    let fault = async |deployment: &mut Deployment<'_>, devices: &OutageRun| {
+        deployment.end_workers(true).await?;
+        wait_and_fail_devices(deployment.testbed.lasting(180, QUICK_S), devices).await;
+        let repaired = Instant::now();
+        deployment.run_workers(1).await?;
+        Ok(repaired)
     };
-    let (mut outcome, answers) = watched(site, "whole/storage-behind", Recovery::Storing, fault).await?;
-    outcome.require(answers.only(&[202]), "a device was refused because storage is behind");
+    let (mut outcome, responses) = with_devices(testbed, "whole/storage-behind", Recovery::Storing, fault).await?;
+    outcome.require(responses.are_only(&[202]), "a device was refused because storage is behind");
     Ok(outcome)
 }
 
-async fn end_programs(stack: &mut Stack<'_>) -> Result<(), Failure> {
-    for api in &mut stack.apis {
+async fn end_programs(deployment: &mut Deployment<'_>) -> Result<(), Failure> {
+    for api in &mut deployment.apis {
         api.kill().await?;
     }
-    stack.end_workers(true).await
+    deployment.end_workers(true).await
 }
 
-async fn start_programs(stack: &mut Stack<'_>) -> Result<(), Failure> {
-    stack.run_workers(1).await?;
-    stack.restart_api(0).await
+async fn start_programs(deployment: &mut Deployment<'_>) -> Result<(), Failure> {
+    deployment.run_workers(1).await?;
+    deployment.restart_api(0).await
 }
 
-/// The outage; in the middle of it those devices die that are to.
-async fn half_time(lasting: Duration, witnesses: &Witnesses) {
+/// The outage; in the middle of it some devices fail.
+async fn wait_and_fail_devices(lasting: Duration, devices: &OutageRun) {
     tokio::time::sleep(lasting / 2).await;
-    witnesses.let_die();
+    devices.fail_devices();
     tokio::time::sleep(lasting / 2).await;
 }
 
-/// Under load, and before the eyes of devices that live through it, or die in it.
-async fn watched(
-    site: &Site,
+/// Under load, with devices that survive the outage, and devices that fail in it.
+async fn with_devices(
+    testbed: &Testbed,
     case: &str,
     recovery: Recovery,
-    fault: impl AsyncFnOnce(&mut Stack<'_>, &Witnesses) -> Result<Instant, Failure>,
-) -> Result<(Outcome, Answers), Failure> {
-    let mut stack = Stack::start(site, case, Plan::default()).await?;
-    let witnesses = presence::witnesses(&stack).await?;
-    let broken = async |stack: &mut Stack<'_>| fault(stack, &witnesses).await;
-    let (mut outcome, answers, recovered) = under_load(&mut stack, recovery, broken).await?;
-    let unheard = recovery == Recovery::Accepting;
-    presence::judge(&stack, witnesses, recovered, unheard, &mut outcome).await?;
-    stack.stop(&mut outcome).await;
-    Ok((outcome, answers))
+    fault: impl AsyncFnOnce(&mut Deployment<'_>, &OutageRun) -> Result<Instant, Failure>,
+) -> Result<(Outcome, ProbeResponses), Failure> {
+    let mut deployment = Deployment::start(testbed, case, DeploymentPlan::default()).await?;
+    let devices = monitored_devices::start(&deployment).await?;
+    let broken = async |deployment: &mut Deployment<'_>| fault(deployment, &devices).await;
+    let (mut outcome, responses, recovered) = under_load(&mut deployment, recovery, broken).await?;
+    let is_ingest_down = recovery == Recovery::Accepting;
+    monitored_devices::finish(&deployment, devices, recovered, is_ingest_down, &mut outcome).await?;
+    deployment.stop(&mut outcome).await;
+    Ok((outcome, responses))
 }

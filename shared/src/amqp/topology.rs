@@ -184,3 +184,113 @@ fn quorum() -> FieldTable {
 fn insert_text(arguments: &mut FieldTable, name: &str, value: &str) {
     arguments.insert(name.into(), AMQPValue::LongString(value.into()));
 }
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPSoftError};
+    use lapin::types::{AMQPValue, FieldTable};
+
+    use super::{LIMITS, Topology, other_limit, with_limit};
+
+    fn topology() -> Topology {
+        Topology { prefix: "pulso".to_owned(), store_max_bytes: 1_000 }
+    }
+
+    fn text(arguments: &FieldTable, name: &str) -> Option<String> {
+        arguments.inner().get(name)?.as_long_string().map(ToString::to_string)
+    }
+
+    fn number(arguments: &FieldTable, name: &str) -> Option<i64> {
+        let value = arguments.inner().get(name)?;
+        value.as_long_long_int().or_else(|| value.as_long_int().map(i64::from))
+    }
+
+    fn refusal(text: &str) -> lapin::Error {
+        let kind = AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED);
+        lapin::ErrorKind::ProtocolError(AMQPError::new(kind, text.into())).into()
+    }
+
+    #[test]
+    fn names_begin_with_the_prefix_and_are_those_of_deployed_versions() {
+        let topology = topology();
+        let names = [
+            topology.telemetry_exchange(),
+            topology.store_queue(),
+            topology.dead_letter_exchange(),
+            topology.dead_queue(),
+            topology.dead_letter_lock(),
+        ];
+        let names = names.map(|name| name.to_string());
+        assert_eq!(names, ["pulso.telemetry", "pulso.store", "pulso.dead-letter", "pulso.dead", "pulso.dead.desk"]);
+        let keys = [topology.telemetry_key(), topology.watermark_key()].map(|key| key.to_string());
+        assert_eq!(
+            keys,
+            ["telemetry.batch", "telemetry.beat"],
+            "both match telemetry.#, and so reach one queue in order"
+        );
+    }
+
+    #[test]
+    fn the_store_queue_loses_nothing_that_was_confirmed() {
+        let arguments = topology().store_arguments();
+        assert_eq!(text(&arguments, "x-queue-type").as_deref(), Some("quorum"));
+        assert_eq!(text(&arguments, "x-overflow").as_deref(), Some("reject-publish"));
+        assert_eq!(text(&arguments, "x-dead-letter-exchange").as_deref(), Some("pulso.dead-letter"));
+        assert_eq!(text(&arguments, "x-dead-letter-strategy").as_deref(), Some("at-least-once"));
+        assert_eq!(number(&arguments, "x-max-length-bytes"), Some(1_000));
+        assert_eq!(number(&arguments, "x-delivery-limit"), Some(100));
+    }
+
+    #[test]
+    fn the_dead_letter_queue_neither_drops_nor_dead_letters() {
+        let arguments = topology().dead_arguments();
+        assert_eq!(text(&arguments, "x-queue-type").as_deref(), Some("quorum"));
+        assert_eq!(text(&arguments, "x-overflow").as_deref(), Some("reject-publish"));
+        assert_eq!(text(&arguments, "x-dead-letter-exchange"), None);
+        assert_eq!(number(&arguments, "x-max-length-bytes"), Some(1_000));
+        assert!(number(&arguments, "x-delivery-limit") > Some(1_000_000));
+    }
+
+    #[test]
+    fn a_refusal_names_the_limit_that_differs_and_its_current_value() {
+        let refusals = [
+            ("x-max-length-bytes", "received '5000' but current is '4000'", Some(4_000)),
+            ("x-max-length-bytes", "received the value '5' of type 'long' but current is none", None),
+            ("x-delivery-limit", "received none but current is the value '20' of type 'signedint'", Some(20)),
+        ];
+        for (limit, words, current) in refusals {
+            let text = format!(
+                "PRECONDITION_FAILED - inequivalent arg '{limit}' for queue 'pulso.store' in vhost '/': {words}"
+            );
+            assert_eq!(other_limit(&refusal(&text)), Some((limit, current)), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_other_refusal_is_not_a_limit() {
+        let of = |text: &str| other_limit(&refusal(text));
+        let inequivalent = |argument: &str, words: &str| {
+            of(&format!("PRECONDITION_FAILED - inequivalent arg '{argument}' for queue 'q' in vhost '/': {words}"))
+        };
+        assert_eq!(inequivalent("x-queue-type", "received 'quorum' but current is 'classic'"), None);
+        assert_eq!(inequivalent("x-overflow", "received 'reject-publish' but current is none"), None);
+        assert_eq!(inequivalent("x-max-length-bytes", "received '5'"), None, "no current value");
+        assert_eq!(inequivalent("x-max-length-bytes", "received '5' but current is 'many'"), None);
+        assert_eq!(of("NOT_FOUND - no queue 'q' in vhost '/'"), None);
+        assert_eq!(other_limit(&lapin::ErrorKind::ChannelsLimitReached.into()), None);
+    }
+
+    #[test]
+    fn a_limit_that_is_taken_over_replaces_ours_and_nothing_else() {
+        for limit in LIMITS {
+            let ours = topology().store_arguments();
+            let changed = with_limit(ours.clone(), limit, Some(7));
+            assert_eq!(changed.inner().get(limit), Some(&AMQPValue::LongLongInt(7)));
+            let unset = with_limit(ours.clone(), limit, None);
+            assert_eq!(unset.inner().get(limit), None);
+            for (name, value) in ours.inner().iter().filter(|(name, _)| name.as_str() != limit) {
+                assert_eq!((changed.inner().get(name), unset.inner().get(name)), (Some(value), Some(value)), "{name}");
+            }
+        }
+    }
+}

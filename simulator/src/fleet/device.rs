@@ -1,4 +1,4 @@
-//! One simulated device: measures on its own beat, sends when it can, keeps what it cannot.
+//! One simulated device: measures at its own intervals, sends when it can, keeps a backlog of what it cannot send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,42 +8,43 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
-use super::measures::Presence;
+use super::measures::DeviceState;
 use super::payload::Kind;
 use super::signal::DeviceModel;
 use super::stats::Stats;
-use super::uplink::{Outcome, Uplink};
-use crate::backoff::Backoff;
+use super::uplink::{SendResult, Uplink};
+use crate::random::SeededRandom;
+use crate::retry::RetryDelays;
 
-/// A longer gap than any request takes: this program was stopped, and so was the device.
+/// A longer gap than any request takes: this program was suspended, and so was the device.
 const LONGEST_GAP: Duration = Duration::from_secs(120);
 
-/// The device is no longer known to the API.
-struct Gone;
+/// The device's credentials were revoked.
+struct Revoked;
 
-/// A regular measurement and what of it waits to be sent.
+/// A regular measurement, and what of it waits to be sent.
 struct Series {
     kind: Kind,
-    every: Duration,
+    interval: Duration,
     next: Duration,
     backlog: Backlog,
 }
 
 /// A device.
 pub struct Device {
-    /// What it measures.
+    /// Computes what it measures.
     pub model: DeviceModel,
     series: Vec<Series>,
     uplink: Uplink,
     stats: Arc<Stats>,
-    backoff: Backoff,
+    delays: RetryDelays,
     /// After a failure: no attempt before this.
     not_before: Instant,
 }
 
-/// How often a device measures.
+/// The intervals at which a device measures.
 #[derive(Debug, Clone, Copy)]
-pub struct Beats {
+pub struct Intervals {
     /// Between two heartbeats.
     pub heartbeat: Duration,
     /// Between two sensor readings, if it has sensors.
@@ -51,33 +52,32 @@ pub struct Beats {
 }
 
 impl Device {
-    /// The device that `seed` makes; its beats begin at moments of its own.
-    #[must_use]
-    pub fn new(seed: u64, beats: Beats, uplink: Uplink, stats: Arc<Stats>) -> Self {
-        let mut backoff = Backoff::new(seed);
-        let series = [(Kind::Heartbeat, Some(beats.heartbeat)), (Kind::Reading, beats.reading)];
+    /// The device of `seed`, which also decides when it measures for the first time.
+    pub fn new(seed: u64, intervals: Intervals, uplink: Uplink, stats: Arc<Stats>) -> Self {
+        let mut random = SeededRandom::new(seed);
+        let series = [(Kind::Heartbeat, Some(intervals.heartbeat)), (Kind::Reading, intervals.reading)];
         let now = since_1970();
         Self {
             model: DeviceModel::new(seed),
             series: series
                 .into_iter()
-                .filter_map(|(kind, every)| Some((kind, every?)))
-                .map(|(kind, every)| Series {
+                .filter_map(|(kind, interval)| Some((kind, interval?)))
+                .map(|(kind, interval)| Series {
                     kind,
-                    every,
-                    next: now + every.mul_f64(backoff.share()),
+                    interval,
+                    next: now + interval.mul_f64(random.fraction()),
                     backlog: Backlog::default(),
                 })
                 .collect(),
             uplink,
             stats,
-            backoff,
+            delays: RetryDelays::new(seed),
             not_before: Instant::now(),
         }
     }
 
-    /// Lives until it is stopped, or the API no longer knows it.
-    pub async fn live(mut self, stop: CancellationToken) {
+    /// Runs until it is stopped, or its credentials are revoked.
+    pub async fn run(mut self, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = sleep(self.pause()) => {}
@@ -85,12 +85,12 @@ impl Device {
             }
             let now = since_1970();
             self.measure(now);
-            if self.model.presence(now) != Presence::Online || Instant::now() < self.not_before {
+            if self.model.state(now) != DeviceState::Online || Instant::now() < self.not_before {
                 continue;
             }
             tokio::select! {
                 sent = self.send_all() => if sent.is_err() {
-                    self.stats.update(|counts| counts.gone = counts.gone.saturating_add(1));
+                    self.stats.update(|counts| counts.revoked = counts.revoked.saturating_add(1));
                     return;
                 },
                 () = stop.cancelled() => return,
@@ -98,7 +98,7 @@ impl Device {
         }
     }
 
-    /// Until the next measurement, or the next attempt where one is due earlier.
+    /// Until the next measurement, or the next attempt to send, whichever is earlier.
     fn pause(&self) -> Duration {
         let now = since_1970();
         let measure = self.series.iter().map(|series| series.next.saturating_sub(now)).min().unwrap_or(LONGEST_GAP);
@@ -107,28 +107,28 @@ impl Device {
         if waiting && !attempt.is_zero() { measure.min(attempt) } else { measure }
     }
 
-    /// Keeps the moments that have passed since the last time.
+    /// Adds the measurements that have come due since the last call to the backlogs.
     fn measure(&mut self, now: Duration) {
         for series in &mut self.series {
             if now.saturating_sub(series.next) > LONGEST_GAP {
                 series.next = now;
             }
             while series.next <= now {
-                if self.model.presence(series.next) != Presence::Restarting {
-                    series.backlog.keep(series.next);
+                if self.model.state(series.next) != DeviceState::Restarting {
+                    series.backlog.push(series.next);
                 }
-                series.next += series.every;
+                series.next += series.interval;
             }
             let dropped = series.backlog.take_dropped();
             self.stats.update(|counts| counts.dropped = counts.dropped.saturating_add(dropped));
         }
     }
 
-    /// Sends what waits, until there is nothing more or something fails.
-    async fn send_all(&mut self) -> Result<(), Gone> {
+    /// Sends the backlogs, until they are empty or a request fails.
+    async fn send_all(&mut self) -> Result<(), Revoked> {
         for place in 0..self.series.len() {
-            while let Some((kind, moments)) = self.next_request(place) {
-                if !self.send(place, kind, &moments).await? {
+            while let Some((kind, times)) = self.next_request(place) {
+                if !self.send(place, kind, &times).await? {
                     return Ok(());
                 }
             }
@@ -138,49 +138,49 @@ impl Device {
 
     fn next_request(&self, place: usize) -> Option<(Kind, Vec<Duration>)> {
         let series = self.series.get(place)?;
-        let moments = series.backlog.next();
-        (!moments.is_empty()).then_some((series.kind, moments))
+        let times = series.backlog.next_batch();
+        (!times.is_empty()).then_some((series.kind, times))
     }
 
-    /// Sends these moments' measurements; whether to go on.
-    async fn send(&mut self, place: usize, kind: Kind, moments: &[Duration]) -> Result<bool, Gone> {
-        let items = u64::try_from(moments.len()).unwrap_or(u64::MAX);
-        let outcome = match kind.body(&self.model, moments) {
+    /// Sends the measurements of these times; whether to go on.
+    async fn send(&mut self, place: usize, kind: Kind, times: &[Duration]) -> Result<bool, Revoked> {
+        let items = u64::try_from(times.len()).unwrap_or(u64::MAX);
+        let result = match kind.body(&self.model, times) {
             Ok(body) => self.uplink.send(kind, body).await,
-            Err(error) => Outcome::Refused(error.to_string()),
+            Err(error) => SendResult::Refused(error.to_string()),
         };
-        self.note(&outcome, items);
-        match outcome {
-            Outcome::Taken(..) | Outcome::Refused(_) => {
-                self.backoff.reset();
+        self.record(&result, items);
+        match result {
+            SendResult::Accepted(..) | SendResult::Refused(_) => {
+                self.delays.reset();
                 if let Some(series) = self.series.get_mut(place) {
-                    series.backlog.forget(moments.len());
+                    series.backlog.remove(times.len());
                 }
                 Ok(true)
             }
-            Outcome::Later(advised) => {
-                self.not_before = Instant::now() + self.backoff.next(advised);
+            SendResult::Retry(retry_after) => {
+                self.not_before = Instant::now() + self.delays.next(retry_after);
                 Ok(false)
             }
-            Outcome::Gone => Err(Gone),
+            SendResult::Revoked => Err(Revoked),
         }
     }
 
-    fn note(&self, outcome: &Outcome, items: u64) {
+    fn record(&self, result: &SendResult, items: u64) {
         self.stats.update(|counts| {
             counts.sent = counts.sent.saturating_add(items);
-            match outcome {
-                Outcome::Taken(taken, latency) => {
-                    counts.accepted = counts.accepted.saturating_add(*taken);
-                    counts.refused = counts.refused.saturating_add(items.saturating_sub(*taken));
-                    counts.note_latency(*latency);
+            match result {
+                SendResult::Accepted(accepted, latency) => {
+                    counts.accepted = counts.accepted.saturating_add(*accepted);
+                    counts.refused = counts.refused.saturating_add(items.saturating_sub(*accepted));
+                    counts.record_latency(*latency);
                 }
-                Outcome::Refused(answer) => {
+                SendResult::Refused(response) => {
                     counts.refused = counts.refused.saturating_add(items);
-                    counts.last_refusal = Some(answer.clone());
+                    counts.last_refusal = Some(response.clone());
                 }
-                Outcome::Later(_) => counts.retried = counts.retried.saturating_add(1),
-                Outcome::Gone => {}
+                SendResult::Retry(_) => counts.retried = counts.retried.saturating_add(1),
+                SendResult::Revoked => {}
             }
         });
     }

@@ -1,15 +1,15 @@
-//! What a device can say, as it measures it.
+//! What a device measures.
 
 use std::time::Duration;
 
-/// How a device is doing at a moment.
+/// The state of a device at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
+pub enum DeviceState {
     /// It measures and sends.
     Online,
     /// It measures and cannot send.
-    Away,
-    /// It restarts: no measures.
+    Disconnected,
+    /// It restarts, and does not measure.
     Restarting,
 }
 
@@ -32,7 +32,7 @@ pub struct Vitals {
     pub booted_at: Duration,
 }
 
-/// What a device measures of the world around it.
+/// What a device's sensors measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Surroundings {
     /// °C.

@@ -1,153 +1,17 @@
-//! A fleet of devices to look at: believable signals, outages, restarts, backlogs.
+//! A demonstration fleet: believable signals, network outages, restarts, backlogs.
 //!
 //! ```text
 //!  signal (pure: seed, time ─▶ measurements) ─▶ Device ─▶ Backlog ─▶ Uplink ─▶ API
 //! ```
 
 mod backlog;
+mod command;
 mod device;
-pub mod measures;
+mod measures;
 mod noise;
 mod payload;
-pub mod signal;
+mod signal;
 mod stats;
 mod uplink;
 
-use std::num::NonZeroUsize;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
-
-use clap::Args;
-use pulso_shared::shutdown::Shutdown;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-
-use crate::account::{Account, AccountArgs};
-use crate::cli::Failure;
-use crate::draw::mix;
-use crate::duration;
-use crate::enrolment::enrol;
-use crate::rates::parse_hz;
-use crate::screen::Screen;
-use device::{Beats, Device, since_1970};
-use measures::Presence;
-use signal::DeviceModel;
-use stats::{Counts, Stats};
-use uplink::Uplink;
-
-/// Sensors are read so much more seldom than the heart beats.
-const READING_FACTOR: u32 = 5;
-/// And at most so often.
-const SHORTEST_READING: Duration = Duration::from_secs(5);
-
-/// Settings of the fleet.
-#[derive(Debug, Args)]
-pub struct FleetArgs {
-    #[command(flatten)]
-    account: AccountArgs,
-    /// Devices; found again by their serial numbers, registered where missing.
-    #[arg(long, default_value = "50")]
-    devices: NonZeroUsize,
-    /// Heartbeats a second of each device.
-    #[arg(long, default_value = "0.2", value_parser = parse_hz)]
-    hz: f64,
-    /// How long, such as 10m; without it, until stopped.
-    #[arg(long, value_parser = duration::parse)]
-    duration: Option<Duration>,
-    /// Another seed makes other devices.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Whether the devices have sensors, read at a fifth of the heartbeats' pace (`--readings false`: none).
-    #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    readings: bool,
-    /// First part of the devices' names.
-    #[arg(long, default_value = "fleet")]
-    name_prefix: String,
-}
-
-/// Runs the fleet until it is stopped.
-///
-/// # Errors
-/// When the devices cannot be made ready, or the API no longer knows any of them.
-pub async fn run(args: FleetArgs, screen: &Screen) -> Result<ExitCode, Failure> {
-    let mut shutdown = Shutdown::on_signal()?;
-    let stats = Arc::new(Stats::default());
-    let devices = tokio::select! {
-        devices = make_devices(&args, &stats, screen) => devices?,
-        () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
-    };
-    let models: Vec<_> = devices.iter().map(|device| device.model).collect();
-    let stop = CancellationToken::new();
-    let mut living: JoinSet<()> = devices.into_iter().map(|device| device.live(stop.clone())).collect();
-    let started_at = Instant::now();
-    let end = args.duration.map(|duration| started_at + duration);
-    tokio::select! {
-        () = show(&stats, &models, screen) => {}
-        () = shutdown.requested() => {}
-        () = until(end) => {}
-        () = all_ended(&mut living) => return Err("the API no longer knows any of the devices: were they deleted, or is another fleet of this name running?".into()),
-    }
-    stop.cancel();
-    all_ended(&mut living).await;
-    for line in summary(&stats.take(), started_at.elapsed()) {
-        screen.line(&line);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn make_devices(args: &FleetArgs, stats: &Arc<Stats>, screen: &Screen) -> Result<Vec<Device>, Failure> {
-    let account = Account::sign_in(&args.account).await?;
-    let enrolled = enrol(&account, &args.name_prefix, args.devices.get(), screen).await?;
-    let heartbeat = Duration::from_secs_f64(1.0 / args.hz);
-    let reading = args.readings.then(|| (heartbeat * READING_FACTOR).max(SHORTEST_READING));
-    let beats = Beats { heartbeat, reading };
-    let device = |enrolled: crate::enrolment::EnrolledDevice| {
-        let seed = mix(args.seed ^ mix(u64::try_from(enrolled.index).unwrap_or(0)));
-        Device::new(seed, beats, Uplink::new(account.client.clone(), enrolled), Arc::clone(stats))
-    };
-    Ok(enrolled.into_iter().map(device).collect())
-}
-
-/// Shows how the fleet is doing, for ever.
-async fn show(stats: &Stats, models: &[DeviceModel], screen: &Screen) {
-    let mut ticks = interval(screen.interval());
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut earlier = (Instant::now(), Counts::default());
-    let mut last_refusal = None;
-    loop {
-        ticks.tick().await;
-        let (now, counts) = (Instant::now(), stats.take());
-        let presences: Vec<Presence> = models.iter().map(|model| model.presence(since_1970())).collect();
-        screen.live(&counts.line(&earlier.1, now - earlier.0, &presences));
-        if counts.last_refusal != last_refusal {
-            last_refusal.clone_from(&counts.last_refusal);
-            screen.line(&format!("refused: {}", last_refusal.as_deref().unwrap_or_default()));
-        }
-        earlier = (now, counts);
-    }
-}
-
-async fn until(end: Option<Instant>) {
-    match end {
-        Some(end) => tokio::time::sleep_until(end).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn all_ended(living: &mut JoinSet<()>) {
-    while living.join_next().await.is_some() {}
-}
-
-fn summary(counts: &Counts, ran: Duration) -> Vec<String> {
-    vec![format!(
-        "ended after {} s: {} sent, {} accepted, {} requests retried, {} refused, {} dropped",
-        ran.as_secs(),
-        counts.sent,
-        counts.accepted,
-        counts.retried,
-        counts.refused,
-        counts.dropped
-    )]
-}
+pub use command::{FleetArgs, run};

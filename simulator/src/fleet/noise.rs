@@ -1,24 +1,23 @@
-//! Chance as a function of time: the same device at the same moment always has the same luck.
+//! Noise as a function of time: the same device at the same time always has the same values.
 
 use std::time::Duration;
 
-use crate::draw::{mix, share};
+use crate::random::{fraction, mix};
 
-/// A stretch of time out of an endless row of equal ones.
+/// One of the periods of equal length that time is divided into.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stretch {
-    /// Which one, counted from 1970.
+pub struct Period {
+    /// Counted from 1970.
     pub number: u64,
-    /// How far into it the moment is, s.
-    pub into_s: f64,
+    /// Time since its start, s.
+    pub offset_s: f64,
 }
 
-impl Stretch {
-    /// The stretch of `length` that `at` (since 1970) falls into.
-    #[must_use]
+impl Period {
+    /// The period of `length` that `at` (since 1970) falls into.
     pub fn at(at: Duration, length: Duration) -> Self {
         let (at_us, length_us) = (micros(at), micros(length).max(1));
-        Self { number: at_us / length_us, into_s: Duration::from_micros(at_us % length_us).as_secs_f64() }
+        Self { number: at_us / length_us, offset_s: Duration::from_micros(at_us % length_us).as_secs_f64() }
     }
 }
 
@@ -26,59 +25,54 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The luck of one device in one matter.
+/// The noise of one signal of one device.
 #[derive(Debug, Clone, Copy)]
-pub struct Luck(u64);
+pub struct Noise(u64);
 
-impl Luck {
-    /// Luck that `seed` decides; every `matter` has its own.
-    #[must_use]
-    pub fn new(seed: u64, matter: &str) -> Self {
-        Self(matter.bytes().fold(mix(seed), |sum, byte| mix(sum ^ u64::from(byte))))
+impl Noise {
+    /// `seed` is the device's; every `signal` has noise of its own.
+    pub fn new(seed: u64, signal: &str) -> Self {
+        Self(signal.bytes().fold(mix(seed), |sum, byte| mix(sum ^ u64::from(byte))))
     }
 
-    /// At least 0 and below 1; for `number`, always the same.
-    #[must_use]
-    pub fn share(self, number: u64) -> f64 {
-        share(mix(self.0 ^ mix(number)))
+    /// At least 0 and below 1; constant for `number`.
+    pub fn fraction(self, number: u64) -> f64 {
+        fraction(mix(self.0 ^ mix(number)))
     }
 
-    /// Between `low` and `high`; always the same.
-    #[must_use]
+    /// Between `low` and `high`; constant.
     pub fn between(self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.share(0)
+        low + (high - low) * self.fraction(0)
     }
 
-    /// A value between 0 and 1 that wanders, taking about `pace` to go elsewhere.
-    #[must_use]
-    pub fn wander(self, at: Duration, pace: Duration) -> f64 {
-        let stretch = Stretch::at(at, pace);
-        let (from, to) = (self.share(stretch.number), self.share(stretch.number.saturating_add(1)));
-        let way = stretch.into_s / pace.as_secs_f64();
-        // Smoothstep: no corner where one stretch meets the next.
-        from + (to - from) * way * way * (3.0 - 2.0 * way)
+    /// Value noise: between 0 and 1, with a new value in each period of `length` and a smooth curve between them.
+    pub fn smooth(self, at: Duration, length: Duration) -> f64 {
+        let period = Period::at(at, length);
+        let (from, to) = (self.fraction(period.number), self.fraction(period.number.saturating_add(1)));
+        let part = period.offset_s / length.as_secs_f64();
+        // Smoothstep: no corner where two periods meet.
+        from + (to - from) * part * part * (3.0 - 2.0 * part)
     }
 
-    /// Something that happens now and then and takes a while; how far into it `at` is and how long it is, s.
-    #[must_use]
+    /// An event that `at` falls into; the time since its start and its length, s.
     pub fn event(self, at: Duration, event: Event) -> Option<(f64, f64)> {
-        let stretch = Stretch::at(at, event.every);
-        let happens = self.share(stretch.number.wrapping_mul(3)) < event.probability;
+        let period = Period::at(at, event.every);
+        let happens = self.fraction(period.number.wrapping_mul(3)) < event.probability;
         let length_s = event.shortest_s
-            + (event.longest_s - event.shortest_s) * self.share(stretch.number.wrapping_mul(3).wrapping_add(1));
+            + (event.longest_s - event.shortest_s) * self.fraction(period.number.wrapping_mul(3).wrapping_add(1));
         let latest_start_s = (event.every.as_secs_f64() - length_s).max(0.0);
-        let start_s = latest_start_s * self.share(stretch.number.wrapping_mul(3).wrapping_add(2));
-        let into_s = stretch.into_s - start_s;
-        (happens && (0.0..length_s).contains(&into_s)).then_some((into_s, length_s))
+        let start_s = latest_start_s * self.fraction(period.number.wrapping_mul(3).wrapping_add(2));
+        let offset_s = period.offset_s - start_s;
+        (happens && (0.0..length_s).contains(&offset_s)).then_some((offset_s, length_s))
     }
 }
 
-/// How often something happens and how long it takes: at most once in each stretch of `every`, inside it.
+/// How often an event happens and how long it takes: at most once in each period of `every`, inside it.
 #[derive(Debug, Clone, Copy)]
 pub struct Event {
-    /// Length of the stretches.
+    /// Length of the periods.
     pub every: Duration,
-    /// Share of the stretches in which it happens.
+    /// Share of the periods in which it happens.
     pub probability: f64,
     /// Shortest, s.
     pub shortest_s: f64,
@@ -90,30 +84,30 @@ pub struct Event {
 mod tests {
     use std::time::Duration;
 
-    use super::{Event, Luck, Stretch};
+    use super::{Event, Noise, Period};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_moment_falls_into_one_stretch() {
-        let stretch = Stretch::at(Duration::from_millis(125_500), MINUTE);
-        assert_eq!(stretch, Stretch { number: 2, into_s: 5.5 });
+    fn a_time_falls_into_one_period() {
+        let period = Period::at(Duration::from_millis(125_500), MINUTE);
+        assert_eq!(period, Period { number: 2, offset_s: 5.5 });
     }
 
     #[test]
-    fn what_wanders_makes_no_jumps() {
-        let luck = Luck::new(1, "x");
-        let values: Vec<_> = (0..6_000).map(|step| luck.wander(Duration::from_millis(step * 100), MINUTE)).collect();
+    fn smooth_noise_has_no_jumps() {
+        let noise = Noise::new(1, "x");
+        let values: Vec<_> = (0..6_000).map(|step| noise.smooth(Duration::from_millis(step * 100), MINUTE)).collect();
         assert!(values.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.01));
         assert!(values.iter().all(|value| (0.0..=1.0).contains(value)));
     }
 
     #[test]
     fn events_happen_about_as_often_as_they_should_and_last_as_long() {
-        let luck = Luck::new(1, "x");
+        let noise = Noise::new(1, "x");
         let event = Event { every: MINUTE, probability: 0.5, shortest_s: 10.0, longest_s: 20.0 };
         let seconds = 60 * 2_000;
-        let during = (0..seconds).filter(|second| luck.event(Duration::from_secs(*second), event).is_some()).count();
+        let during = (0..seconds).filter(|second| noise.event(Duration::from_secs(*second), event).is_some()).count();
         // Half of the minutes have one of 15 s on average: an eighth of the time.
         assert!((12_000..18_000).contains(&during), "{during}");
     }

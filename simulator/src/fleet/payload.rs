@@ -1,4 +1,4 @@
-//! A device's measurements as the API takes them.
+//! A device's measurements as request bodies.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::signal::DeviceModel;
 /// What is sent: heartbeats or sensor readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The device about itself.
+    /// What the device measures of itself.
     Heartbeat,
-    /// The device about the world around it.
+    /// What its sensors measure.
     Reading,
 }
 
@@ -47,8 +47,7 @@ struct Metrics {
 }
 
 impl Kind {
-    /// Where it goes.
-    #[must_use]
+    /// Its route.
     pub fn route(self) -> &'static str {
         match self {
             Self::Heartbeat => "/api/v1/heartbeats",
@@ -56,14 +55,11 @@ impl Kind {
         }
     }
 
-    /// What `device` measured at these moments: one of them as an object, several as an array.
-    ///
-    /// # Errors
-    /// None that could happen: all of it can be written as JSON.
-    pub fn body(self, device: &DeviceModel, moments: &[Duration]) -> serde_json::Result<Vec<u8>> {
+    /// What `device` measured at these times: one item as an object, several as an array.
+    pub fn body(self, device: &DeviceModel, times: &[Duration]) -> serde_json::Result<Vec<u8>> {
         match self {
-            Self::Heartbeat => write(moments.iter().map(|at| heartbeat(device, *at)).collect()),
-            Self::Reading => write(moments.iter().map(|at| reading(device, *at)).collect()),
+            Self::Heartbeat => write(times.iter().map(|at| heartbeat(device, *at)).collect()),
+            Self::Reading => write(times.iter().map(|at| reading(device, *at)).collect()),
         }
     }
 }
@@ -78,21 +74,21 @@ fn write<T: Serialize>(items: Vec<T>) -> serde_json::Result<Vec<u8>> {
 fn heartbeat(device: &DeviceModel, at: Duration) -> Heartbeat {
     let vitals = device.vitals(at);
     Heartbeat {
-        timestamp: instant(at),
+        timestamp: timestamp(at),
         cpu_usage: vitals.cpu_usage,
         ram_usage: vitals.ram_usage,
         disk_free: vitals.disk_free,
         temperature: vitals.temperature,
         latency: vitals.latency,
         connectivity: u8::from(vitals.connectivity),
-        boot_time: instant(vitals.booted_at),
+        boot_time: timestamp(vitals.booted_at),
     }
 }
 
 fn reading(device: &DeviceModel, at: Duration) -> Reading {
     let around = device.surroundings(at);
     Reading {
-        timestamp: instant(at),
+        timestamp: timestamp(at),
         temperature: around.temperature,
         humidity: around.humidity,
         voltage: around.voltage,
@@ -101,8 +97,8 @@ fn reading(device: &DeviceModel, at: Duration) -> Reading {
     }
 }
 
-/// A moment since 1970 as an instant, to the microsecond.
-fn instant(at: Duration) -> DateTime<Utc> {
+/// A time since 1970 as a timestamp, to the microsecond.
+fn timestamp(at: Duration) -> DateTime<Utc> {
     i64::try_from(at.as_micros()).ok().and_then(DateTime::from_timestamp_micros).unwrap_or_default()
 }
 
@@ -117,8 +113,8 @@ mod tests {
 
     const AT: Duration = Duration::from_micros(1_795_262_400_250_000);
 
-    fn body(kind: Kind, moments: &[Duration]) -> Value {
-        serde_json::from_slice(&kind.body(&DeviceModel::new(1), moments).unwrap()).unwrap()
+    fn body(kind: Kind, times: &[Duration]) -> Value {
+        serde_json::from_slice(&kind.body(&DeviceModel::new(1), times).unwrap()).unwrap()
     }
 
     #[test]

@@ -1,62 +1,59 @@
 //! What a device measures: a pure function of the device's seed and the time, so that a fleet looks the same however
-//! often it is started, and every sign of it can be tested.
+//! often it is started, and every signal can be tested.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-use super::measures::{Presence, Surroundings, Vitals};
-use super::noise::{Event, Luck, Stretch};
+use super::measures::{DeviceState, Surroundings, Vitals};
+use super::noise::{Event, Noise, Period};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The device's network is gone; it goes on measuring and sends later what it kept.
+/// The device's network is down; it goes on measuring and sends the backlog later.
 const OUTAGE: Event = Event { every: Duration::from_secs(900), probability: 0.08, shortest_s: 30.0, longest_s: 420.0 };
-/// The wider network is gone; the way to us is not.
+/// The internet is not reachable; Pulso is.
 const DIP: Event = Event { every: MINUTE, probability: 0.03, shortest_s: 4.0, longest_s: 15.0 };
 /// The network is slow.
 const SPIKE: Event = Event { every: Duration::from_secs(30), probability: 0.04, shortest_s: 2.0, longest_s: 6.0 };
-/// The device has much to do.
+/// The device is busy.
 const BURST: Event = Event { every: Duration::from_secs(300), probability: 0.15, shortest_s: 20.0, longest_s: 90.0 };
 
-/// One device's character.
+/// One device's parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceModel {
     seed: u64,
     /// From one restart to the next.
     uptime: Duration,
-    /// Moves the restarts of one device away from those of another.
+    /// Spreads the restarts of different devices.
     phase: Duration,
 }
 
 impl DeviceModel {
-    /// The device that `seed` makes.
-    #[must_use]
+    /// The device of `seed`.
     pub fn new(seed: u64) -> Self {
-        let luck = |matter| Luck::new(seed, matter);
-        let uptime = Duration::from_secs_f64(luck("uptime").between(4.0, 12.0) * 3_600.0);
-        Self { seed, uptime, phase: uptime.mul_f64(luck("phase").share(0)) }
+        let noise = |signal| Noise::new(seed, signal);
+        let uptime = Duration::from_secs_f64(noise("uptime").between(4.0, 12.0) * 3_600.0);
+        Self { seed, uptime, phase: uptime.mul_f64(noise("phase").fraction(0)) }
     }
 
     /// Whether it measures and sends at `at` (since 1970).
-    #[must_use]
-    pub fn presence(&self, at: Duration) -> Presence {
-        let restart_s = self.luck("restart").between(15.0, 40.0);
+    pub fn state(&self, at: Duration) -> DeviceState {
+        let restart_s = self.noise("restart").between(15.0, 40.0);
         if self.since_boot_s(at) < restart_s {
-            Presence::Restarting
-        } else if self.luck("outage").event(at, OUTAGE).is_some() {
-            Presence::Away
+            DeviceState::Restarting
+        } else if self.noise("outage").event(at, OUTAGE).is_some() {
+            DeviceState::Disconnected
         } else {
-            Presence::Online
+            DeviceState::Online
         }
     }
 
     /// What it measures of itself at `at`.
-    #[must_use]
     pub fn vitals(&self, at: Duration) -> Vitals {
         let cpu_usage = self.cpu_usage(at);
-        let dip = self.luck("dip").event(at, DIP).is_some();
+        let dip = self.noise("dip").event(at, DIP).is_some();
         Vitals {
             cpu_usage: rounded(cpu_usage.clamp(0.5, 100.0), 100.0),
             ram_usage: rounded(self.ram_usage(at), 100.0),
@@ -69,7 +66,6 @@ impl DeviceModel {
     }
 
     /// What it measures of the world around it at `at`.
-    #[must_use]
     pub fn surroundings(&self, at: Duration) -> Surroundings {
         let ambient = self.ambient(at);
         let load = self.cpu_usage(at) / 100.0;
@@ -77,91 +73,92 @@ impl DeviceModel {
         Surroundings {
             temperature: rounded(ambient, 10.0),
             humidity: rounded(
-                (58.0 - 1.6 * (ambient - 22.0) + self.wander("humidity", at, HOUR, 8.0)).clamp(15.0, 98.0),
+                (58.0 - 1.6 * (ambient - 22.0) + self.varied("humidity", at, HOUR, 8.0)).clamp(15.0, 98.0),
                 10.0,
             ),
-            voltage: rounded(229.0 + self.wander("voltage", at, MINUTE, 6.0) - 3.0 * people, 10.0),
-            current: rounded(0.4 + 1.8 * load + self.wander("current", at, MINUTE, 0.1), 1_000.0),
-            co2: rounded(430.0 + 480.0 * people + self.wander("co2", at, 10 * MINUTE, 90.0), 1.0),
+            voltage: rounded(229.0 + self.varied("voltage", at, MINUTE, 6.0) - 3.0 * people, 10.0),
+            current: rounded(0.4 + 1.8 * load + self.varied("current", at, MINUTE, 0.1), 1_000.0),
+            co2: rounded(430.0 + 480.0 * people + self.varied("co2", at, 10 * MINUTE, 90.0), 1.0),
             pm2_5: rounded(
-                4.0 + 9.0 * self.luck("dust").wander(at, 3 * HOUR) + self.wander("pm2.5", at, MINUTE, 2.0),
+                4.0 + 9.0 * self.noise("dust").smooth(at, 3 * HOUR) + self.varied("pm2.5", at, MINUTE, 2.0),
                 10.0,
             ),
-            vibration: rounded(0.3 + 2.2 * load + self.wander("vibration", at, Duration::from_secs(5), 0.3), 100.0),
+            vibration: rounded(0.3 + 2.2 * load + self.varied("vibration", at, Duration::from_secs(5), 0.3), 100.0),
         }
     }
 
-    fn luck(&self, matter: &str) -> Luck {
-        Luck::new(self.seed, matter)
+    fn noise(&self, signal: &str) -> Noise {
+        Noise::new(self.seed, signal)
     }
 
-    /// Something between 0 and `height` that wanders.
-    fn wander(&self, matter: &str, at: Duration, pace: Duration, height: f64) -> f64 {
-        height * self.luck(matter).wander(at, pace)
+    /// Smooth noise between 0 and `height`.
+    fn varied(&self, signal: &str, at: Duration, length: Duration, height: f64) -> f64 {
+        height * self.noise(signal).smooth(at, length)
     }
 
     fn since_boot_s(&self, at: Duration) -> f64 {
-        Stretch::at(at.saturating_add(self.phase), self.uptime).into_s
+        Period::at(at.saturating_add(self.phase), self.uptime).offset_s
     }
 
-    /// More by day than by night, some unrest, now and then a burst of work.
+    /// More by day than by night, with noise, and a burst from time to time.
     fn cpu_usage(&self, at: Duration) -> f64 {
-        let idle = self.luck("idle").between(6.0, 24.0);
-        let busy = self.luck("busy").between(8.0, 34.0) * day_wave(at, 14.5).max(0.0);
-        let burst = self.luck("burst").event(at, BURST).map_or(0.0, |(into_s, length_s)| 45.0 * hump(into_s, length_s));
+        let idle = self.noise("idle").between(6.0, 24.0);
+        let busy = self.noise("busy").between(8.0, 34.0) * day_wave(at, 14.5).max(0.0);
+        let burst =
+            self.noise("burst").event(at, BURST).map_or(0.0, |(offset_s, length_s)| 45.0 * hump(offset_s, length_s));
         idle + busy
             + burst
-            + self.wander("load", at, Duration::from_secs(45), 9.0)
-            + self.wander("jitter", at, Duration::from_secs(3), 3.0)
+            + self.varied("load", at, Duration::from_secs(45), 9.0)
+            + self.varied("jitter", at, Duration::from_secs(3), 3.0)
     }
 
     /// Leaks until the next restart.
     fn ram_usage(&self, at: Duration) -> f64 {
-        let leaked = self.luck("leak").between(4.0, 42.0) * self.since_boot_s(at) / self.uptime.as_secs_f64();
-        (self.luck("ram").between(24.0, 48.0) + leaked + self.wander("cache", at, MINUTE, 3.0)).clamp(1.0, 99.0)
+        let leaked = self.noise("leak").between(4.0, 42.0) * self.since_boot_s(at) / self.uptime.as_secs_f64();
+        (self.noise("ram").between(24.0, 48.0) + leaked + self.varied("cache", at, MINUTE, 3.0)).clamp(1.0, 99.0)
     }
 
-    /// Drains over days, until somebody makes room.
+    /// Drains over days, until space is freed.
     fn disk_free(&self, at: Duration) -> f64 {
-        let length = Duration::from_secs_f64(self.luck("disk").between(6.0, 20.0) * DAY.as_secs_f64());
-        let shifted = at.saturating_add(length.mul_f64(self.luck("disk phase").share(0)));
-        let drained = Stretch::at(shifted, length).into_s / length.as_secs_f64();
-        let (full, empty) = (self.luck("disk full").between(70.0, 93.0), self.luck("disk empty").between(6.0, 30.0));
+        let length = Duration::from_secs_f64(self.noise("disk").between(6.0, 20.0) * DAY.as_secs_f64());
+        let shifted = at.saturating_add(length.mul_f64(self.noise("disk phase").fraction(0)));
+        let drained = Period::at(shifted, length).offset_s / length.as_secs_f64();
+        let (full, empty) = (self.noise("disk full").between(70.0, 93.0), self.noise("disk empty").between(6.0, 30.0));
         full - (full - empty) * drained
     }
 
     fn ambient(&self, at: Duration) -> f64 {
-        let mean = self.luck("climate").between(18.0, 27.0);
-        mean + self.luck("sun").between(1.5, 6.0) * day_wave(at, 15.0) + self.wander("air", at, 20 * MINUTE, 1.2)
+        let mean = self.noise("climate").between(18.0, 27.0);
+        mean + self.noise("sun").between(1.5, 6.0) * day_wave(at, 15.0) + self.varied("air", at, 20 * MINUTE, 1.2)
     }
 
-    /// The air's, and what the work adds.
+    /// The air's, and the heat of the load.
     fn case_temperature(&self, at: Duration, cpu_usage: f64) -> f64 {
-        self.ambient(at) + self.luck("cooling").between(9.0, 16.0) + 0.28 * cpu_usage
+        self.ambient(at) + self.noise("cooling").between(9.0, 16.0) + 0.28 * cpu_usage
     }
 
     fn latency(&self, at: Duration) -> f64 {
-        let usual = self.luck("distance").between(6.0, 45.0) * (0.8 + self.wander("route", at, 5 * MINUTE, 0.5));
+        let usual = self.noise("distance").between(6.0, 45.0) * (0.8 + self.varied("route", at, 5 * MINUTE, 0.5));
         let spike = self
-            .luck("spike")
+            .noise("spike")
             .event(at, SPIKE)
-            .map_or(0.0, |(into_s, length_s)| self.luck("height").between(120.0, 700.0) * hump(into_s, length_s));
-        usual + self.wander("queue", at, Duration::from_secs(2), 4.0) + spike
+            .map_or(0.0, |(offset_s, length_s)| self.noise("height").between(120.0, 700.0) * hump(offset_s, length_s));
+        usual + self.varied("queue", at, Duration::from_secs(2), 4.0) + spike
     }
 }
 
 /// Between -1 and 1 over the day (UTC); 1 at `peak_hour`.
 fn day_wave(at: Duration, peak_hour: f64) -> f64 {
-    let hour = Stretch::at(at, DAY).into_s / 3_600.0;
+    let hour = Period::at(at, DAY).offset_s / 3_600.0;
     ((hour - peak_hour) / 24.0 * TAU).cos()
 }
 
 /// Rises from 0 to 1 and falls again over `length`.
-fn hump(into: f64, length: f64) -> f64 {
-    (into / length * TAU / 2.0).sin()
+fn hump(offset: f64, length: f64) -> f64 {
+    (offset / length * TAU / 2.0).sin()
 }
 
-/// To as many steps in 1 as a device of this kind tells apart.
+/// Rounded to the resolution of a sensor: so many steps in 1.
 fn rounded(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
 }
@@ -170,10 +167,10 @@ fn rounded(value: f64, steps: f64) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::super::measures::Presence;
+    use super::super::measures::DeviceState;
     use super::DeviceModel;
 
-    /// Midnight of some day.
+    /// Midnight of 2026-11-21, a day without meaning.
     const START: Duration = Duration::from_secs(1_795_219_200);
 
     fn at(seconds: u64) -> Duration {
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_signal_stays_in_the_range_that_is_taken() {
+    fn every_signal_stays_in_the_range_that_the_api_accepts() {
         for device in fleet() {
             for step in 0..500 {
                 let at = at(step * 1_777);
@@ -226,7 +223,7 @@ mod tests {
         let booted_at = |second| device.vitals(at(second)).booted_at;
         let restart = (1..86_400).find(|second| booted_at(*second) != booted_at(*second - 1)).unwrap();
         assert!(device.vitals(at(restart + 60)).ram_usage + 3.0 < device.vitals(at(restart - 60)).ram_usage);
-        assert_eq!(device.presence(at(restart + 1)), Presence::Restarting);
+        assert_eq!(device.state(at(restart + 1)), DeviceState::Restarting);
     }
 
     #[test]
@@ -238,12 +235,13 @@ mod tests {
     #[test]
     fn most_devices_are_online_and_some_drop_off_and_come_back() {
         let counts: Vec<_> = (0..60)
-            .map(|minute| fleet().filter(|device| device.presence(at(minute * 60)) == Presence::Online).count())
+            .map(|minute| fleet().filter(|device| device.state(at(minute * 60)) == DeviceState::Online).count())
             .collect();
         assert!(counts.iter().all(|online| *online >= 40), "{counts:?}");
         assert!(counts.iter().any(|online| *online < 50), "{counts:?}");
-        let away = fleet().filter(|device| (0..3_600).any(|second| device.presence(at(second)) == Presence::Away));
-        assert!(away.count() >= 5);
+        let disconnected =
+            fleet().filter(|device| (0..3_600).any(|second| device.state(at(second)) == DeviceState::Disconnected));
+        assert!(disconnected.count() >= 5);
     }
 
     #[test]

@@ -1,35 +1,35 @@
-//! What the fleet has done, for the live line.
+//! Counts of the whole fleet, for the live line.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::measures::Presence;
+use super::measures::DeviceState;
 use crate::rates::per_second;
 
-/// Longest latency that is told apart, µs.
+/// Longer latencies are recorded as this, µs.
 const LONGEST_US: u64 = 60_000_000;
 
 /// Counts of all devices.
 #[derive(Default)]
 pub struct Stats(Mutex<Counts>);
 
-/// What has happened so far.
+/// Counts so far.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Items that were sent, whatever became of them.
+    /// Items that were sent, whatever the response.
     pub sent: u64,
-    /// Items that were taken.
+    /// Items that were accepted.
     pub accepted: u64,
-    /// Requests to be sent again.
+    /// Requests to be retried.
     pub retried: u64,
     /// Items refused for good.
     pub refused: u64,
-    /// Items lost because a device's memory was full.
+    /// Items dropped because a device's backlog was full.
     pub dropped: u64,
-    /// Devices that no longer exist for the API.
-    pub gone: u64,
+    /// Devices whose credentials were revoked.
+    pub revoked: u64,
     /// The newest refusal.
     pub last_refusal: Option<String>,
     /// Since the last line, µs.
@@ -42,8 +42,7 @@ impl Stats {
         change(&mut self.lock());
     }
 
-    /// The counts; the latencies begin anew.
-    #[must_use]
+    /// The counts; the latencies are reset.
     pub fn take(&self) -> Counts {
         let mut counts = self.lock();
         let latency_us = counts.latency_us.take();
@@ -56,8 +55,8 @@ impl Stats {
 }
 
 impl Counts {
-    /// Notes how long a 2xx took.
-    pub fn note_latency(&mut self, latency: Duration) {
+    /// Records the latency of a 2xx.
+    pub fn record_latency(&mut self, latency: Duration) {
         if self.latency_us.is_none() {
             self.latency_us = Histogram::new_with_bounds(1, LONGEST_US, 3).ok();
         }
@@ -71,15 +70,14 @@ impl Counts {
         Duration::from_micros(value).as_secs_f64() * 1_000.0
     }
 
-    /// The live line: what happened since `earlier`, and how the devices are.
-    #[must_use]
-    pub fn line(&self, earlier: &Self, passed: Duration, presences: &[Presence]) -> String {
-        let are = |wanted| presences.iter().filter(|presence| **presence == wanted).count();
+    /// The live line: what happened since `earlier`, and the devices' states.
+    pub fn line(&self, earlier: &Self, passed: Duration, states: &[DeviceState]) -> String {
+        let count = |wanted| states.iter().filter(|state| **state == wanted).count();
         let mut line = format!(
-            "{} online, {} away, {} restarting | {:.1} sent/s, {} accepted, {} retried, {} refused | p50 {:.1} ms, p99 {:.1} ms",
-            are(Presence::Online),
-            are(Presence::Away),
-            are(Presence::Restarting),
+            "{} online, {} disconnected, {} restarting | {:.1} sent/s, {} accepted, {} retried, {} refused | p50 {:.1} ms, p99 {:.1} ms",
+            count(DeviceState::Online),
+            count(DeviceState::Disconnected),
+            count(DeviceState::Restarting),
             per_second(self.sent.saturating_sub(earlier.sent), passed),
             self.accepted,
             self.retried,
@@ -87,7 +85,7 @@ impl Counts {
             self.latency_ms(0.5),
             self.latency_ms(0.99),
         );
-        for (count, what) in [(self.dropped, "dropped"), (self.gone, "devices gone")] {
+        for (count, what) in [(self.dropped, "dropped"), (self.revoked, "devices revoked")] {
             if count > 0 {
                 line.push_str(&format!(", {count} {what}"));
             }
@@ -100,23 +98,24 @@ impl Counts {
 mod tests {
     use std::time::Duration;
 
-    use super::super::measures::Presence;
+    use super::super::measures::DeviceState;
     use super::Stats;
 
     #[test]
-    fn the_line_tells_rates_since_the_last_one_and_totals() {
+    fn the_line_has_rates_since_the_last_one_and_totals() {
         let stats = Stats::default();
         stats.update(|counts| counts.sent = 100);
         let earlier = stats.take();
         stats.update(|counts| {
             counts.sent = 150;
             counts.accepted = 149;
-            counts.note_latency(Duration::from_millis(2));
+            counts.record_latency(Duration::from_millis(2));
         });
-        let line = stats.take().line(&earlier, Duration::from_secs(10), &[Presence::Online, Presence::Away]);
+        let line =
+            stats.take().line(&earlier, Duration::from_secs(10), &[DeviceState::Online, DeviceState::Disconnected]);
         assert_eq!(
             line,
-            "1 online, 1 away, 0 restarting | 5.0 sent/s, 149 accepted, 0 retried, 0 refused | p50 2.0 ms, p99 2.0 ms"
+            "1 online, 1 disconnected, 0 restarting | 5.0 sent/s, 149 accepted, 0 retried, 0 refused | p50 2.0 ms, p99 2.0 ms"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, SecondsFormat};
 use pulso_shared::ids::DeviceId;
 
-/// A line that is none of ours.
+/// A line that cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a line of a ledger")]
 pub(super) struct EntryError;

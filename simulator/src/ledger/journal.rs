@@ -1,4 +1,4 @@
-//! The file that the accepted readings are written to.
+//! The ledger's file.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -16,7 +16,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// Appends to a file.
 pub struct FileJournal {
-    /// By their places in the load's plan.
+    /// In the order of the load's tokens.
     devices: Vec<DeviceId>,
     file: Mutex<Buffered>,
 }
@@ -30,9 +30,6 @@ struct Buffered {
 
 impl FileJournal {
     /// Opens (or creates) the file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn open(path: &Path, devices: Vec<DeviceId>) -> std::io::Result<Self> {
         let file = File::options().create(true).append(true).open(path)?;
         let writer = BufWriter::with_capacity(256 * 1024, file);
@@ -40,9 +37,6 @@ impl FileJournal {
     }
 
     /// Writes out what is in memory.
-    ///
-    /// # Errors
-    /// This failure, or the first one before.
     pub fn close(&self) -> std::io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.writer.flush()?;
@@ -55,18 +49,18 @@ impl FileJournal {
         for reading in readings {
             let SentReading { timestamp_us, cpu_hundredths } = *reading;
             let written = writeln!(file.writer, "{}", Entry { device_id, timestamp_us, cpu_hundredths, accepted });
-            file.note(written);
+            file.record(written);
         }
         if file.flushed_at.elapsed() >= FLUSH_EVERY {
             let flushed = file.writer.flush();
-            file.note(flushed);
+            file.record(flushed);
             file.flushed_at = Instant::now();
         }
     }
 }
 
 impl Buffered {
-    fn note(&mut self, written: std::io::Result<()>) {
+    fn record(&mut self, written: std::io::Result<()>) {
         if let Err(error) = written {
             self.failure.get_or_insert(error);
         }

@@ -1,4 +1,4 @@
-//! Sending, with the journal open.
+//! `pulso-simulator ledger` without a subcommand: sends, records, proves.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use clap::Args;
 use pulso_shared::shutdown::Shutdown;
-use tokio_util::sync::CancellationToken;
 
 use super::journal::FileJournal;
-use super::{VerifyArgs, verify};
+use super::prove::VerifyArgs;
+use super::verify::verify;
 use crate::account::{Account, AccountArgs};
-use crate::cli::Failure;
 use crate::device_token::exchange_all;
 use crate::duration;
 use crate::enrolment::{EnrolledDevice, enrol};
-use crate::load::{LoadPlan, LoadRun, Target};
-use crate::load_command::HEARTBEATS;
+use crate::failure::Failure;
+use crate::load::{HEARTBEATS, LoadPlan, LoadRun, Target};
 use crate::progress;
 use crate::rates::{parse_hz, parse_share};
 use crate::screen::Screen;
@@ -72,7 +71,7 @@ pub(super) async fn run(args: SendArgs, screen: &Screen) -> Result<ExitCode, Fai
     let ids = devices.iter().map(|device| device.id).collect();
     let journal = FileJournal::open(&args.verify.file, ids);
     let journal = Arc::new(journal.map_err(|error| format!("{}: {error}", args.verify.file.display()))?);
-    let load = LoadRun::start(plan(&args, tokens, Arc::clone(&journal))?, CancellationToken::new())?;
+    let load = LoadRun::start(plan(&args, tokens, Arc::clone(&journal))?)?;
     let tally = progress::follow(load, screen, &mut shutdown).await;
     journal.close().map_err(|error| format!("{}: {error}", args.verify.file.display()))?;
     let tally = tally?;
@@ -110,7 +109,7 @@ fn plan(args: &SendArgs, tokens: Vec<String>, journal: Arc<FileJournal>) -> Resu
         rate: args.hz.map(|hz| hz * devices / f64::from(args.array.unwrap_or(1))),
         array: args.array.and_then(NonZeroU32::new),
         resend_share: args.resend_share,
-        patience: args.patience,
+        retry_timeout: args.patience,
         journal: Some(journal),
     })
 }

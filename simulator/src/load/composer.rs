@@ -1,4 +1,4 @@
-//! What one connection sends: whose turn it is, and heartbeats whose timestamps no other connection uses.
+//! What one connection sends: its devices in turn, with timestamps that no other connection uses.
 
 use std::sync::Arc;
 
@@ -6,30 +6,30 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::header::HeaderValue;
 use pulso_shared::clock::Clock;
 
-use super::body::{MAX_HEARTBEAT_BYTES, Stamp, put_heartbeat};
-use crate::draw::Draw;
+use super::heartbeat_json::{MAX_HEARTBEAT_BYTES, TimestampWriter, put_heartbeat};
+use crate::random::SeededRandom;
 
 /// How long before the first heartbeat the simulated devices were started, µs.
 const BOOTED_BEFORE_US: i64 = 86_400_000_000;
 
-/// A device and how it says who it is.
+/// A device and its credentials.
 #[derive(Debug, Clone)]
 pub(super) struct Device {
-    /// Its place among the plan's devices.
+    /// Its place in the plan's tokens.
     pub(super) index: usize,
     pub(super) authorization: HeaderValue,
 }
 
-/// One reading of a payload, as far as the ledger keeps it.
+/// One reading of a payload, as far as the ledger needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentReading {
-    /// Its timestamp, microseconds since 1970.
+    /// Microseconds since 1970.
     pub timestamp_us: i64,
-    /// Its `cpu_usage` in hundredths of a percent.
+    /// `cpu_usage` in hundredths of a percent.
     pub cpu_hundredths: u32,
 }
 
-/// One request's content; sent again unchanged when the answer asks for it or does not come.
+/// One request's content; retried unchanged.
 #[derive(Clone)]
 pub(super) struct Payload {
     pub(super) device: usize,
@@ -68,35 +68,35 @@ impl Grid {
 /// Makes one connection's payloads.
 pub(super) struct Composer {
     devices: Vec<(Device, i64)>,
-    turn: usize,
+    next_device: usize,
     grid: Grid,
     array: Option<i64>,
     keeps_readings: bool,
     buffer: BytesMut,
     timestamp: BytesMut,
     boot_time: Bytes,
-    stamp: Stamp,
-    draw: Draw,
+    timestamp_writer: TimestampWriter,
+    random: SeededRandom,
 }
 
 impl Composer {
     /// For these devices; `array` items a request, or one heartbeat that is not in an array.
     pub(super) fn new(devices: Vec<Device>, grid: Grid, array: Option<u32>, keeps_readings: bool, seed: u64) -> Self {
-        let mut stamp = Stamp::new();
+        let mut timestamp_writer = TimestampWriter::new();
         let mut boot_time = BytesMut::new();
-        stamp.write(&mut boot_time, now_us().saturating_sub(BOOTED_BEFORE_US));
+        timestamp_writer.write(&mut boot_time, now_us().saturating_sub(BOOTED_BEFORE_US));
         Self {
-            // Grid-aligned: `0 + slot`, so that every later timestamp is too.
+            // On the grid, so that every later timestamp is too.
             devices: devices.into_iter().map(|device| (device, grid.slot)).collect(),
-            turn: 0,
+            next_device: 0,
             grid,
             array: array.map(i64::from),
             keeps_readings,
             buffer: BytesMut::new(),
             timestamp: BytesMut::with_capacity(32),
             boot_time: boot_time.freeze(),
-            stamp,
-            draw: Draw::new(seed),
+            timestamp_writer,
+            random: SeededRandom::new(seed),
         }
     }
 
@@ -106,7 +106,7 @@ impl Composer {
         let items = usize::try_from(count).unwrap_or(1);
         let (device, first) = self.next_device(count)?;
         let mut readings = Vec::new();
-        // Gives back the memory of payloads that have been answered, where that is all of it.
+        // Reuses the memory of earlier payloads, once all of them have been answered.
         self.buffer.reserve(items.saturating_mul(MAX_HEARTBEAT_BYTES).saturating_add(2));
         self.bracket(b'[');
         for item in 0..count {
@@ -129,15 +129,15 @@ impl Composer {
         })
     }
 
-    /// A number at least 0 and below 1, for the decisions around the payloads.
-    pub(super) fn share(&mut self) -> f64 {
-        self.draw.share()
+    /// A random number at least 0 and below 1.
+    pub(super) fn random_fraction(&mut self) -> f64 {
+        self.random.fraction()
     }
 
     fn next_device(&mut self, count: i64) -> Option<(Device, i64)> {
-        self.turn = if self.turn < self.devices.len() { self.turn } else { 0 };
-        let (device, last) = self.devices.get_mut(self.turn)?;
-        self.turn = self.turn.saturating_add(1);
+        self.next_device = if self.next_device < self.devices.len() { self.next_device } else { 0 };
+        let (device, last) = self.devices.get_mut(self.next_device)?;
+        self.next_device = self.next_device.saturating_add(1);
         let first = self.grid.first(now_us(), count, *last);
         *last = first.saturating_add(count.saturating_sub(1).saturating_mul(self.grid.stride));
         Some((device.clone(), first))
@@ -145,8 +145,8 @@ impl Composer {
 
     fn put_reading(&mut self, timestamp_us: i64) -> SentReading {
         self.timestamp.clear();
-        self.stamp.write(&mut self.timestamp, timestamp_us);
-        let cpu_hundredths = put_heartbeat(&mut self.buffer, &self.timestamp, &self.boot_time, &mut self.draw);
+        self.timestamp_writer.write(&mut self.timestamp, timestamp_us);
+        let cpu_hundredths = put_heartbeat(&mut self.buffer, &self.timestamp, &self.boot_time, &mut self.random);
         SentReading { timestamp_us, cpu_hundredths }
     }
 

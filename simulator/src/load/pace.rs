@@ -1,23 +1,23 @@
-//! When the next request begins.
+//! When the next request begins: in a closed loop, or at a fixed rate.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// tokio's timers have steps of 1 ms and may fire one step late.
-const TIMER_STEPS: Duration = Duration::from_millis(2);
+/// tokio's timers have a resolution of 1 ms and may fire one step late.
+const TIMER_ERROR: Duration = Duration::from_millis(2);
 
 /// When requests begin.
 #[derive(Debug)]
 pub(super) enum Pace {
-    /// Each connection sends as soon as it has its last answer.
+    /// Each connection sends as soon as it has the last response.
     Closed,
-    /// At fixed moments, whichever connection is free.
+    /// At fixed times, on whichever connection is free.
     Open {
         /// Between two requests.
         interval: Duration,
-        /// How many moments have been given out.
+        /// How many of these times have been given out.
         taken: AtomicU32,
     },
 }
@@ -33,11 +33,11 @@ impl Pace {
         }
     }
 
-    /// Waits for this connection's next request; the moment from which its latency counts, or `None` past the end.
+    /// Waits for this connection's next request; the time from which its latency counts, or `None` past the end.
     ///
     /// A request that no connection was free for counts from when it should have been sent: otherwise a slow server
-    /// would be asked less and look better (coordinated omission). What a waiting connection's own timer is late by is
-    /// not the server's doing and does not count, up to the timer's known coarseness.
+    /// would get fewer requests and look better (coordinated omission). The lateness of a waiting connection's own timer is
+    /// not the server's and does not count, up to the timer's known error.
     pub(super) async fn next(&self, start: Instant, end: Instant) -> Option<Instant> {
         let Self::Open { interval, taken } = self else {
             let now = Instant::now();
@@ -49,7 +49,7 @@ impl Pace {
             return Some(intended);
         }
         tokio::time::sleep_until(intended).await;
-        Some(Instant::now().min(intended + TIMER_STEPS))
+        Some(Instant::now().min(intended + TIMER_ERROR))
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::Pace;
 
     #[tokio::test]
-    async fn a_fixed_rate_gives_out_its_moments_one_by_one_until_the_end() {
+    async fn a_fixed_rate_gives_out_its_times_one_by_one_until_the_end() {
         let pace = Pace::new(Some(1_000.0));
         let start = Instant::now();
         let end = start + Duration::from_millis(20);
@@ -72,6 +72,23 @@ mod tests {
         }
         assert_eq!(given, 20);
         assert!(start.elapsed() >= Duration::from_millis(19));
+    }
+
+    #[tokio::test]
+    async fn connections_share_the_times_of_a_fixed_rate() {
+        let pace = Pace::new(Some(500.0));
+        let start = Instant::now();
+        let end = start + Duration::from_millis(40);
+        let count = async || {
+            let mut given = 0;
+            while pace.next(start, end).await.is_some() {
+                given += 1;
+            }
+            given
+        };
+        let (first, second) = tokio::join!(count(), count());
+        assert_eq!(first + second, 20);
+        assert!(first > 0 && second > 0, "{first} and {second}");
     }
 
     #[tokio::test]

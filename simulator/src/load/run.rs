@@ -1,22 +1,21 @@
-//! The threads and the time that all connections share.
+//! A load's threads, and the tallies of what they did.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{HeaderValue, InvalidHeaderValue};
-use tokio::sync::{Barrier, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::LoadPlan;
-use super::caller::Caller;
+use super::client::LoadClient;
 use super::composer::{Composer, Device, Grid};
-use super::link::Link;
-use super::pace::Pace;
+use super::connection::Connection;
+use super::plan::LoadPlan;
+use super::run_state::RunState;
 use super::tally::Tally;
-use crate::backoff::Backoff;
+use crate::retry::RetryDelays;
 
-/// Why a load could not be made; not what the server answered, which is in the tally.
+/// Why a load could not be sent; not what the server answered, which is in the tally.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// No thread, or no event loop in it.
@@ -25,65 +24,29 @@ pub enum LoadError {
     /// A thread ended before its connections did.
     #[error("a thread of the load generator failed")]
     Failed(#[from] oneshot::error::RecvError),
-    /// There is nobody to send for.
+    /// No device to send for.
     #[error("there are no devices")]
     NoDevices,
-    /// A token with characters that no token has.
+    /// A token with characters that a header cannot hold.
     #[error("a device's token cannot be sent in a header")]
     Token(#[from] InvalidHeaderValue),
 }
 
-/// When requests may begin.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) start: Instant,
-    pub(super) end: Instant,
-}
-
-/// What all connections share.
-pub(super) struct Run {
-    pub(super) plan: LoadPlan,
-    pub(super) pace: Pace,
-    pub(super) stop: CancellationToken,
-    /// The time begins when every connection has been opened, or has failed to.
-    opened: Barrier,
-    window: OnceLock<Window>,
-}
-
-impl Run {
-    pub(super) async fn window(&self) -> Window {
-        self.opened.wait().await;
-        *self.window.get_or_init(|| {
-            let start = Instant::now();
-            Window { start, end: start + self.plan.duration }
-        })
-    }
-}
-
 /// A load under way.
 pub struct LoadRun {
-    run: Arc<Run>,
+    state: Arc<RunState>,
     tallies: Vec<Arc<Mutex<Tally>>>,
     threads: Vec<oneshot::Receiver<()>>,
 }
 
 impl LoadRun {
-    /// Starts the threads; cancelling `stop` ends the sending early.
-    ///
-    /// # Errors
-    /// When there is no device, or a thread cannot be started.
-    pub fn start(plan: LoadPlan, stop: CancellationToken) -> Result<Self, LoadError> {
+    /// Starts the threads.
+    pub fn start(plan: LoadPlan) -> Result<Self, LoadError> {
         let devices = devices(&plan)?;
         let connections = plan.connections.get();
         let threads = plan.threads.get().min(connections);
-        let run = Arc::new(Run {
-            pace: Pace::new(plan.rate),
-            stop,
-            opened: Barrier::new(connections),
-            window: OnceLock::new(),
-            plan,
-        });
-        let mut started = Self { run, tallies: Vec::new(), threads: Vec::new() };
+        let state = Arc::new(RunState::new(plan));
+        let mut started = Self { state, tallies: Vec::new(), threads: Vec::new() };
         for thread in 0..threads {
             started.start_thread((thread..connections).step_by(threads), &devices)?;
         }
@@ -91,7 +54,6 @@ impl LoadRun {
     }
 
     /// Everything so far.
-    #[must_use]
     pub fn tally(&self) -> Tally {
         let mut sum = Tally::default();
         for tally in &self.tallies {
@@ -101,26 +63,21 @@ impl LoadRun {
     }
 
     /// When the sending began: as soon as all connections were open.
-    #[must_use]
     pub fn started_at(&self) -> Option<Instant> {
-        self.run.window.get().map(|window| window.start)
+        self.state.started_at()
     }
 
-    /// Ends the sending early; what is under way still gets its answer.
+    /// Ends the sending early; what is in flight still gets its response.
     pub fn stop(&self) {
-        self.run.stop.cancel();
+        self.state.stop.cancel();
     }
 
     /// Whether it was stopped early.
-    #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.run.stop.is_cancelled()
+        self.state.stop.is_cancelled()
     }
 
-    /// Waits for the last answer. May be given up and called again.
-    ///
-    /// # Errors
-    /// When a thread failed.
+    /// Waits for the last response. Cancel safe.
     pub async fn wait(&mut self) -> Result<(), LoadError> {
         while let Some(thread) = self.threads.last_mut() {
             let ended = thread.await;
@@ -130,10 +87,7 @@ impl LoadRun {
         Ok(())
     }
 
-    /// Waits for the last answer and sums up.
-    ///
-    /// # Errors
-    /// When a thread failed.
+    /// Waits for the last response; the tally of everything.
     pub async fn finish(mut self) -> Result<Tally, LoadError> {
         self.wait().await?;
         Ok(self.tally())
@@ -145,12 +99,12 @@ impl LoadRun {
         devices: &[Device],
     ) -> Result<(), std::io::Error> {
         let tally = Arc::new(Mutex::new(Tally::default()));
-        let callers: Vec<_> = connections.map(|place| caller(&self.run, &tally, devices, place)).collect();
+        let clients: Vec<_> = connections.map(|place| client(&self.state, &tally, devices, place)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (ended, end) = oneshot::channel();
         std::thread::Builder::new().name("load".into()).spawn(move || {
             runtime.block_on(async {
-                let mut working: JoinSet<()> = callers.into_iter().map(Caller::work).collect();
+                let mut working: JoinSet<()> = clients.into_iter().map(LoadClient::work).collect();
                 while working.join_next().await.is_some() {}
             });
             // Nobody listens any more when the run was dropped.
@@ -165,7 +119,7 @@ impl LoadRun {
 impl Drop for LoadRun {
     fn drop(&mut self) {
         if !self.threads.is_empty() {
-            self.run.stop.cancel();
+            self.state.stop.cancel();
         }
     }
 }
@@ -180,24 +134,24 @@ fn devices(plan: &LoadPlan) -> Result<Vec<Device>, LoadError> {
     if devices.is_empty() { Err(LoadError::NoDevices) } else { Ok(devices) }
 }
 
-fn caller(run: &Arc<Run>, tally: &Arc<Mutex<Tally>>, devices: &[Device], place: usize) -> Caller {
-    let connections = run.plan.connections.get();
+fn client(state: &Arc<RunState>, tally: &Arc<Mutex<Tally>>, devices: &[Device], place: usize) -> LoadClient {
+    let connections = state.plan.connections.get();
     let mine = devices_of(place, connections, devices.len());
     let seed = u64::try_from(place).unwrap_or(0);
     let composer = Composer::new(
         mine.filter_map(|index| devices.get(index).cloned()).collect(),
         Grid::new(connections.div_ceil(devices.len()), place / devices.len()),
-        run.plan.array.map(std::num::NonZeroU32::get),
-        run.plan.journal.is_some(),
+        state.plan.array.map(std::num::NonZeroU32::get),
+        state.plan.journal.is_some(),
         seed,
     );
-    Caller {
-        run: Arc::clone(run),
-        link: Link::new(Arc::new(run.plan.target.clone())),
+    LoadClient {
+        state: Arc::clone(state),
+        connection: Connection::new(Arc::new(state.plan.target.clone())),
         composer,
         tally: Arc::clone(tally),
         remembered: std::collections::VecDeque::new(),
-        backoff: Backoff::new(seed),
+        delays: RetryDelays::new(seed),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What came of the requests.
+//! Counts and latencies of a load's requests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,34 +6,34 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use http::StatusCode;
 
-/// Latencies are kept to three digits, up to a minute.
+/// Latencies are recorded to three digits, up to a minute.
 const LONGEST_US: u64 = 60_000_000;
 
-/// Enough of a refusal's body to see what is wrong.
+/// Enough of a refusal's body to see the reason.
 const EXCERPT_BYTES: usize = 300;
 
-/// What came of all requests so far.
+/// All requests so far.
 #[derive(Debug, Clone)]
 pub struct Tally {
     /// Readings that got a 2xx.
     pub accepted: u64,
     /// Of those, how many got it before the end of the sending time.
     pub accepted_in_time: u64,
-    /// Answers by status.
+    /// Responses by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Requests sent again after a 429, a 503 or no answer.
+    /// Retries after a 429, a 503 or no response.
     pub retried: u64,
     /// Accepted requests sent a second time on purpose, and accepted again.
     pub resent: u64,
     /// Readings refused for good (a 4xx, or rejected inside an array).
     pub refused: u64,
-    /// Readings given up after no answer or a 5xx, which promise nothing: nobody knows whether they were taken.
+    /// Readings given up after no response or a 5xx, which promise nothing: they may have been accepted.
     pub unanswered: u64,
-    /// Readings given up that were certainly not taken (429, no connection).
-    pub not_taken: u64,
-    /// The first answer that was neither 2xx nor 429 nor 503.
+    /// Readings given up that were certainly not accepted (429, no connection).
+    pub not_accepted: u64,
+    /// The first response that was neither 2xx nor 429 nor 503.
     pub first_refusal: Option<String>,
-    /// Why the last request without an answer had none.
+    /// Why the last request without a response had none.
     pub last_failure: Option<String>,
     /// Latency of the 2xx, µs.
     pub latency_us: Histogram<u64>,
@@ -49,7 +49,7 @@ impl Default for Tally {
             resent: 0,
             refused: 0,
             unanswered: 0,
-            not_taken: 0,
+            not_accepted: 0,
             first_refusal: None,
             last_failure: None,
             latency_us: empty_histogram(),
@@ -101,7 +101,7 @@ impl Tally {
             (&mut self.resent, other.resent),
             (&mut self.refused, other.refused),
             (&mut self.unanswered, other.unanswered),
-            (&mut self.not_taken, other.not_taken),
+            (&mut self.not_accepted, other.not_accepted),
         ] {
             *sum = sum.saturating_add(part);
         }
@@ -112,13 +112,11 @@ impl Tally {
     }
 
     /// The latency that a share `quantile` of the 2xx did not exceed, ms.
-    #[must_use]
     pub fn latency_ms(&self, quantile: f64) -> f64 {
         Duration::from_micros(self.latency_us.value_at_quantile(quantile)).as_secs_f64() * 1_000.0
     }
 
-    /// How many answers had this status.
-    #[must_use]
+    /// How many responses had this status.
     pub fn count_of(&self, status: StatusCode) -> u64 {
         self.statuses.get(&status.as_u16()).copied().unwrap_or(0)
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Uri;
 
-/// A URL that cannot be one of ours; the text is what the user reads.
+/// A URL that no load can be sent to; the text is what the user reads.
 #[derive(Debug, thiserror::Error)]
 #[error("{url}: {why}")]
 pub struct TargetError {
@@ -11,20 +11,20 @@ pub struct TargetError {
     why: &'static str,
 }
 
+/// Route of the heartbeats.
+pub const HEARTBEATS: &str = "/api/v1/heartbeats";
+
 /// A server and a route on it.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub(super) host: String,
     pub(super) port: u16,
-    /// A request's first lines, as far as they are the same for everyone; the last one's end is left open.
+    /// The first lines of every request, without the last line break.
     pub(super) head: Bytes,
 }
 
 impl Target {
     /// Route `route` (beginning with `/`) of the server at `url`.
-    ///
-    /// # Errors
-    /// When `url` is not `http://host[:port][/prefix]`.
     pub fn new(url: &str, route: &str) -> Result<Self, TargetError> {
         let wrong = |why| TargetError { url: url.to_owned(), why };
         let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;

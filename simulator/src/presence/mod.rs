@@ -1,97 +1,29 @@
-//! The offline clock, measured from outside: devices that come and go by a plan that only they know, and then what
-//! Pulso has written down about them. A command, and a library for the fault suite.
+//! The offline detector, measured from outside: devices that fall silent by a plan that only they know, and then what
+//! Pulso has recorded of them. A command, and a library for the fault suite.
 //!
 //! ```text
-//!  each device ─▶ heartbeats ─▶ Diary: what was accepted      ┐
-//!  GET /devices/{id}/timeline ─▶ what Pulso says of it        ┴▶ Verdict: missed, false, and how late
+//!  each device ─▶ heartbeats ─▶ SendLog: what was accepted    ┐
+//!  GET /devices/{id}/timeline ─▶ what Pulso says of it        ┴▶ verdict: missed, false, and how late
 //!
-//!  Flapping: Pulso is well, devices come and go      Witnesses: Pulso is away, devices live on, some die
+//!  FlappingRun: Pulso works, devices flap      OutageRun: Pulso is unavailable, most devices go on, some fail
 //! ```
 
-mod device;
-mod diary;
+mod command;
 mod flapping;
+mod flapping_device;
+mod flapping_verdict;
 mod outage;
 mod outage_verdict;
 mod population;
+mod retrying_device;
+mod send_log;
 mod sender;
-mod survivor;
 mod timeline;
-mod verdict;
 
-use std::num::NonZeroUsize;
-use std::process::ExitCode;
-use std::time::Duration;
-
-use clap::Args;
-use pulso_shared::shutdown::Shutdown;
-
-use crate::account::AccountArgs;
-use crate::cli::Failure;
-use crate::duration;
-use crate::screen::Screen;
-
-pub use diary::Diary;
-pub use flapping::Flapping;
-pub use outage::Witnesses;
+pub use command::{PresenceArgs, run};
+pub use flapping::FlappingRun;
+pub use flapping_verdict::FlappingVerdict;
+pub use outage::OutageRun;
 pub use outage_verdict::OutageVerdict;
 pub use population::{Population, PopulationSpec};
-pub use verdict::Verdict;
-
-/// Settings of the measurement.
-#[derive(Debug, Clone, Args)]
-pub struct PresenceArgs {
-    #[command(flatten)]
-    account: AccountArgs,
-    /// Devices, registered where missing.
-    #[arg(long, default_value = "10000")]
-    devices: NonZeroUsize,
-    /// How many of them come and go, %.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
-    flapping: u32,
-    /// First part of the devices' names.
-    #[arg(long, default_value = "presence")]
-    name_prefix: String,
-    /// How long to send, such as 30s or 5m.
-    #[arg(long, default_value = "2m", value_parser = duration::parse)]
-    duration: Duration,
-    /// How long each device may be silent, s.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3_600))]
-    offline_after_s: u32,
-    /// How often a device sends.
-    #[arg(long, default_value = "5s", value_parser = duration::parse)]
-    interval: Duration,
-    /// How late a silence may be noticed, at the 99th percentile, ms.
-    #[arg(long, default_value_t = 2_000)]
-    limit_ms: u32,
-}
-
-/// Measures. The exit status is 0 when every silence was noticed in time and no device was called offline that was not.
-///
-/// # Errors
-/// When the devices cannot be made ready, or their timelines cannot be read.
-pub async fn run(args: PresenceArgs, screen: &Screen) -> Result<ExitCode, Failure> {
-    let mut shutdown = Shutdown::on_signal()?;
-    let verdict = tokio::select! {
-        verdict = measure(args, screen) => verdict?,
-        () = shutdown.requested() => return Ok(ExitCode::FAILURE),
-    };
-    for line in verdict.lines() {
-        screen.line(&line);
-    }
-    Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn measure(args: PresenceArgs, screen: &Screen) -> Result<Verdict, Failure> {
-    let spec = PopulationSpec {
-        owner: args.account,
-        name_prefix: args.name_prefix,
-        devices: args.devices,
-        offline_after_s: args.offline_after_s,
-        interval: args.interval,
-    };
-    let population = Population::ready(spec, screen).await?;
-    let flapping = Flapping { share: args.flapping, duration: args.duration, limit_ms: args.limit_ms };
-    let (verdict, _) = flapping.measure(&population, screen).await?;
-    Ok(verdict)
-}
+pub use send_log::SendLog;

@@ -1,8 +1,8 @@
-//! Devices that live through an outage of Pulso, and some that die in it.
+//! Devices during an outage of Pulso: most of them survive it, some fail in it.
 //!
 //! ```text
-//!  start ── well ── broken ──── let_die ──── mended ── recovered ── offline_after + 2 s ──▶ finish: judged
-//!  the living send all the time, and go on trying while they are refused; those that die are silent from let_die on
+//!  start ── broken ──── fail_devices ──── repaired ── recovered ── offline_after + 2 s ──▶ finish: verdict
+//!  survivors send all the time, and retry while they are refused; the others are silent from fail_devices on
 //! ```
 
 use std::time::Duration;
@@ -13,79 +13,75 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::diary::Diary;
-use super::flapping::in_order;
 use super::outage_verdict::{NOTICED_WITHIN, OutageVerdict};
 use super::population::Population;
-use super::survivor::Survivor;
-use crate::cli::Failure;
+use super::retrying_device::RetryingDevice;
+use super::send_log::{SendLog, collect_in_order};
+use crate::failure::Failure;
 
-/// Between the last moment at which a death may be noticed and the reading of the timelines.
+/// Between the last moment at which a failed device may be noticed and the reading of the timelines.
 const MARGIN: TimeDelta = TimeDelta::seconds(1);
 
-/// How long all devices together may take, beyond their interval, until each has been heard.
-const HEARD_WITHIN: Duration = Duration::from_secs(30);
+/// How long all devices together may take, beyond their interval, until a heartbeat of each has been accepted.
+const ALL_ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Devices at work; they end when this is dropped.
-pub struct Witnesses {
+/// Devices that send; they end when this is dropped.
+pub struct OutageRun {
     population: Population,
-    dying: usize,
+    failing: usize,
     started_at: DateTime<Utc>,
-    death: CancellationToken,
+    failure: CancellationToken,
     end: DropGuard,
-    lives: JoinSet<(usize, Diary)>,
+    devices: JoinSet<(usize, SendLog)>,
 }
 
-impl Witnesses {
-    /// Lets them begin to send, and waits until each of them has been heard; the first `dying` are those that will die.
-    ///
-    /// # Errors
-    /// When their owner cannot sign in, or one of them is not heard.
-    pub async fn start(population: Population, dying: usize) -> Result<Self, Failure> {
+impl OutageRun {
+    /// Starts the devices, and waits until a heartbeat of each has been accepted; the first `failing` will fail.
+    pub async fn start(population: Population, failing: usize) -> Result<Self, Failure> {
         let senders = population.senders().await?;
         let interval = population.spec().interval;
         let (end, started_at) = (CancellationToken::new(), Clock::system().now());
-        let death = end.child_token();
-        let mut lives = JoinSet::new();
-        let (unheard, mut all_heard) = mpsc::channel(1);
+        let failure = end.child_token();
+        let mut devices = JoinSet::new();
+        let (until_accepted, mut all_accepted) = mpsc::channel(1);
         for sender in senders {
             let index = sender.index;
-            let end = if index < dying { death.clone() } else { end.clone() };
-            let survivor = Survivor { sender, interval, unheard: Some(unheard.clone()), end };
-            lives.spawn(async move { (index, survivor.live().await) });
+            let end = if index < failing { failure.clone() } else { end.clone() };
+            let device = RetryingDevice { sender, interval, until_first_accepted: Some(until_accepted.clone()), end };
+            devices.spawn(async move { (index, device.run().await) });
         }
-        drop(unheard);
-        // Nobody says anything: it ends when all have dropped their end.
-        tokio::time::timeout(interval + HEARD_WITHIN, all_heard.recv()).await?;
-        Ok(Self { population, dying, started_at, death, end: end.drop_guard(), lives })
+        drop(until_accepted);
+        // Nothing is ever sent: the channel closes when all devices have dropped their end.
+        tokio::time::timeout(interval + ALL_ACCEPTED_WITHIN, all_accepted.recv()).await?;
+        Ok(Self { population, failing, started_at, failure, end: end.drop_guard(), devices })
     }
 
-    /// Those that are to die do so now, for good.
-    pub fn let_die(&self) {
-        self.death.cancel();
+    /// Those devices fail now that are to fail, for good.
+    pub fn fail_devices(&self) {
+        self.failure.cancel();
     }
 
-    /// Waits until whoever died must have been found, ends the others, and judges. `recovered_at`: when Pulso worked
-    /// again. The diaries are in the devices' order.
-    ///
-    /// # Errors
-    /// When the timelines cannot be read.
-    pub async fn finish(self, recovered_at: DateTime<Utc>) -> Result<(OutageVerdict, Vec<Diary>, Population), Failure> {
+    /// Waits until every failed device must have been noticed, ends the others, and compares. `recovered_at`: when Pulso
+    /// worked again. The logs are in the devices' order.
+    pub async fn finish(
+        self,
+        recovered_at: DateTime<Utc>,
+    ) -> Result<(OutageVerdict, Vec<SendLog>, Population), Failure> {
         let offline_after = self.population.offline_after();
-        let found_by = recovered_at + offline_after + NOTICED_WITHIN + MARGIN;
-        tokio::time::sleep((found_by - Clock::system().now()).to_std().unwrap_or(Duration::ZERO)).await;
+        let noticed_by = recovered_at + offline_after + NOTICED_WITHIN + MARGIN;
+        tokio::time::sleep((noticed_by - Clock::system().now()).to_std().unwrap_or(Duration::ZERO)).await;
         drop(self.end);
-        let diaries = in_order(self.lives).await?;
-        // The living ended a moment ago: whoever of them is called offline is so falsely.
+        let logs = collect_in_order(self.devices).await?;
+        // The survivors ended a moment ago: one that is already called offline is so falsely.
         let timelines = self.population.timelines(self.started_at).await?;
         let mut verdict = OutageVerdict::new(recovered_at, offline_after);
-        for (place, (diary, timeline)) in diaries.iter().zip(&timelines).enumerate() {
-            if place < self.dying {
-                verdict.add_dead(diary, timeline);
+        for (place, (log, timeline)) in logs.iter().zip(&timelines).enumerate() {
+            if place < self.failing {
+                verdict.add_failed(log, timeline);
             } else {
-                verdict.add_living(diary, timeline);
+                verdict.add_survivor(log, timeline);
             }
         }
-        Ok((verdict, diaries, self.population))
+        Ok((verdict, logs, self.population))
     }
 }

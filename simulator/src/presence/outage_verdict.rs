@@ -1,118 +1,117 @@
-//! What was promised to those who live through an outage, and of those who die in it.
+//! What is promised for devices that survive an outage, and for those that fail in it.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::diary::Diary;
+use super::flapping_verdict::TOLERANCE;
+use super::send_log::SendLog;
 use super::timeline::Timeline;
-use super::verdict::SAME;
 
 /// How late a silence may be noticed.
 pub const NOTICED_WITHIN: TimeDelta = TimeDelta::seconds(2);
 
-/// What came of it.
+/// How well Pulso told failed devices from those that it could not hear.
 #[derive(Debug)]
 pub struct OutageVerdict {
     recovered_at: DateTime<Utc>,
     offline_after: TimeDelta,
-    /// Devices that lived through it.
-    pub living: usize,
-    /// Devices that died in it.
-    pub dead: usize,
-    /// Times that a device was called offline while it lived, or before its time was over.
+    /// Devices that survived it.
+    pub survivors: usize,
+    /// Devices that failed in it.
+    pub failed: usize,
+    /// Times that a device was called offline while it sent, or before its time was over.
     pub falsely_offline: usize,
-    /// Dead devices that were never called offline.
-    pub never_found: usize,
-    /// Dead devices that were called offline later than promised.
-    pub found_late: usize,
-    /// Devices of which nothing was accepted that would make them witnesses: before their death, or after the recovery.
-    pub unheard: usize,
-    /// How long after the recovery each dead device was called offline; zero for before.
-    pub found_after: Vec<Duration>,
-    /// The longest time between two answers to a device that lived.
-    pub longest_unheard: Duration,
+    /// Failed devices that were never called offline.
+    pub missed: usize,
+    /// Failed devices that were called offline later than promised.
+    pub noticed_late: usize,
+    /// Devices that show nothing: no heartbeat of theirs was accepted before the outage, or after the recovery.
+    pub without_evidence: usize,
+    /// How long after the recovery each failed device was called offline; zero for before.
+    pub noticed_after: Vec<Duration>,
+    /// The longest time between two responses to a survivor.
+    pub longest_gap: Duration,
 }
 
 impl OutageVerdict {
-    /// Of nobody yet.
-    #[must_use]
+    /// Of no device yet.
     pub fn new(recovered_at: DateTime<Utc>, offline_after: TimeDelta) -> Self {
         Self {
             recovered_at,
             offline_after,
-            living: 0,
-            dead: 0,
+            survivors: 0,
+            failed: 0,
             falsely_offline: 0,
-            never_found: 0,
-            found_late: 0,
-            unheard: 0,
-            found_after: Vec::new(),
-            longest_unheard: Duration::ZERO,
+            missed: 0,
+            noticed_late: 0,
+            without_evidence: 0,
+            noticed_after: Vec::new(),
+            longest_gap: Duration::ZERO,
         }
     }
 
-    /// Adds a device that lived: it was never offline.
-    pub fn add_living(&mut self, diary: &Diary, timeline: &Timeline) {
-        self.living = self.living.saturating_add(1);
+    /// Adds a device that survived: it must not have been called offline.
+    pub fn add_survivor(&mut self, log: &SendLog, timeline: &Timeline) {
+        self.survivors = self.survivors.saturating_add(1);
         self.falsely_offline = self.falsely_offline.saturating_add(timeline.offline().count());
-        self.longest_unheard = self.longest_unheard.max(diary.longest_unheard());
-        let outlived = diary.answered.first().is_some_and(|first| *first < self.recovered_at)
-            && diary.answered.last().is_some_and(|last| *last >= self.recovered_at);
-        self.unheard = self.unheard.saturating_add(usize::from(!outlived));
+        self.longest_gap = self.longest_gap.max(log.longest_gap());
+        let has_evidence = log.answered_at.first().is_some_and(|first| *first < self.recovered_at)
+            && log.answered_at.last().is_some_and(|last| *last >= self.recovered_at);
+        self.without_evidence = self.without_evidence.saturating_add(usize::from(!has_evidence));
     }
 
-    /// Adds a device that died: it was called offline, not before its time was over, and in time.
-    pub fn add_dead(&mut self, diary: &Diary, timeline: &Timeline) {
-        self.dead = self.dead.saturating_add(1);
-        let Some(last) = diary.accepted.last() else {
-            self.unheard = self.unheard.saturating_add(1);
+    /// Adds a device that failed: it must have been called offline, not before its time was over, and soon enough.
+    pub fn add_failed(&mut self, log: &SendLog, timeline: &Timeline) {
+        self.failed = self.failed.saturating_add(1);
+        let Some(last) = log.accepted.last() else {
+            self.without_evidence = self.without_evidence.saturating_add(1);
             return;
         };
         let deadline = *last + self.offline_after;
         let (rightly, falsely): (Vec<_>, Vec<_>) =
-            timeline.offline().partition(|change| change.at >= deadline - SAME && change.decided_at >= deadline);
+            timeline.offline().partition(|change| change.at >= deadline - TOLERANCE && change.decided_at >= deadline);
         self.falsely_offline = self.falsely_offline.saturating_add(falsely.len());
         let Some(decided_at) = rightly.iter().map(|change| change.decided_at).min() else {
-            self.never_found = self.never_found.saturating_add(1);
+            self.missed = self.missed.saturating_add(1);
             return;
         };
         let latest = deadline.max(self.recovered_at + self.offline_after) + NOTICED_WITHIN;
-        self.found_late = self.found_late.saturating_add(usize::from(decided_at > latest));
-        self.found_after.push((decided_at - self.recovered_at).to_std().unwrap_or_default());
+        self.noticed_late = self.noticed_late.saturating_add(usize::from(decided_at > latest));
+        self.noticed_after.push((decided_at - self.recovered_at).to_std().unwrap_or_default());
     }
 
-    /// Whether devices that lived were unheard for longer than they may be silent: otherwise an outage in which nobody
+    /// Whether survivors could not be heard for longer than they may be silent: otherwise an outage in which no device
     /// could be heard has shown nothing.
-    #[must_use]
-    pub fn was_put_to_the_test(&self) -> bool {
-        TimeDelta::from_std(self.longest_unheard).is_ok_and(|unheard| unheard > self.offline_after)
+    pub fn is_conclusive(&self) -> bool {
+        TimeDelta::from_std(self.longest_gap).is_ok_and(|gap| gap > self.offline_after)
     }
 
-    /// The promises that were not kept, for people.
-    #[must_use]
-    pub fn complaints(&self) -> Vec<String> {
+    /// The promises that were not kept, for the user.
+    pub fn violations(&self) -> Vec<String> {
         let promises = [
-            (self.living == 0 || self.dead == 0, "nobody lived through it, or nobody died in it".to_owned()),
-            (self.unheard > 0, format!("{} devices were not heard when they should have been", self.unheard)),
+            (self.survivors == 0 || self.failed == 0, "no device survived it, or none failed in it".to_owned()),
+            (
+                self.without_evidence > 0,
+                format!("{} devices got no 2xx before the outage or after it", self.without_evidence),
+            ),
             (self.falsely_offline > 0, format!("{} times called offline falsely", self.falsely_offline)),
-            (self.never_found > 0, format!("{} dead devices not called offline", self.never_found)),
-            (self.found_late > 0, format!("{} dead devices called offline too late", self.found_late)),
+            (self.missed > 0, format!("{} failed devices not called offline", self.missed)),
+            (self.noticed_late > 0, format!("{} failed devices called offline too late", self.noticed_late)),
         ];
-        promises.into_iter().filter_map(|(broken, complaint)| broken.then_some(complaint)).collect()
+        promises.into_iter().filter_map(|(violated, text)| violated.then_some(text)).collect()
     }
 
     /// In one line.
-    #[must_use]
     pub fn summary(&self) -> String {
-        let most = self.found_after.iter().max().copied().unwrap_or_default();
+        let most = self.noticed_after.iter().max().copied().unwrap_or_default();
         format!(
-            "presence: {} devices lived (unheard for up to {:.1} s), {} times called offline falsely; {} of {} that died were found, at most {:.1} s after the recovery (their time: {} s)",
-            self.living,
-            self.longest_unheard.as_secs_f64(),
+            "presence: {} devices survived (not heard for up to {:.1} s), {} times called offline falsely; {} of {} that failed were noticed, at most {:.1} s after the recovery (their limit: {} s)",
+            self.survivors,
+            self.longest_gap.as_secs_f64(),
             self.falsely_offline,
-            self.found_after.len(),
-            self.dead,
+            self.noticed_after.len(),
+            self.failed,
             most.as_secs_f64(),
             self.offline_after.num_seconds(),
         )
@@ -123,7 +122,7 @@ impl OutageVerdict {
 mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::super::diary::Diary;
+    use super::super::send_log::SendLog;
     use super::super::timeline::{Change, Timeline, Uptime};
     use super::OutageVerdict;
 
@@ -133,9 +132,9 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn diary(seconds: &[i64]) -> Diary {
+    fn log(seconds: &[i64]) -> SendLog {
         let accepted: Vec<_> = seconds.iter().map(|second| at(*second)).collect();
-        Diary { answered: accepted.clone(), accepted, ..Diary::default() }
+        SendLog { answered_at: accepted.clone(), accepted, ..SendLog::default() }
     }
 
     /// Called offline at these instants, each decided so many seconds later.
@@ -148,60 +147,60 @@ mod tests {
         Timeline { end: at(200), uptime: Uptime::default(), changes: offline.iter().map(change).collect() }
     }
 
-    /// One that lived well, and one that died; the limit is 15 s.
-    fn with_dead(accepted: &[i64], offline: &[(i64, i64)]) -> OutageVerdict {
+    /// One that survived, and one that failed; the limit is 15 s.
+    fn with_failed(accepted: &[i64], offline: &[(i64, i64)]) -> OutageVerdict {
         let mut verdict = OutageVerdict::new(at(RECOVERED), TimeDelta::seconds(15));
-        verdict.add_living(&diary(&[10, 101]), &timeline(&[]));
-        verdict.add_dead(&diary(accepted), &timeline(offline));
+        verdict.add_survivor(&log(&[10, 101]), &timeline(&[]));
+        verdict.add_failed(&log(accepted), &timeline(offline));
         verdict
     }
 
-    fn with_living(accepted: &[i64], offline: &[(i64, i64)]) -> OutageVerdict {
-        let mut verdict = with_dead(&[10], &[(115, 1)]);
-        verdict.add_living(&diary(accepted), &timeline(offline));
+    fn with_survivor(accepted: &[i64], offline: &[(i64, i64)]) -> OutageVerdict {
+        let mut verdict = with_failed(&[10], &[(115, 1)]);
+        verdict.add_survivor(&log(accepted), &timeline(offline));
         verdict
     }
 
     #[test]
-    fn who_died_is_found_within_its_timeout_and_two_seconds_after_the_recovery() {
-        let found = with_dead(&[5, 10], &[(115, 2)]);
-        assert_eq!((found.complaints().len(), found.found_after[0].as_secs()), (0, 17));
-        assert_eq!(with_dead(&[5, 10], &[(115, 3)]).found_late, 1);
-        assert_eq!(with_dead(&[5, 10], &[]).never_found, 1);
-        assert_eq!(with_dead(&[5, 10], &[]).complaints().len(), 1);
+    fn a_failed_device_is_noticed_within_its_timeout_and_two_seconds_after_the_recovery() {
+        let noticed = with_failed(&[5, 10], &[(115, 2)]);
+        assert_eq!((noticed.violations().len(), noticed.noticed_after[0].as_secs()), (0, 17));
+        assert_eq!(with_failed(&[5, 10], &[(115, 3)]).noticed_late, 1);
+        assert_eq!(with_failed(&[5, 10], &[]).missed, 1);
+        assert_eq!(with_failed(&[5, 10], &[]).violations().len(), 1);
     }
 
     #[test]
-    fn who_was_heard_later_than_that_has_its_own_time() {
-        assert!(with_dead(&[5, 99], &[(114, 3)]).complaints().is_empty());
-        assert!(with_dead(&[5, 104], &[(119, 2)]).complaints().is_empty());
-        assert_eq!(with_dead(&[5, 104], &[(119, 3)]).found_late, 1);
+    fn a_device_that_was_accepted_later_has_its_own_deadline() {
+        assert!(with_failed(&[5, 99], &[(114, 3)]).violations().is_empty());
+        assert!(with_failed(&[5, 104], &[(119, 2)]).violations().is_empty());
+        assert_eq!(with_failed(&[5, 104], &[(119, 3)]).noticed_late, 1);
     }
 
     #[test]
-    fn nobody_is_called_offline_before_its_time_is_over_nor_while_it_lives() {
-        let early = with_dead(&[5, 10], &[(24, 80)]);
-        assert_eq!((early.falsely_offline, early.never_found), (1, 1));
-        let blamed = with_living(&[10, 101], &[(25, 80)]);
-        assert_eq!(blamed.falsely_offline, 1);
-        assert_eq!(blamed.complaints(), ["1 times called offline falsely"]);
-        assert!(with_living(&[10, 101], &[]).complaints().is_empty());
+    fn no_device_is_called_offline_before_its_time_is_over_nor_while_it_sends() {
+        let early = with_failed(&[5, 10], &[(24, 80)]);
+        assert_eq!((early.falsely_offline, early.missed), (1, 1));
+        let wrong = with_survivor(&[10, 101], &[(25, 80)]);
+        assert_eq!(wrong.falsely_offline, 1);
+        assert_eq!(wrong.violations(), ["1 times called offline falsely"]);
+        assert!(with_survivor(&[10, 101], &[]).violations().is_empty());
     }
 
     #[test]
-    fn an_outage_that_is_shorter_than_a_device_s_time_shows_nothing() {
-        assert!(with_living(&[10, 101], &[]).was_put_to_the_test());
+    fn an_outage_that_is_shorter_than_the_timeout_shows_nothing() {
+        assert!(with_survivor(&[10, 101], &[]).is_conclusive());
         let mut short = OutageVerdict::new(at(RECOVERED), TimeDelta::seconds(15));
-        short.add_living(&diary(&[86, 101]), &timeline(&[]));
-        assert!(!short.was_put_to_the_test());
+        short.add_survivor(&log(&[86, 101]), &timeline(&[]));
+        assert!(!short.is_conclusive());
     }
 
     #[test]
-    fn a_witness_was_heard_before_and_after() {
+    fn evidence_is_a_heartbeat_accepted_before_and_after() {
         for accepted in [&[10][..], &[101], &[]] {
-            assert_eq!(with_living(accepted, &[]).unheard, 1, "{accepted:?}");
+            assert_eq!(with_survivor(accepted, &[]).without_evidence, 1, "{accepted:?}");
         }
-        assert_eq!(with_dead(&[], &[]).complaints().len(), 1);
-        assert_eq!(OutageVerdict::new(at(RECOVERED), TimeDelta::seconds(15)).complaints().len(), 1);
+        assert_eq!(with_failed(&[], &[]).violations().len(), 1);
+        assert_eq!(OutageVerdict::new(at(RECOVERED), TimeDelta::seconds(15)).violations().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The devices of a measurement: registered, given their timeouts and tokens, and asked about afterwards.
+//! The devices of a measurement: registered, given their timeouts and tokens; and what Pulso says of them afterwards.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -13,26 +13,25 @@ use super::sender::Sender;
 use super::timeline::Timeline;
 use crate::account::{Account, AccountArgs};
 use crate::api_client::CallError;
-use crate::cli::Failure;
 use crate::device_token::exchange_all;
 use crate::enrolment::{EnrolledDevice, enrol};
+use crate::failure::Failure;
 use crate::screen::Screen;
 
-/// Calls under way at once.
-const CALLS_AT_ONCE: usize = 16;
+const MAX_CALLS_IN_FLIGHT: usize = 16;
 
-/// Which devices.
+/// Settings of the devices.
 #[derive(Debug, Clone)]
 pub struct PopulationSpec {
-    /// Who owns them, and where.
+    /// Their owner, and the API.
     pub owner: AccountArgs,
     /// First part of their names.
     pub name_prefix: String,
-    /// How many.
+    /// Their number.
     pub devices: NonZeroUsize,
     /// How long each may be silent, s.
     pub offline_after_s: u32,
-    /// How often each sends.
+    /// Between two heartbeats of each.
     pub interval: Duration,
 }
 
@@ -45,10 +44,7 @@ pub struct Population {
 
 impl Population {
     /// Registers them where they are missing, and sets how long they may be silent.
-    ///
-    /// # Errors
-    /// When a call is refused, or the API stays away.
-    pub async fn ready(spec: PopulationSpec, screen: &Screen) -> Result<Self, Failure> {
+    pub async fn enrol(spec: PopulationSpec, screen: &Screen) -> Result<Self, Failure> {
         let account = Account::sign_in(&spec.owner).await?;
         let devices = enrol(&account, &spec.name_prefix, spec.devices.get(), screen).await?;
         set_timeouts(&account, &devices, spec.offline_after_s).await?;
@@ -61,22 +57,17 @@ impl Population {
         self.devices.iter().map(|device| device.id)
     }
 
-    /// Which devices they are.
-    #[must_use]
+    /// Their settings.
     pub fn spec(&self) -> &PopulationSpec {
         &self.spec
     }
 
     /// How long each may be silent.
-    #[must_use]
     pub fn offline_after(&self) -> TimeDelta {
         TimeDelta::seconds(self.spec.offline_after_s.into())
     }
 
-    /// What sends as each of them, in order.
-    ///
-    /// # Errors
-    /// When their owner cannot sign in.
+    /// A sender for each of them, in order.
     pub async fn senders(&self) -> Result<Vec<Sender>, Failure> {
         let account = Arc::new(Account::sign_in(&self.spec.owner).await?);
         let pairs = self.devices.iter().zip(&self.tokens);
@@ -90,11 +81,8 @@ impl Population {
     }
 
     /// Their timelines since then, in order.
-    ///
-    /// # Errors
-    /// When one cannot be read.
     pub async fn timelines(&self, since: DateTime<Utc>) -> Result<Vec<Timeline>, Failure> {
-        // Anew: the lives of devices may last longer than a token.
+        // Signed in again: the devices may run for longer than a token is valid.
         let account = &Account::sign_in(&self.spec.owner).await?;
         let start = since.format("%Y-%m-%dT%H:%M:%S%.6fZ");
         let calls = self.devices.iter().map(|device| {
@@ -102,8 +90,8 @@ impl Population {
             let address = account.client.address(&route);
             async move { account.client.call(|http| http.get(&address).bearer_auth(account.token())).await }
         });
-        // Made one by one as they are due, and answered in order.
-        let timelines: Result<_, CallError> = stream::iter(calls).buffered(CALLS_AT_ONCE).try_collect().await;
+        // A bounded number at a time; the results stay in order.
+        let timelines: Result<_, CallError> = stream::iter(calls).buffered(MAX_CALLS_IN_FLIGHT).try_collect().await;
         Ok(timelines?)
     }
 }
@@ -113,7 +101,7 @@ async fn set_timeouts(account: &Account, devices: &[EnrolledDevice], offline_aft
     let calls = stream::iter(devices).map(|device| async move {
         let address = account.client.address(&format!("/api/v1/devices/{}", device.id));
         let patch = |http: &reqwest::Client| http.patch(&address).bearer_auth(account.token()).json(body);
-        account.client.answer(patch).await.map(|_| ())
+        account.client.response(patch).await.map(|_| ())
     });
-    calls.buffer_unordered(CALLS_AT_ONCE).try_collect().await
+    calls.buffer_unordered(MAX_CALLS_IN_FLIGHT).try_collect().await
 }

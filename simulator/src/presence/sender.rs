@@ -1,4 +1,4 @@
-//! The calls of one device.
+//! The calls of one device, and of its owner about it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,55 +10,51 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::api_client::retry_after;
-use crate::load_command::HEARTBEATS;
+use crate::load::HEARTBEATS;
 
-/// A device waits no longer for an answer; Pulso gives itself 5 s.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longer than the API takes to answer 503, which is 5 s.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Sends as one device.
 #[derive(Clone)]
 pub struct Sender {
-    /// Makes the calls; the device's owner.
+    /// The device's owner, whose client makes all calls.
     pub account: Arc<Account>,
-    /// Which device.
+    /// The device's id.
     pub id: DeviceId,
-    /// Its place among them.
+    /// Its place in the population.
     pub index: usize,
-    /// Its token.
+    /// Its access token.
     pub token: String,
 }
 
-/// It was not accepted, or nobody answered.
+/// There was no 2xx.
 #[derive(Debug, Clone, Copy)]
 pub struct NotAccepted {
-    /// When to come again, where that was said.
-    pub advised: Option<Duration>,
+    /// The response's `Retry-After`.
+    pub retry_after: Option<Duration>,
 }
 
 impl Sender {
-    /// Sends heartbeats of these instants, in one request.
-    ///
-    /// # Errors
-    /// When there is no 2xx.
+    /// Sends heartbeats with these timestamps, in one request.
     pub async fn send(&self, timestamps: &[DateTime<Utc>]) -> Result<(), NotAccepted> {
         let address = self.account.client.address(HEARTBEATS);
-        let request = self.account.client.http().post(address).timeout(ANSWER_TIMEOUT).bearer_auth(&self.token);
+        let request = self.account.client.http().post(address).timeout(RESPONSE_TIMEOUT).bearer_auth(&self.token);
         match request.json(&body(timestamps)).send().await {
             Ok(response) if response.status().is_success() => Ok(()),
-            Ok(response) => Err(NotAccepted { advised: retry_after(&response) }),
-            Err(_) => Err(NotAccepted { advised: None }),
+            Ok(response) => Err(NotAccepted { retry_after: retry_after(&response) }),
+            Err(_) => Err(NotAccepted { retry_after: None }),
         }
     }
 
-    /// What Pulso answers the device's owner at `route`/{id}.
-    pub async fn ask_as_owner<T: DeserializeOwned>(&self, route: &str) -> Option<T> {
+    /// GET `route`/{id}, as the device's owner.
+    pub async fn get_as_owner<T: DeserializeOwned>(&self, route: &str) -> Option<T> {
         let address = self.account.client.address(&format!("{route}/{}", self.id));
         let request = self.account.client.http().get(address).bearer_auth(self.account.token());
         request.send().await.ok()?.json().await.ok()
     }
 
-    /// Chance of its own.
-    #[must_use]
+    /// A seed of the device's own.
     pub fn seed(&self) -> u64 {
         u64::try_from(self.index).unwrap_or(0)
     }

@@ -1,41 +1,41 @@
-//! What Pulso says of a device.
+//! What Pulso says of a device's status.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-/// A device's timeline, as `GET /devices/{id}/timeline` answers it.
+/// The response of `GET /devices/{id}/timeline`.
 #[derive(Debug, Deserialize)]
 pub struct Timeline {
-    /// Up to when it is known.
+    /// The end of the time that it covers.
     pub end: DateTime<Utc>,
-    /// How long it was there.
+    /// How long it was online.
     pub uptime: Uptime,
-    /// When it went and came back, the newest first.
+    /// The changes of its status, the newest first.
     pub changes: Vec<Change>,
 }
 
-/// How long a device was there.
+/// How long a device was online and offline.
 #[derive(Debug, Default, Deserialize)]
 pub struct Uptime {
-    /// It was, s.
+    /// Online, s.
     pub online_s: f64,
-    /// It was not, s.
+    /// Offline, s.
     pub offline_s: f64,
 }
 
-/// One change.
+/// A change of status.
 #[derive(Debug, Deserialize)]
 pub struct Change {
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// What it was from then on.
+    /// The status from then on.
     pub status: String,
-    /// When Pulso was sure of it.
+    /// When Pulso decided it.
     pub decided_at: DateTime<Utc>,
 }
 
 impl Timeline {
-    /// When the device was called offline.
+    /// The changes to offline.
     pub fn offline(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.status == "offline")
     }

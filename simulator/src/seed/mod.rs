@@ -1,4 +1,4 @@
-//! Something to look at in every part: a catalogue, two users, their tasks, a cart. Made once; again it changes nothing.
+//! Demonstration data for every part: a catalogue, two users, their tasks, a cart. Idempotent.
 
 use std::process::ExitCode;
 
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::account::{Account, AccountArgs};
 use crate::api_client::CallError;
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::screen::Screen;
 
-/// 30 things for a fleet, in the shape that `POST /products/import` takes.
+/// 30 products, in the shape that `POST /products/import` takes.
 const PRODUCTS: &str = include_str!("products.json");
-/// Who is made up, and what they have to do.
+/// The users and the titles of their tasks.
 const USERS: [(&str, &[&str]); 2] = [
     (
         "demo-ana",
@@ -34,9 +34,6 @@ pub struct SeedArgs {
 }
 
 /// Makes what is missing.
-///
-/// # Errors
-/// When the API is away, or the account is no administrator's.
 pub async fn run(args: SeedArgs, screen: &Screen) -> Result<ExitCode, Failure> {
     let administrator = Account::sign_in(&args.account).await?;
     let products: Value = serde_json::from_str(PRODUCTS)?;
@@ -48,15 +45,15 @@ pub async fn run(args: SeedArgs, screen: &Screen) -> Result<ExitCode, Failure> {
             password: args.demo_password.clone(),
             sign_up: true,
         };
-        furnish(&Account::sign_in(&login).await?, tasks).await?;
+        add_demo_data(&Account::sign_in(&login).await?, tasks).await?;
     }
     let names = USERS.map(|(username, _)| username).join(" and ");
     screen.line(&format!("30 products; the users {names}, with tasks and a cart"));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives a user tasks, and something in the cart. Who has tasks was here before, and has perhaps done some of it.
-async fn furnish(user: &Account, tasks: &[&str]) -> Result<(), Failure> {
+/// Gives a user tasks and a cart. A user with tasks has them from an earlier run, and may have done some.
+async fn add_demo_data(user: &Account, tasks: &[&str]) -> Result<(), Failure> {
     if !get(user, "/api/v1/tasks?limit=1").await?.as_array().is_none_or(Vec::is_empty) {
         return Ok(());
     }
@@ -64,7 +61,7 @@ async fn furnish(user: &Account, tasks: &[&str]) -> Result<(), Failure> {
     if let Some(product) = products.pointer("/0/id").and_then(Value::as_str) {
         let address = user.client.address(&format!("/api/v1/cart/items/{product}"));
         let put = |http: &reqwest::Client| http.put(&address).bearer_auth(user.token()).json(&json!({"quantity": 2}));
-        user.client.answer(put).await?;
+        user.client.response(put).await?;
     }
     for title in tasks {
         post(user, "/api/v1/tasks", &json!({ "title": title })).await?;
@@ -79,7 +76,7 @@ async fn get(account: &Account, route: &str) -> Result<Value, CallError> {
 
 async fn post(account: &Account, route: &str, body: &Value) -> Result<(), CallError> {
     let address = account.client.address(route);
-    account.client.answer(|http| http.post(&address).bearer_auth(account.token()).json(body)).await.map(|_| ())
+    account.client.response(|http| http.post(&address).bearer_auth(account.token()).json(body)).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The worker as the database and the broker see it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says where it stops")]
 
+mod configuration;
 mod dead_letters;
 mod retention;
 mod rollups;

@@ -154,7 +154,7 @@ async fn while_the_database_is_away_the_queue_holds_and_nothing_is_dead() {
     pulso.database.execute("ALTER TABLE heartbeats RENAME TO heartbeats_away").await;
     send_backlog(&device, 100, 0).await;
     eventually("the worker waits", async || {
-        pulso.worker.as_ref().unwrap().has_logged(r#""not stored; waiting""#).then_some(())
+        pulso.worker.as_ref().unwrap().has_logged(r#""batch not stored; retrying""#).then_some(())
     })
     .await;
     pulso.database.execute("ALTER TABLE heartbeats_away RENAME TO heartbeats").await;
@@ -234,10 +234,10 @@ async fn a_batch_that_takes_too_long_is_halved_and_its_last_row_waits() {
     eventually("the row that is alone waits", async || {
         writers_wait(&pulso).await;
         pulso.database.execute(&cancel).await;
-        pulso.worker.as_ref().unwrap().has_logged(r#""not stored; waiting""#).then_some(())
+        pulso.worker.as_ref().unwrap().has_logged(r#""batch not stored; retrying""#).then_some(())
     })
     .await;
-    assert!(pulso.worker.as_ref().unwrap().has_logged(r#""not stored; halved""#));
+    assert!(pulso.worker.as_ref().unwrap().has_logged(r#""batch too slow; halving it""#));
     pulso.database.execute("ROLLBACK").await;
     pulso.stored(5).await;
     pulso.finish().await;

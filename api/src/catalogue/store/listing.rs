@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::products::Product;
-use crate::catalogue::listing::{ProductCursor, ProductFilter, Sort, SortKey};
+use crate::catalogue::list_query::{ProductCursor, ProductFilter, Sort, SortKey};
 use crate::http::text::{escape_like, like_anywhere};
 use crate::schema::products;
 

@@ -19,7 +19,7 @@ use super::types::{
 use crate::auth::secret::{self, SecretHash};
 use crate::auth::tokens::Subject;
 use crate::auth::{Auth, revocations};
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, whole_seconds};
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::ids::{CredentialId, UserId};
@@ -99,7 +99,8 @@ pub async fn sign_in(db: &DbPool, auth: &Auth, body: DeviceLoginBody) -> Result<
     let now = auth.clock.now();
     let secrets = store::list_live_secrets(&mut *db.get().await?, device_id, now).await?;
     let credential = matching(&SecretHash::of(&secret), &secrets).ok_or(WRONG_SECRET)?;
-    let ttl_s = token_ttl_s(auth.config.device_token_ttl_s, credential.expires_at, now).ok_or(WRONG_SECRET)?;
+    let ttl_s =
+        token_ttl_s(whole_seconds(auth.config.device_token_ttl), credential.expires_at, now).ok_or(WRONG_SECRET)?;
     let subject = Subject::Device { device_id, credential_id: credential.id };
     let access_token = auth.tokens.issue(subject, now, Duration::from_secs(ttl_s.into()))?;
     Ok(DeviceTokenResponse { access_token, token_type: "bearer", expires_in: ttl_s })
@@ -113,5 +114,5 @@ fn matching<'a>(hash: &SecretHash, secrets: &'a [SecretRow]) -> Option<&'a Secre
 
 /// How long a revocation of a credential or a device has to be kept.
 pub fn keep_for(config: &AuthConfig) -> Duration {
-    revocations::keep_for(config.device_token_ttl_s)
+    revocations::keep_for(config.device_token_ttl)
 }

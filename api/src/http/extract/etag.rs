@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_edit_is_checked_against_the_version_not_the_whole_answer() {
+    async fn an_edit_is_checked_against_the_version_not_the_whole_body() {
         let at = DateTime::UNIX_EPOCH;
         let first = respond(&TestRequest::get().to_http_request(), StatusCode::OK, &"body", at).unwrap();
         let edit = TestRequest::patch().insert_header((IF_MATCH, tag(&first))).to_http_request();

@@ -13,12 +13,10 @@ use tokio::time::Instant;
 use super::letter::{DeadLetter, id_of};
 use super::page::{self, Page};
 use crate::amqp::connect::{self, ConnectionError, within_time};
-use crate::amqp::message::CONTENT_TYPE;
+use crate::amqp::message::{CONTENT_TYPE, PERSISTENT};
 use crate::amqp::topology::Topology;
 use crate::ids::DeadLetterId;
 
-/// AMQP `delivery-mode` of a message that must survive the broker.
-const PERSISTENT: u8 = 2;
 /// How long `open` waits while somebody else holds the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const TRY_LOCK_EVERY: Duration = Duration::from_millis(100);
@@ -259,5 +257,28 @@ impl Publisher {
             Err(ConnectionError::Timeout(_)) => Ok(Some(Stop::NoConfirm)),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Choice;
+    use crate::ids::DeadLetterId;
+
+    #[test]
+    fn a_choice_contains_all_letters_or_those_it_names() {
+        let (chosen, other) = (DeadLetterId::generate(), DeadLetterId::generate());
+        assert!(Choice::All.contains(chosen) && Choice::All.contains(other));
+        let only = Choice::Only(BTreeSet::from([chosen]));
+        assert!(only.contains(chosen) && !only.contains(other));
+    }
+
+    #[test]
+    fn only_letters_that_were_named_can_be_missing() {
+        let chosen = BTreeSet::from([DeadLetterId::generate(), DeadLetterId::generate()]);
+        assert_eq!(Choice::All.ids(), BTreeSet::new());
+        assert_eq!(Choice::Only(chosen.clone()).ids(), chosen);
     }
 }

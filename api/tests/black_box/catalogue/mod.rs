@@ -1,0 +1,4 @@
+//! The catalogue: everybody looks, administrators decide.
+
+mod import;
+mod products;

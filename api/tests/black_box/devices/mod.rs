@@ -1,0 +1,6 @@
+//! Devices and their secrets.
+
+mod credentials;
+mod registry;
+mod servers;
+mod sheets;

@@ -1,0 +1,8 @@
+//! Heartbeats and readings: what is taken, refused, stored, and what outages do to it.
+
+mod ack_stored;
+mod broker_outages;
+mod faults;
+mod items;
+mod limits;
+mod unreliable_lines;

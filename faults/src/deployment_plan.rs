@@ -1,0 +1,32 @@
+//! How a case's deployment differs from the default.
+
+use crate::replica::Variables;
+
+/// Replicas and variables of a deployment.
+pub struct DeploymentPlan {
+    /// Variables of the API.
+    pub api: Variables,
+    /// Variables of the worker.
+    pub worker: Variables,
+    /// Number of APIs.
+    pub replicas: usize,
+    /// Number of workers at the start.
+    pub workers: usize,
+    /// The broker that the suite itself talks to.
+    pub amqp_url: Option<String>,
+}
+
+impl Default for DeploymentPlan {
+    fn default() -> Self {
+        Self { api: Variables::new(), worker: Variables::new(), replicas: 1, workers: 1, amqp_url: None }
+    }
+}
+
+impl DeploymentPlan {
+    /// Sets a variable of both.
+    pub fn both(mut self, name: &'static str, value: &str) -> Self {
+        self.api.push((name, value.to_owned()));
+        self.worker.push((name, value.to_owned()));
+        self
+    }
+}
