@@ -22,7 +22,7 @@ pub struct Cli {
 /// The binary's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Store what arrives until SIGTERM, then finish what is in hand.
+    /// Store what arrives until SIGTERM, then finish what is in flight.
     Run(Box<WorkerConfig>),
     /// Exit with 0 when the worker on this machine is ready, else with 1.
     Healthcheck(HealthcheckConfig),
@@ -110,12 +110,12 @@ pub struct BatchConfig {
     /// Rows at which a batch is full.
     #[arg(long, env = "BATCH_MAX_ROWS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub batch_max_rows: u32,
-    /// Least time between the beginnings of two batches, unless they are full, ms. A batch that follows a quiet moment is
-    /// written at once.
+    /// Least time between the beginnings of two batches, unless they are full, ms. A batch that follows a quiet moment
+    /// is written at once.
     #[arg(long, env = "BATCH_INTERVAL_MS", default_value_t = 100)]
     pub batch_interval_ms: u32,
-    /// Most unacked messages, which bounds the memory. Most messages have at most 128 KiB; one that carries a single large
-    /// array may be as large as a request (1 MiB).
+    /// Most unacked messages, which bounds the memory. Most messages have at most 128 KiB; one that carries a single
+    /// large array may be as large as a request (1 MiB).
     #[arg(long, env = "PREFETCH", default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..=2_000))]
     pub prefetch: u16,
 }
