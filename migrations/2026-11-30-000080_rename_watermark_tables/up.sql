@@ -32,8 +32,9 @@ FROM (
 ) AS runs
 WHERE available_since > available_before;
 
--- All that the presence rule needs, in one statement. `stored_through`: everything the API received up to then is stored
--- (NULL: unknown). The outage windows are in order of time; the newest 1,000 reach far beyond the longest timeout.
+-- All that the presence rule needs, in one statement. `stored_through`: everything the API received up to then is
+-- stored (NULL: unknown). The outage windows are in order of time; the newest 1,000 reach far beyond the longest
+-- timeout.
 CREATE FUNCTION ingest_availability(
     OUT stored_through timestamptz, OUT outages_from timestamptz [], OUT outages_until timestamptz []
 ) LANGUAGE sql STABLE AS $$

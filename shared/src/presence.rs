@@ -38,8 +38,9 @@ impl IngestAvailability {
         Self { as_of, outages }
     }
 
-    /// The availability for a request at `now`: as of now, unless storage is further behind than [`HEALTHY_LAG`]. Then it
-    /// is as of the watermark, because what devices sent since may still be queued. `None`: there is no watermark yet.
+    /// The availability for a request at `now`: as of now, unless storage is further behind than [`HEALTHY_LAG`]. Then
+    /// it is as of the watermark, because what devices sent since may still be queued. `None`: there is no watermark
+    /// yet.
     pub fn now(now: DateTime<Utc>, stored_through: Option<DateTime<Utc>>, outages: Vec<OutageWindow>) -> Self {
         let as_of = stored_through.map_or(now, |stored| now.min(stored + HEALTHY_LAG));
         Self { as_of, outages }

@@ -1,5 +1,5 @@
-//! The rolled-up tables and their columns. The worker computes rollups, the API reads them; `docs/reading.md` says how they
-//! stay exact.
+//! The rolled-up tables and their columns. The worker computes rollups, the API reads them; `docs/reading.md` says how
+//! they stay exact.
 
 /// A table of raw rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl Source {
     }
 }
 
-/// SQL for the start of the bucket of `width` (such as `1 hour`) that contains `instant`. The origin is before all data,
-/// because `date_bin` of PostgreSQL up to 15.5 is wrong for instants before its origin.
+/// SQL for the start of the bucket of `width` (such as `1 hour`) that contains `instant`. The origin is before all
+/// data, because `date_bin` of PostgreSQL up to 15.5 is wrong for instants before its origin.
 pub fn bucket_of(width: &str, instant: &str) -> String {
     format!("date_bin('{width}', {instant}, '0001-01-01 00:00:00+00')")
 }

@@ -1,7 +1,7 @@
 //! Owns a process's long-lived tasks: each has a name, and none can end unnoticed.
 //!
 //! ```text
-//!  spawn             works until the shutdown, then finishes what it has in hand: waited for, up to a deadline
+//!  spawn             works until the shutdown, then finishes what it has in flight: waited for, up to a deadline
 //!  spawn_background  runs as long as the process: goes on while the others finish, and is dropped after them
 //!  spawn_once        may end when it is done; dropped at the end like a background task
 //!
@@ -75,7 +75,7 @@ impl Supervisor {
         self.trigger.clone()
     }
 
-    /// Starts a task that works until the [`Shutdown`], then finishes what it has in hand and ends.
+    /// Starts a task that works until the [`Shutdown`], then finishes what it has in flight and ends.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.start(Task { name, kind: Kind::Service }, task);
     }

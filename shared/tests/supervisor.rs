@@ -55,7 +55,7 @@ async fn a_task_that_panics_is_logged_by_name_and_ends_all_in_order() {
         panic!("no such bucket");
     });
     assert_eq!(supervisor.run(DEADLINE).await, Err(SupervisorError::Panicked("rollups")));
-    assert!(finished.load(Ordering::Relaxed), "the others finish what they have in hand");
+    assert!(finished.load(Ordering::Relaxed), "the others finish what they have in flight");
     let errors = log.errors();
     assert!(errors[0].contains("task=\"rollups\"") && errors[0].contains("no such bucket"), "{errors:?}");
 }

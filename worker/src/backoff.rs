@@ -11,8 +11,8 @@ pub const fn between(first: Duration, longest: Duration) -> ExponentialBuilder {
 
 /// Runs `attempt` until it succeeds; `notify` is told each failure, and how long the wait is after it.
 ///
-/// The attempt gets the context and returns it, because a closure cannot lend what it has borrowed as `&mut` to a future
-/// that has to be `Send`. Unlike `backon::RetryableWithContext`, this returns no error that cannot occur.
+/// The attempt gets the context and returns it, because a closure cannot lend what it has borrowed as `&mut` to a
+/// future that has to be `Send`. Unlike `backon::RetryableWithContext`, this returns no error that cannot occur.
 pub async fn retry<C, T, E, Fut: Future<Output = (C, Result<T, E>)>>(
     backoff: ExponentialBuilder,
     mut context: C,

@@ -22,7 +22,7 @@ pub struct Cli {
 /// The binary's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Store what arrives until SIGTERM, then finish what is in hand.
+    /// Store what arrives until SIGTERM, then finish what is in flight.
     Run(Box<WorkerConfig>),
     /// Exit with 0 when the worker on this machine is ready, else with 1.
     Healthcheck(HealthcheckConfig),

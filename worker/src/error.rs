@@ -34,9 +34,9 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// Judges by SQLSTATE. Only the classes 22 (data exception) and 23 (integrity violation) are a row's fault; everything else
-/// (no connection, disk full, timeout, deadlock, shutdown, a missing table before the migrations have run) is transient,
-/// so that no good row is lost to it.
+/// Judges by SQLSTATE. Only the classes 22 (data exception) and 23 (integrity violation) are a row's fault; everything
+/// else (no connection, disk full, timeout, deadlock, shutdown, a missing table before the migrations have run) is
+/// transient, so that no good row is lost to it.
 fn judge(code: &SqlState, constraint: Option<&str>, message: &str) -> StoreError {
     let text = format!("{message} (SQLSTATE {})", code.code());
     match code {

@@ -1,5 +1,5 @@
-//! Opens connections within a time limit. Reconnecting is the owner's job: only the publisher and the consumer know what
-//! was in flight on the old connection.
+//! Opens connections within a time limit. Reconnecting is the owner's job: only the publisher and the consumer know
+//! what was in flight on the old connection.
 
 use std::time::Duration;
 

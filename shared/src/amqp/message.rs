@@ -9,8 +9,8 @@
 //!
 //! JSON, because people and other programs can read it, and because submissions are joined into a message by
 //! concatenation. Values by position: their names would be more than half of a heartbeat's bytes, and the broker copies
-//! each byte several times (`docs/performance.md`). Instants are microseconds since 1970; what was not measured is `null`.
-//! The order is that of the structs' fields; a change of it is a new version of the message.
+//! each byte several times (`docs/performance.md`). Instants are microseconds since 1970; what was not measured is
+//! `null`. The order is that of the structs' fields; a change of it is a new version of the message.
 
 use chrono::serde::ts_microseconds;
 use chrono::{DateTime, Utc};
@@ -69,8 +69,8 @@ pub fn decode(body: &[u8]) -> serde_json::Result<Vec<Submission>> {
     serde_json::from_slice(body)
 }
 
-/// Serializes a value by position. Deserializing needs no counterpart: serde reads a struct from an array, in the order of
-/// its fields, as well as from an object.
+/// Serializes a value by position. Deserializing needs no counterpart: serde reads a struct from an array, in the order
+/// of its fields, as well as from an object.
 struct Positional<'a, T>(&'a T);
 
 #[derive(Serialize)]

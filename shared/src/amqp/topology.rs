@@ -15,8 +15,9 @@ use super::connect::{ConnectionError, within_time};
 use super::declare_queue::declare_queue;
 use crate::config::BrokerConfig;
 
-/// How often a message may be redelivered before the broker dead-letters it. RabbitMQ's default is 20 from version 4 on; a
-/// worker that is killed again and again must not lose good data, so ours is higher, and dead letters can be replayed.
+/// How often a message may be redelivered before the broker dead-letters it. RabbitMQ's default is 20 from version 4
+/// on; a worker that is killed again and again must not lose good data, so ours is higher, and dead letters can be
+/// replayed.
 const DELIVERY_LIMIT: i32 = 100;
 
 /// As good as unlimited: a dead letter stays until somebody deletes it.

@@ -6,7 +6,7 @@ use chrono::serde::ts_microseconds;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Amperes, Celsius, Percent, Scalar, Volts};
+use super::quantity::{Amperes, Celsius, Percent, Scalar, Volts};
 use crate::ids::DeviceId;
 
 /// Most custom metrics in one reading.

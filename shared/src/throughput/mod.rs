@@ -1,6 +1,6 @@
-//! Throughput counters: how many readings of which devices a process accepted or stored. Counted in memory, added to the
-//! owner's row every few seconds. A process that is killed loses the counts since its last flush, which only the rates
-//! notice.
+//! Throughput counters: how many readings of which devices a process accepted or stored. Counted in memory, added to
+//! the owner's row every few seconds. A process that is killed loses the counts since its last flush, which only the
+//! rates notice.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

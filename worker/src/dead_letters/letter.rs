@@ -13,8 +13,8 @@ use super::rejected::{Reason, ReasonCode};
 
 /// A decoder's error may quote the whole message; a header must fit into a frame.
 const MAX_REASON_BYTES: usize = 1_024;
-/// Most bytes of a message of rows, as in the API. A batch that is refused as a whole may be larger than RabbitMQ 4 takes
-/// in one message (16 MiB), and publishing it would be retried without end.
+/// Most bytes of a message of rows, as in the API. A batch that is refused as a whole may be larger than RabbitMQ 4
+/// takes in one message (16 MiB), and publishing it would be retried without end.
 const MAX_BODY_BYTES: usize = 128 * 1024;
 /// Rows of a deleted device expire: their owner wanted them gone, and they must not fill the queue until all workers
 /// wait. A week is enough to find out where they came from.

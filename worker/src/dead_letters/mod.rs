@@ -1,4 +1,5 @@
-//! Dead letters: what can never be stored, published with its reason; and the command that lists, replays and deletes it.
+//! Dead letters: what can never be stored, published with its reason; and the command that lists, replays and deletes
+//! it.
 
 pub mod command;
 mod letter;

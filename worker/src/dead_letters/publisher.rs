@@ -1,5 +1,5 @@
-//! Publishes what can never be stored to the dead-letter exchange, with the reason in a header, and confirmed before the
-//! original is acked. The body is in the API's format, so that it can be replayed.
+//! Publishes what can never be stored to the dead-letter exchange, with the reason in a header, and confirmed before
+//! the original is acked. The body is in the API's format, so that it can be replayed.
 //!
 //! On a connection of its own: a broker that is short of memory or disk blocks publishing connections, and the consumer
 //! must be able to ack then, because acks free memory and disk.

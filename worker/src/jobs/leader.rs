@@ -1,6 +1,7 @@
 //! Jobs that one worker at a time does: the one that holds the job's advisory lock.
 //!
-//! The lock belongs to the connection on which the job writes, so a worker that has lost the lock cannot write any more.
+//! The lock belongs to the connection on which the job writes, so a worker that has lost the lock cannot write any
+//! more.
 
 use pulso_shared::locks::AdvisoryLock;
 use tokio_postgres::Client;

@@ -1,4 +1,5 @@
-//! Creates daily partitions ahead of time. Rows without a partition go to the default one, where they can be read as well.
+//! Creates daily partitions ahead of time. Rows without a partition go to the default one, where they can be read as
+//! well.
 
 use std::time::Duration;
 

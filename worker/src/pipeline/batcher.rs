@@ -1,7 +1,8 @@
-//! Gathers items until a batch is full or due. Knows neither AMQP nor SQL, and has no clock: the caller passes the time.
+//! Gathers items until a batch is full or due. Knows neither AMQP nor SQL, and has no clock: the caller passes the
+//! time.
 //!
-//! A batch that follows a quiet moment is due at once, without waiting for items that may not come. Under load each batch
-//! is due one interval after the one before it, with all that came meanwhile.
+//! A batch that follows a quiet moment is due at once, without waiting for items that may not come. Under load each
+//! batch is due one interval after the one before it, with all that came meanwhile.
 
 use std::time::Duration;
 

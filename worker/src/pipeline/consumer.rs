@@ -20,7 +20,7 @@ const RECONNECT: ExponentialBuilder = backoff::between(Duration::from_millis(500
 /// A session that lasted this long resets the backoff.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
-/// Consumes until the shutdown, then drains what is in hand.
+/// Consumes until the shutdown, then drains what is in flight.
 pub async fn run(settings: SessionSettings, writer: Writer, readiness: Arc<Readiness>, mut shutdown: Shutdown) {
     let writer = Arc::new(Mutex::new(writer));
     let mut delays = RECONNECT.build();
@@ -43,7 +43,7 @@ pub async fn run(settings: SessionSettings, writer: Writer, readiness: Arc<Readi
     }
 }
 
-/// One session. Returns without an error at the shutdown, when what was in hand is stored.
+/// One session. Returns without an error at the shutdown, when what was in flight is stored.
 async fn consume(mut session: Session, readiness: &Readiness, shutdown: &mut Shutdown) -> Result<(), SessionError> {
     tracing::info!("consuming");
     readiness.set_consuming(true);

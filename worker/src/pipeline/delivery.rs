@@ -44,8 +44,8 @@ impl Delivery {
     }
 }
 
-/// Decodes a body as a whole; when that fails, each submission by itself. They come from many devices, and one that cannot
-/// be decoded must not take the others along.
+/// Decodes a body as a whole; when that fails, each submission by itself. They come from many devices, and one that
+/// cannot be decoded must not take the others along.
 fn decode(kind: &str, body: Vec<u8>) -> (Vec<Submission>, Vec<Undecodable>) {
     let undecodable = |error: &serde_json::Error, body| Undecodable {
         reason: format!("undecodable: {error}"),

@@ -3,7 +3,7 @@
 //! ```text
 //!  consumer ─ one session after the other ─▶ session ─▶ delivery ─▶ batcher ─▶ writer ─▶ retry ─▶ storage
 //!                                              └─ ack ◀── committed ──────────────┘        └▶ dead_letters
-//!  drain: at shutdown, what the session has in hand
+//!  drain: at shutdown, what the session has in flight
 //! ```
 
 mod batcher;

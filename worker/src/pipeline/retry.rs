@@ -1,5 +1,5 @@
-//! Retry policy of a batch: a transient failure is retried; a batch with a poison row is halved until that row is alone; a
-//! batch that takes longer than a statement may is halved until it does not.
+//! Retry policy of a batch: a transient failure is retried; a batch with a poison row is halved until that row is
+//! alone; a batch that takes longer than a statement may is halved until it does not.
 
 use std::collections::HashSet;
 use std::time::Duration;

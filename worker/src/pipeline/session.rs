@@ -1,7 +1,7 @@
 //! One session: a connection from which messages are consumed, gathered into batches, and acked once they are written.
 //!
-//! At most `prefetch` messages are in hand. While one batch is written the next one is gathered, and no more: the queue is
-//! where messages wait.
+//! At most `prefetch` messages are in flight. While one batch is written the next one is gathered, and no more: the
+//! queue is where messages wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl From<lapin::Error> for SessionError {
     }
 }
 
-/// One connection and what is in hand on it.
+/// One connection and what is in flight on it.
 pub struct Session {
     connection: Connection,
     channel: Channel,
@@ -128,7 +128,8 @@ impl Session {
         }
     }
 
-    /// Acks the batch that is written: all tags up to its last one, because batches are written in the order of their tags.
+    /// Acks the batch that is written: all tags up to its last one, because batches are written in the order of their
+    /// tags.
     pub async fn acknowledge(&mut self) -> Result<(), SessionError> {
         if let Some(written) = self.writing.take() {
             let all_up_to = BasicAckOptions { multiple: true };
@@ -158,11 +159,11 @@ impl Session {
     }
 
     /// Whether deliveries are not written or not acked yet.
-    pub fn has_in_hand(&self) -> bool {
+    pub fn has_in_flight(&self) -> bool {
         self.writing.is_some() || !self.batcher.is_empty()
     }
 
-    /// Waits until the batch that is being written is written; without one, for ever.
+    /// Waits until the batch that is being written is written; without one, never returns.
     pub async fn written(&mut self) -> Result<(), SessionError> {
         written(&mut self.writing).await
     }

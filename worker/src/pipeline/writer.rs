@@ -84,8 +84,8 @@ impl WriteTask {
 }
 
 impl Drop for WriteTask {
-    /// With its session ends its write: the broker delivers the same rows again, and two transactions must not write them
-    /// at the same time.
+    /// With its session ends its write: the broker delivers the same rows again, and two transactions must not write
+    /// them at the same time.
     fn drop(&mut self) {
         self.task.abort();
     }

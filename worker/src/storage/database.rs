@@ -28,11 +28,11 @@ impl Database {
         Self { url, session: None }
     }
 
-    /// Stores rows in one transaction. Duplicates are no error; `suspect_duplicates` only chooses which statement is tried
-    /// first.
+    /// Stores rows in one transaction. Duplicates are no error; `suspect_duplicates` only chooses which statement is
+    /// tried first.
     pub async fn store(&mut self, rows: &Rows, suspect_duplicates: bool) -> Result<Stored, StoreError> {
-        // Taken out, and put back when the transaction has ended: when this future is dropped half-way, the connection is
-        // dropped with it, and with the connection the open transaction.
+        // Taken out, and put back when the transaction has ended: when this future is dropped half-way, the connection
+        // is dropped with it, and with the connection the open transaction.
         let session = self.take_session().await?;
         let stored = store::store(&session.client, &session.statements, rows, suspect_duplicates).await;
         if !matches!(stored, Err(StoreError::Transient(_))) {

@@ -1,5 +1,5 @@
-//! Writes rows to PostgreSQL. Uses tokio-postgres directly: the verdict on a failure needs the SQLSTATE, which diesel does
-//! not expose.
+//! Writes rows to PostgreSQL. Uses tokio-postgres directly: the verdict on a failure needs the SQLSTATE, which diesel
+//! does not expose.
 
 mod connect;
 mod database;

@@ -12,8 +12,8 @@ use super::rows::{Rows, Stamped};
 pub struct Newest {
     pub heartbeat_ts: Option<DateTime<Utc>>,
     pub reading_ts: Option<DateTime<Utc>>,
-    /// The earlier of a row's own timestamp and its receipt, so that neither a device clock that runs ahead nor a backlog
-    /// that arrives late makes a device look online when it was not.
+    /// The earlier of a row's own timestamp and its receipt, so that neither a device clock that runs ahead nor a
+    /// backlog that arrives late makes a device look online when it was not.
     pub last_seen_at: Option<DateTime<Utc>>,
 }
 

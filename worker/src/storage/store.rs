@@ -91,8 +91,8 @@ async fn attempt(
     decided
 }
 
-/// The transaction in two pipelined round trips: the statements of each are sent together, so that the database does not
-/// wait for the network between them. After one that fails, PostgreSQL refuses those behind it; the first error is
+/// The transaction in two pipelined round trips: the statements of each are sent together, so that the database does
+/// not wait for the network between them. After one that fails, PostgreSQL refuses those behind it; the first error is
 /// returned.
 async fn transact(
     client: &Client,

@@ -70,7 +70,8 @@ async fn rollups_that_are_too_old_go_and_no_kept_answer_outlives_them() {
     let mut pulso = Pulso::start_with(options).await;
     let user = pulso.client.new_user().await;
     let _ = user.new_device().await;
-    // As a worker without these settings has left them: all raw rows given up, rollups of an old hour and of a newer one.
+    // As a worker without these settings has left them: all raw rows given up, rollups of an old hour and of a newer
+    // one.
     pulso
         .database
         .execute(

@@ -117,7 +117,8 @@ impl DeadLetterBrowser {
         }
     }
 
-    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false` ends it.
+    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false`
+    /// ends it.
     async fn walk(
         &self,
         choice: &Choice,

@@ -1,9 +1,9 @@
-//! The dead-letter browser: lists, replays and deletes dead letters over AMQP alone, without the broker's management API.
-//! Used by the API's administrator routes and by the worker's command.
+//! The dead-letter browser: lists, replays and deletes dead letters over AMQP alone, without the broker's management
+//! API. Used by the API's administrator routes and by the worker's command.
 //!
 //! ```text
 //!  <p>.dead ──page by page, unacknowledged──▶ DeadLetterBrowser ─┬▶ list:   all are requeued, in their order
-//!                                                                ├▶ replay: published where the API publishes, confirmed, then acked
+//!                                                                ├▶ replay: published like new data, confirmed, then acked
 //!                                                                └▶ delete: acked
 //! ```
 //!

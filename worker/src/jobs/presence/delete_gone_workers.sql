@@ -1,6 +1,6 @@
--- Workers that have ended. What one had in hand must have been delivered to another one by then: at once when it left in
--- order; within the longest retry when its connections are closed; when its machine lost the network, after the broker has
--- missed two of its AMQP heartbeats (10 s each).
+-- Workers that have ended. What one had in flight must have been delivered to another one by then: at once when it left
+-- in order; within the longest retry when its connections are closed; when its machine lost the network, after the
+-- broker has missed two of its AMQP heartbeats (10 s each).
 DELETE FROM worker_watermarks AS worker
 WHERE
     recorded_at < clock_timestamp() - CASE

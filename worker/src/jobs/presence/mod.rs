@@ -9,9 +9,9 @@
 //!  one worker: offline_detector ─▶ status_tracker (shared::presence) ─▶ device_status_changes
 //! ```
 //!
-//! Devices are judged as of the watermark `stored_through`: all that the API accepted up to then is stored. When storage
-//! falls behind, the watermark stands still, and nobody is judged. When no API replica could take data in, there is a gap
-//! between the runs: an outage window, which does not count.
+//! Devices are judged as of the watermark `stored_through`: all that the API accepted up to then is stored. When
+//! storage falls behind, the watermark stands still, and nobody is judged. When no API replica could take data in,
+//! there is a gap between the runs: an outage window, which does not count.
 
 mod offline_detector;
 mod status_tracker;

@@ -1,5 +1,5 @@
--- After a clock was set back, runs that end in the future would hold everything up until then. A run that still grows is
--- that of a replica whose clock is ahead, and is left alone.
+-- After a clock was set back, runs that end in the future would hold everything up until then. A run that still grows
+-- is that of a replica whose clock is ahead, and is left alone.
 WITH stale AS (
     DELETE FROM availability_runs
     WHERE

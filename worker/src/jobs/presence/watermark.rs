@@ -1,7 +1,8 @@
-//! This worker's watermark: what the API accepted up to that instant, this worker has stored or never had in hand.
+//! This worker's watermark: what the API accepted up to that instant, this worker has stored or never had in flight.
 //!
-//! A probe that another worker stored proves nothing about what is in hand here. So each report first reads the newest
-//! probe, and the next report vouches for it: whatever was in the queue before that probe has been delivered by then.
+//! A probe that another worker stored proves nothing about what is in flight here. So each report first reads the
+//! newest probe, and the next report vouches for it: whatever was in the queue before that probe has been delivered by
+//! then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,13 +53,14 @@ struct Session {
 }
 
 impl WatermarkReporter {
-    /// For a worker that has nothing in hand yet.
+    /// For a worker that has nothing in flight yet.
     pub fn new(url: SecretString, in_flight: Arc<InFlight>) -> Self {
         let worker_id = ProcessId::generate();
         Self { url, worker_id, in_flight, is_leaving: AtomicBool::new(false), session: Mutex::default() }
     }
 
-    /// The first report. To be awaited before consuming: a worker without a watermark does not hold the common one back.
+    /// The first report. To be awaited before consuming: a worker without a watermark does not hold the common one
+    /// back.
     pub async fn report_first(&self) {
         let reported = tokio::time::timeout(FIRST_TIMEOUT, async {
             while let Err(error) = self.report().await {
@@ -85,7 +87,7 @@ impl WatermarkReporter {
         }
     }
 
-    /// The last report: what this worker had in hand is stored, or delivered again at once.
+    /// The last report: what this worker had in flight is stored, or delivered again at once.
     pub async fn report_last(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
         if !matches!(tokio::time::timeout(LAST_TIMEOUT, self.report()).await, Ok(Ok(()))) {

@@ -1,5 +1,5 @@
-//! Drops whole days. A day's partition is first detached, which is quick once its lock is granted, and then dropped as a
-//! table of its own: the partitioned tables, which rows are written to, are locked only for the former.
+//! Drops whole days. A day's partition is first detached, which is quick once its lock is granted, and then dropped as
+//! a table of its own: the partitioned tables, which rows are written to, are locked only for the former.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use tokio_postgres::Client;

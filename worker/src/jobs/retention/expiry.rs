@@ -18,8 +18,8 @@ use crate::storage::connect;
 
 const CHECK_EVERY: Duration = Duration::from_secs(3_600);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// A row that the API accepted at the limit may wait in the queue: it must still find its day, and be rolled up with all
-/// rows of that day.
+/// A row that the API accepted at the limit may wait in the queue: it must still find its day, and be rolled up with
+/// all rows of that day.
 const GRACE: TimeDelta = TimeDelta::days(1);
 /// Whoever waits for a table's lock makes all writers wait behind it.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '300ms'";

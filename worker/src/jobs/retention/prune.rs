@@ -1,5 +1,5 @@
-//! Deletes rows where there is no partition to drop: in chunks, each a transaction of its own, so that nobody waits for a
-//! long one.
+//! Deletes rows where there is no partition to drop: in chunks, each a transaction of its own, so that nobody waits for
+//! a long one.
 
 use std::time::Duration;
 
@@ -34,7 +34,8 @@ pub async fn rows_before(client: &Client, table: &str, cutoff: DateTime<Utc>) ->
 /// Deletes the rollups in `table` from before `cutoff`, one bucket at a time; the oldest is found by index.
 pub async fn buckets_before(client: &Client, table: &str, cutoff: DateTime<Utc>) -> Result<(), StoreError> {
     let oldest = format!("SELECT min(bucket) FROM {table} WHERE bucket < $1");
-    // One statement, so one transaction: the revision invalidates cached responses that were computed from these rollups.
+    // One statement, so one transaction: the revision invalidates cached responses that were computed from these
+    // rollups.
     let delete = format!(
         "WITH gone AS (DELETE FROM {table} WHERE bucket = $1 RETURNING bucket),
              counted AS (UPDATE rollup_watermarks SET revision = revision + 1)

@@ -11,7 +11,8 @@ use crate::storage::connect;
 
 /// Most rows of each table in one transaction: some tens of milliseconds.
 const CHUNK: i64 = 5_000;
-/// The tables with a device's data, and the columns that identify a row. Rollups of a deleted device are not computed again.
+/// The tables with a device's data, and the columns that identify a row. Rollups of a deleted device are not computed
+/// again.
 const TABLES: [(&str, &str); 6] = [
     ("heartbeats", "device_id, ts"),
     ("readings", "device_id, ts"),

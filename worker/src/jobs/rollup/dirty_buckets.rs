@@ -12,7 +12,8 @@ use super::watermark::{self, RollupWatermark};
 use crate::error::StoreError;
 
 /// Rows of `dirty_buckets` in one transaction: about a second's work when each is of another hour and its device sends
-/// every ten seconds. Many are often of one hour: a device that sends its backlog reading by reading adds one each time.
+/// every ten seconds. Many are often of one hour: a device that sends its backlog reading by reading adds one each
+/// time.
 const CHUNK: i64 = 1_000;
 
 const TAKE: &str = "DELETE FROM dirty_buckets WHERE ctid = ANY (ARRAY(
@@ -35,8 +36,8 @@ pub async fn recompute(client: &mut Client, source: Source) -> Result<bool, Stor
     Ok(true)
 }
 
-/// Deletes dirty buckets; `None` when there are none. Those before `raw_from` are only deleted: there are no raw rows to
-/// compute them from.
+/// Deletes dirty buckets; `None` when there are none. Those before `raw_from` are only deleted: there are no raw rows
+/// to compute them from.
 async fn take(
     transaction: &Transaction<'_>,
     source: Source,

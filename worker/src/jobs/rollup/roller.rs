@@ -114,8 +114,8 @@ async fn roll_chunk(client: &mut Client, source: Source, chunk: ChunkHours) -> R
     Ok(true)
 }
 
-/// The next hour from `from` on in which any device has a row. Searches every device's index in every partition, which may
-/// take a minute in a database of years, but runs only at the first start and after days without data.
+/// The next hour from `from` on in which any device has a row. Searches every device's index in every partition, which
+/// may take a minute in a database of years, but runs only at the first start and after days without data.
 async fn next_hour(
     client: &impl GenericClient,
     source: Source,

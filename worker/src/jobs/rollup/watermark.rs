@@ -31,8 +31,8 @@ pub async fn read(client: &impl GenericClient, source: Source) -> Result<RollupW
     Ok(RollupWatermark { closed_until: row.try_get(0)?, rolled_until: row.try_get(1)?, raw_from: row.try_get(2)? })
 }
 
-/// Closes all full hours. When it returns, every row that was stored before and is not late is visible. Fails when storage
-/// transactions hold the lock for longer than `lock_timeout`, because new ones wait behind this one.
+/// Closes all full hours. When it returns, every row that was stored before and is not late is visible. Fails when
+/// storage transactions hold the lock for longer than `lock_timeout`, because new ones wait behind this one.
 pub async fn close_hours(client: &mut Client, now: DateTime<Utc>) -> Result<(), StoreError> {
     let Some(until) = end_of_full_hours(now) else { return Ok(()) };
     if !client.query_one(HAS_OPEN_HOURS, &[&until]).await?.try_get::<_, bool>(0)? {
