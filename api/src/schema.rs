@@ -86,7 +86,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    ingest_beats (replica_id, since) {
+    availability_runs (replica_id, since) {
         replica_id -> Uuid,
         since -> Timestamptz,
         heard_until -> Timestamptz,
@@ -95,7 +95,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    storage_marks (worker_id) {
+    worker_watermarks (worker_id) {
         worker_id -> Uuid,
         clear_until -> Nullable<Timestamptz>,
         marked_at -> Timestamptz,
@@ -190,7 +190,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    ingest_tallies (owner_id, slot, source) {
+    throughput_counts (owner_id, slot, source) {
         owner_id -> Uuid,
         slot -> Timestamptz,
         source -> Uuid,

@@ -147,11 +147,17 @@ class Workspace:
         if first in module.items:
             return module.file, first
         if first in module.uses:
-            return self.resolve(module, module.uses[first].path + rest, seen)
+            used = module.uses[first].path + rest
+            # `use name::name;` can only mean a crate, or a child, of that name.
+            return self._outside(used, seen) if used[0] == first and not child else self.resolve(module, used, seen)
         if child:
             return None
         # Macros make items that no line names: they count as the module's own.
         return self._by_globs(module, path, seen) or (module.file, first)
+
+    def _outside(self, path, seen):
+        library = self.libraries.get(path[0])
+        return self._inside(library.root, path[1:], seen) if library else None
 
     def _by_globs(self, module, path, seen):
         for use in module.globs:

@@ -66,6 +66,10 @@ class Circles(unittest.TestCase):
         status, output = self.circles(devices__mod=parent, devices__types="use super::MOST; pub struct Device;")
         self.assertEqual(status, 1, output)
 
+    def test_a_crate_may_be_named_like_what_it_is_used_for(self):
+        status, output = self.circles(devices__types="use gauge::gauge; pub struct Device; fn f() { gauge::gauge::set() }")
+        self.assertEqual(status, 0, output)
+
     def test_what_tests_name_does_not_count(self):
         tests = "pub struct Device; #[cfg(test)] mod tests { use crate::devices::configure; #[test] fn f() { configure() } }"
         status, output = self.circles(devices__types=tests)

@@ -79,9 +79,10 @@ pub struct RetentionConfig {
 mod tests {
     use std::time::Duration;
 
-    use clap::{CommandFactory, Parser};
+    use clap::{Args, CommandFactory, Parser};
+    use secrecy::ExposeSecret;
 
-    use super::{BrokerConfig, effective, milliseconds, seconds};
+    use super::{BrokerConfig, DatabaseConfig, RetentionConfig, effective, milliseconds, seconds};
 
     #[derive(Debug, Parser)]
     struct Settings {
@@ -113,5 +114,45 @@ mod tests {
         assert_eq!((settings.ttl, settings.timeout), (Duration::from_secs(900), Duration::from_millis(100)));
         assert!(read("9").is_err() && read("101").is_err() && read("0.5").is_err());
         assert_eq!((settings.broker.queue_prefix.as_str(), settings.days), ("pulso", None));
+    }
+
+    #[derive(Parser)]
+    struct Only<T: Args> {
+        #[command(flatten)]
+        config: T,
+    }
+
+    fn parse<T: Args>(arguments: &[&str]) -> Result<T, String> {
+        let parsed = Only::try_parse_from([&["test"], arguments].concat());
+        parsed.map(|only: Only<T>| only.config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_urls_have_to_be_given() {
+        let broker: BrokerConfig = parse(&["--amqp-url", "amqp://localhost"]).unwrap();
+        assert_eq!((broker.queue_prefix.as_str(), broker.queue_max_bytes), ("pulso", 1_073_741_824));
+        let database: DatabaseConfig = parse(&["--database-url", "postgres://localhost/pulso"]).unwrap();
+        assert_eq!(database.database_url.expose_secret(), "postgres://localhost/pulso");
+        assert_eq!(parse::<RetentionConfig>(&[]).unwrap().retention_days, None);
+        let error = parse::<BrokerConfig>(&[]).unwrap_err();
+        assert!(error.contains("--amqp-url"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let broker: BrokerConfig = parse(&["--amqp-url", "amqp://user:hunter2@localhost"]).unwrap();
+        let database: DatabaseConfig = parse(&["--database-url", "postgres://user:hunter2@localhost/pulso"]).unwrap();
+        let shown = format!("{broker:?} {database:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn numbers_beyond_their_range_are_refused() {
+        assert!(parse::<RetentionConfig>(&["--retention-days", "1"]).is_ok());
+        assert!(parse::<RetentionConfig>(&["--retention-days", "0"]).is_err(), "that would keep nothing");
+        let url = ["--amqp-url", "amqp://localhost"];
+        for bytes in ["-1", "4294967296", "1GB"] {
+            assert!(parse::<BrokerConfig>(&[&url[..], &["--queue-max-bytes", bytes]].concat()).is_err(), "{bytes}");
+        }
     }
 }

@@ -34,3 +34,18 @@ impl LogConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LogConfig, LogFormat};
+
+    #[test]
+    fn a_filter_that_cannot_be_parsed_is_refused_and_a_subscriber_is_installed_once() {
+        let install = |log_filter: &str| {
+            LogConfig { log_format: LogFormat::Json, log_filter: log_filter.to_owned() }.install().is_ok()
+        };
+        assert!(!install("pulso=loud"));
+        assert!(install("off"));
+        assert!(!install("off"), "the second one");
+    }
+}

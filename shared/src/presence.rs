@@ -38,8 +38,9 @@ impl IngestAvailability {
         Self { as_of, outages }
     }
 
-    /// The availability for a request at `now`: as of now, unless storage is further behind than [`HEALTHY_LAG`]. Then it
-    /// is as of the watermark, because what devices sent since may still be queued. `None`: there is no watermark yet.
+    /// The availability for a request at `now`: as of now, unless storage is further behind than [`HEALTHY_LAG`]. Then
+    /// it is as of the watermark, because what devices sent since may still be queued. `None`: there is no watermark
+    /// yet.
     pub fn now(now: DateTime<Utc>, stored_through: Option<DateTime<Utc>>, outages: Vec<OutageWindow>) -> Self {
         let as_of = stored_through.map_or(now, |stored| now.min(stored + HEALTHY_LAG));
         Self { as_of, outages }
@@ -120,24 +121,6 @@ mod tests {
         assert!(availability.is_online(seen(10_000_001), 180));
         assert!(availability.is_online(seen(-2_000_000), 10), "a replica whose clock runs behind");
         assert!(!availability.is_online(None, i32::MAX), "never sent anything");
-    }
-
-    #[test]
-    fn after_an_outage_a_device_has_its_rest_plus_the_length_of_the_outage_but_not_more_than_its_timeout() {
-        // An outage from 100 to 104; of its 10 s, a device seen at 95 has 5 left, and gets 4.
-        assert_eq!(available(200, &[(100, 104)]).deadline(at(95), 10), at(104 + 9));
-        // A long outage: the whole timeout, counted from its end.
-        assert_eq!(available(2_000, &[(100, 400)]).deadline(at(95), 10), at(410));
-        // Seen during the outage itself, such as by a backlog that was sent afterwards.
-        assert_eq!(available(2_000, &[(100, 400)]).deadline(at(399), 10), at(410));
-        // No extension where the timeout was over before the outage began, or the device was seen after it.
-        assert_eq!(available(200, &[(100, 104)]).deadline(at(80), 10), at(90));
-        assert_eq!(available(200, &[(100, 104)]).deadline(at(104), 10), at(114));
-    }
-
-    #[test]
-    fn each_of_several_outages_extends_the_deadline() {
-        assert_eq!(available(900, &[(100, 200), (205, 300), (500, 501)]).deadline(at(99), 10), at(310));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The rolled-up tables and their columns. The worker computes rollups, the API reads them; `docs/reading.md` says how they
-//! stay exact.
+//! The rolled-up tables and their columns. The worker computes rollups, the API reads them; `docs/reading.md` says how
+//! they stay exact.
 
 /// A table of raw rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ impl Source {
     /// All tables of raw rows.
     pub const ALL: [Self; 2] = [Self::Heartbeats, Self::Readings];
 
-    /// The raw table; also its name in `rollup_frontiers` and `rollup_marks`.
+    /// The raw table; also its name in `rollup_watermarks` and `dirty_buckets`.
     pub fn table(self) -> &'static str {
         match self {
             Self::Heartbeats => "heartbeats",
@@ -63,8 +63,69 @@ impl Source {
     }
 }
 
-/// SQL for the start of the bucket of `width` (such as `1 hour`) that contains `instant`. The origin is before all data,
-/// because `date_bin` of PostgreSQL up to 15.5 is wrong for instants before its origin.
+/// SQL for the start of the bucket of `width` (such as `1 hour`) that contains `instant`. The origin is before all
+/// data, because `date_bin` of PostgreSQL up to 15.5 is wrong for instants before its origin.
 pub fn bucket_of(width: &str, instant: &str) -> String {
     format!("date_bin('{width}', {instant}, '0001-01-01 00:00:00+00')")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, bucket_of};
+
+    const DEVICES: &str = include_str!("../../migrations/2026-11-21-000002_create_devices/up.sql");
+    const TELEMETRY: &str = include_str!("../../migrations/2026-11-21-000003_create_telemetry/up.sql");
+    const ROLLUPS: &str = include_str!("../../migrations/2026-11-25-000020_create_rollups/up.sql");
+
+    /// The columns of `CREATE TABLE table (…)`.
+    fn columns(sql: &str, table: &str) -> Vec<String> {
+        let (_, from) = sql.split_once(&format!("CREATE TABLE {table} (")).unwrap();
+        let (columns, _) = from.split_once("\n)").unwrap();
+        columns.lines().filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_has_its_raw_column_and_its_four_columns_in_the_hourly_rollups() {
+        for source in Source::ALL {
+            let (raw, hourly) = (columns(TELEMETRY, source.table()), columns(ROLLUPS, source.hourly()));
+            for metric in source.metrics() {
+                assert!(raw.iter().any(|column| column == metric), "{}.{metric}", source.table());
+                for statistic in ["count", "sum", "min", "max"] {
+                    let column = format!("{metric}_{statistic}");
+                    assert!(hourly.contains(&column), "{}.{column}", source.hourly());
+                }
+            }
+            let statistics = hourly.len() - ["device_id", "bucket", "PRIMARY"].len();
+            assert_eq!(statistics, source.metrics().len() * 4, "{} has no other columns", source.hourly());
+        }
+    }
+
+    #[test]
+    fn minutely_rollups_have_the_columns_of_hourly_ones() {
+        for source in Source::ALL {
+            if let Some(minutely) = source.minutely() {
+                let like = format!("CREATE TABLE {minutely} (LIKE {} INCLUDING ALL)", source.hourly());
+                assert!(ROLLUPS.contains(&like), "{like}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_row_of_each_source_has_a_column_of_its_own() {
+        for source in Source::ALL {
+            assert!(columns(DEVICES, "device_state").iter().any(|column| column == source.newest()));
+        }
+        assert_ne!(Source::Heartbeats.newest(), Source::Readings.newest());
+    }
+
+    #[test]
+    fn every_metric_is_a_number_in_sql() {
+        assert_eq!(Source::Heartbeats.number("cpu_usage"), "r.cpu_usage");
+        assert_eq!(Source::Heartbeats.number("connectivity"), "r.connectivity::integer::double precision");
+    }
+
+    #[test]
+    fn buckets_begin_before_all_data() {
+        assert_eq!(bucket_of("1 hour", "r.ts"), "date_bin('1 hour', r.ts, '0001-01-01 00:00:00+00')");
+    }
 }

@@ -1,30 +1,24 @@
-//! The worker: consumes what the API accepted and turns it into rows, exactly one for each reading.
+//! The worker: consumes what the API accepted and stores it, exactly one row for each reading.
 //!
 //! ```text
 //!  RabbitMQ ─▶ consumer ─▶ batcher ─▶ storage (one transaction) ─▶ ack
-//!                             ▲            │ transient: wait, try again, consume nothing more meanwhile
+//!                             ▲            │ transient: retry; consume nothing more meanwhile
 //!                             └ bounded    └ poison: halve until the bad row is alone ─▶ dead letter
+//!
+//!  jobs, beside it: partitions, rollups, retention, offline detection, throughput
 //! ```
 //!
-//! Beside that, one worker at a time computes rollups, each makes partitions and purges what deleted devices left.
-//!
-//! Any number of workers may run: what they share is the queue, and the database decides what is a duplicate.
+//! Any number of workers may run: they share the queue, and the database decides what is a duplicate.
 
 mod app;
-mod batcher;
+mod backoff;
 pub mod config;
-mod consumer;
-mod dead_letter;
-mod dead_letters_command;
-mod delivery;
+mod dead_letters;
 mod error;
 mod health;
+mod jobs;
 mod metrics;
 mod pipeline;
-mod presence;
-mod retention;
-mod rollup;
 mod storage;
-mod throughput;
 
 pub use app::run;

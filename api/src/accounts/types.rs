@@ -162,7 +162,7 @@ mod tests {
         let other = r#"{"username": "a@b.co", "email": "c@d.co", "password": "12345678"}"#;
         assert_eq!(faults::<RegisterBody>(other), fault("/username", "invalid"));
         let wrong = r#"{"username": "a@b.co", "email": "nowhere", "password": "12345678"}"#;
-        assert_eq!(faults::<RegisterBody>(wrong), fault("/email", "invalid_value"));
+        assert_eq!(faults::<RegisterBody>(wrong), fault("/email", "invalid"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The catalogue: equipment for the fleet. Everybody may look; administrators decide what is in it.
 //!
 //! ```text
-//!  routes ─┬▶ listing (filter, order, cursor) ─▶ queries ─▶ store ──────────▶ products
+//!  routes ─┬▶ list_query (filter, order, cursor) ─▶ queries ─▶ store ──────────▶ products
 //!          ├▶ types (a product's settings) ───▶ commands ─▶ store, and the audit log in the same transaction
 //!          └▶ import ─▶ feed (its items), source (where there is no body) ─▶ store, item by item
 //!  cart, orders ─▶ the functions handed out here: products looked at, locked, their stock moved
@@ -11,7 +11,7 @@
 
 mod commands;
 mod import;
-mod listing;
+mod list_query;
 mod money;
 mod queries;
 pub mod routes;

@@ -1,6 +1,6 @@
 //! The catalogue read.
 
-use super::listing::{ProductCursor, ProductFilter, Sort, SortKey};
+use super::list_query::{ProductCursor, ProductFilter, Sort, SortKey};
 use super::store::{self, BestSeller, CategoryCount, Product};
 use super::types::NO_PRODUCT;
 use crate::db::DbPool;

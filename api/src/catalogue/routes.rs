@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::import::feed::Feed;
 use super::import::source::FeedSource;
 use super::import::{self, ImportResponse};
-use super::listing::{BestSellerQuery, ProductQuery};
+use super::list_query::{BestSellerQuery, ProductQuery};
 use super::store::{BestSeller, CategoryCount, Product};
 use super::types::ProductSettings;
 use super::{commands, queries};

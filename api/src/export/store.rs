@@ -85,11 +85,11 @@ pub async fn find_version(
     let (before, last) = (instant(hour_before), instant(range.to));
     let sql = format!(
         "SELECT revision, raw_from, known.devices
-         FROM rollup_frontiers, (
+         FROM rollup_watermarks, (
              SELECT md5(coalesce(string_agg(id::text, ' ' ORDER BY id), '')) AS devices FROM devices WHERE {device}
          ) AS known
          WHERE source = '{table}' AND rolled_until > {last} AND NOT EXISTS (
-             SELECT FROM rollup_marks AS mark
+             SELECT FROM dirty_buckets AS mark
              WHERE mark.source = '{table}' AND mark.hour > {before} AND mark.hour <= {last} AND {marks}
          )"
     );

@@ -82,6 +82,16 @@ pub fn append_exceeded(headers: &mut HeaderMap, refusal: &RateLimitExceeded) {
     append(headers, &refusal.policy, 0, refusal.retry_after_s());
 }
 
+/// Replaces the headers of `to` by those of `from`.
+pub fn copy_rate_limits(from: &HeaderMap, to: &mut HeaderMap) {
+    for header in [RATE_LIMIT_POLICY, RATE_LIMIT] {
+        to.remove(&header);
+        for value in from.get_all(&header) {
+            to.append(header.clone(), value.clone());
+        }
+    }
+}
+
 fn append(headers: &mut HeaderMap, policy: &RateLimitPolicy, remaining: u32, reset_s: u64) {
     let RateLimitPolicy { name, quota, window } = policy;
     let policy = format!("\"{name}\";q={quota};w={}", window.as_secs().max(1));

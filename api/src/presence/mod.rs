@@ -2,8 +2,8 @@
 //! take data in (`pulso_shared::presence`).
 //!
 //! ```text
-//!  probe: this replica could take data in ─▶ queue ─▶ worker ─▶ hearing(): stored through, outage windows
-//!  routes ─▶ queries ─▶ store ◀─ hearing(), device_state (status now), device_status_changes (timeline)
+//!  probe: this replica could take data in ─▶ queue ─▶ worker ─▶ ingest_availability(): stored through, outage windows
+//!  routes ─▶ queries ─▶ store ◀─ ingest_availability(), device_state (status now), device_status_changes (timeline)
 //! ```
 
 mod probe;

@@ -47,8 +47,7 @@ impl AvailabilityRow {
 }
 
 pub async fn find_availability(connection: &mut AsyncPgConnection) -> QueryResult<AvailabilityRow> {
-    let sql = "SELECT heard_through AS stored_through, deaf_from AS outages_from, deaf_until AS outages_until
-        FROM hearing()";
+    let sql = "SELECT stored_through, outages_from, outages_until FROM ingest_availability()";
     sql_query(sql).get_result(connection).await
 }
 

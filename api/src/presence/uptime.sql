@@ -14,21 +14,21 @@ WITH states AS (
 spans AS (
     SELECT status, at AS span_from, lead(at, 1, $3) OVER (ORDER BY at) AS span_until FROM states
 ),
-deaf AS MATERIALIZED (
-    SELECT deaf_from, deaf_until FROM deaf_spans WHERE deaf_from < $3 AND deaf_until > $2
+outages AS MATERIALIZED (
+    SELECT outage_from, outage_until FROM outage_windows WHERE outage_from < $3 AND outage_until > $2
 ),
 parts AS (
     SELECT
         status,
         extract(EPOCH FROM span_until - span_from) AS whole_s,
         coalesce((
-            SELECT sum(extract(EPOCH FROM least(deaf_until, span_until) - greatest(deaf_from, span_from)))
-            FROM deaf WHERE deaf_from < span_until AND deaf_until > span_from
-        ), 0) AS deaf_s
+            SELECT sum(extract(EPOCH FROM least(outage_until, span_until) - greatest(outage_from, span_from)))
+            FROM outages WHERE outage_from < span_until AND outage_until > span_from
+        ), 0) AS outage_s
     FROM spans
 )
 SELECT
-    coalesce(sum(whole_s - deaf_s) FILTER (WHERE status = 'online'), 0)::float8 AS online_s,
-    coalesce(sum(whole_s - deaf_s) FILTER (WHERE status = 'offline'), 0)::float8 AS offline_s,
-    coalesce(sum(deaf_s), 0)::float8 AS unknown_s
+    coalesce(sum(whole_s - outage_s) FILTER (WHERE status = 'online'), 0)::float8 AS online_s,
+    coalesce(sum(whole_s - outage_s) FILTER (WHERE status = 'offline'), 0)::float8 AS offline_s,
+    coalesce(sum(outage_s), 0)::float8 AS unknown_s
 FROM parts

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  broker: accepted readings by device ─▶ recorder ─┐ every few seconds, by owner
-//!  worker: stored readings by device ───────────────┴▶ ingest_tallies ─▶ store ─▶ queries ─▶ routes
+//!  worker: stored readings by device ───────────────┴▶ throughput_counts ─▶ store ─▶ queries ─▶ routes
 //!                                                  devices, device_state ─┘          └◀ store queue depth
 //! ```
 

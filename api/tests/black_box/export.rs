@@ -141,7 +141,7 @@ async fn a_long_answer_is_sent_whole_and_holds_no_connection_while_its_client_do
              SELECT id, instant, now(), n FROM devices, generate_series(1, 20000) AS n, LATERAL (SELECT
                  CASE WHEN n <= 15000 THEN '2019-05-05 05:05:05+00'::timestamptz + n * interval '1 microsecond'
                  ELSE '2023-01-01 00:00:00+00'::timestamptz + n * interval '1 hour' END) AS at (instant);
-             INSERT INTO rollup_marks SELECT 'readings', device_id, date_bin('1 hour', ts, '0001-01-01 00:00:00+00')
+             INSERT INTO dirty_buckets SELECT 'readings', device_id, date_bin('1 hour', ts, '0001-01-01 00:00:00+00')
              FROM readings GROUP BY 1, 2, 3;
              UPDATE device_state SET reading_ts = (SELECT max(ts) FROM readings)",
         )

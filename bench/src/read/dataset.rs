@@ -158,7 +158,7 @@ pub async fn wait_until_rolled_up(deployment: &mut Deployment, data: &Dataset, s
     let mut progress = None;
     loop {
         let rolled: DateTime<Utc> =
-            client.query_one("SELECT min(rolled_until) FROM rollup_frontiers", &[]).await?.get(0);
+            client.query_one("SELECT min(rolled_until) FROM rollup_watermarks", &[]).await?.get(0);
         if rolled >= until {
             break;
         }

@@ -1,5 +1,5 @@
-//! Opens connections within a time limit. Reconnecting is the owner's job: only the publisher and the consumer know what
-//! was in flight on the old connection.
+//! Opens connections within a time limit. Reconnecting is the owner's job: only the publisher and the consumer know
+//! what was in flight on the old connection.
 
 use std::time::Duration;
 
@@ -44,4 +44,38 @@ pub async fn open(url: &SecretString, name: &str) -> Result<Connection, Connecti
 /// Runs one broker call under [`CALL_TIMEOUT`].
 pub async fn within_time<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, ConnectionError> {
     Ok(tokio::time::timeout(CALL_TIMEOUT, call).await??)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::{CALL_TIMEOUT, ConnectionError, open, within_time};
+
+    #[tokio::test]
+    async fn a_url_that_is_not_valid_is_an_error_that_does_not_show_it() {
+        let error = open(&"http://user:hunter2@localhost".into(), "test").await.unwrap_err();
+        assert!(matches!(error, ConnectionError::Url(_)), "{error:?}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nothing_listens_is_an_error_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("amqp://guest:guest@{}/%2f", listener.local_addr().unwrap());
+        drop(listener);
+        let (started, error) = (Instant::now(), open(&url.into(), "test").await.unwrap_err());
+        assert!(matches!(error, ConnectionError::Broker(_)), "{error:?}");
+        assert!(started.elapsed() < CALL_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_does_not_answer_is_given_up_in_time() {
+        let started = Instant::now();
+        let error = within_time(std::future::pending::<lapin::Result<()>>()).await.unwrap_err();
+        assert!(matches!(error, ConnectionError::Timeout(_)), "{error:?}");
+        assert_eq!(started.elapsed(), CALL_TIMEOUT);
+        assert_eq!(error.to_string(), "the broker did not answer within 5 s");
+    }
 }

@@ -9,8 +9,8 @@
 //!
 //! JSON, because people and other programs can read it, and because submissions are joined into a message by
 //! concatenation. Values by position: their names would be more than half of a heartbeat's bytes, and the broker copies
-//! each byte several times (`docs/performance.md`). Instants are microseconds since 1970; what was not measured is `null`.
-//! The order is that of the structs' fields; a change of it is a new version of the message.
+//! each byte several times (`docs/performance.md`). Instants are microseconds since 1970; what was not measured is
+//! `null`. The order is that of the structs' fields; a change of it is a new version of the message.
 
 use chrono::serde::ts_microseconds;
 use chrono::{DateTime, Utc};
@@ -27,6 +27,9 @@ pub const NAMED_MESSAGE_TYPE: &str = "pulso.telemetry.v1";
 
 /// The AMQP `content-type` property of our messages.
 pub const CONTENT_TYPE: &str = "application/json";
+
+/// The AMQP `delivery-mode` of messages that must survive a restart of the broker.
+pub const PERSISTENT: u8 = 2;
 
 /// The readings of one request. The order of the fields is the wire format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,8 +69,8 @@ pub fn decode(body: &[u8]) -> serde_json::Result<Vec<Submission>> {
     serde_json::from_slice(body)
 }
 
-/// Serializes a value by position. Deserializing needs no counterpart: serde reads a struct from an array, in the order of
-/// its fields, as well as from an object.
+/// Serializes a value by position. Deserializing needs no counterpart: serde reads a struct from an array, in the order
+/// of its fields, as well as from an object.
 struct Positional<'a, T>(&'a T);
 
 #[derive(Serialize)]
@@ -103,58 +106,5 @@ impl Serialize for Positional<'_, Reading> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Reading { device_id, ts, temperature, humidity, voltage, current, metrics } = self.0;
         (device_id, Micros(*ts), temperature, humidity, voltage, current, metrics).serialize(serializer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Submission, decode, encode};
-
-    const DEVICE: &str = "01JD3ZK8M4T0Q2V6X9Y7B5C1RA";
-
-    fn submission() -> Submission {
-        serde_json::from_value(json!({"request_id": "r", "received_at": 1, "heartbeats": [
-            {"device_id": DEVICE, "ts": 2, "cpu_usage": 41.5, "ram_usage": 42.5, "disk_free": 43.5, "temperature": 44.5,
-                "latency": 45.5, "connectivity": false, "boot_time": -3},
-            {"device_id": DEVICE, "ts": 4},
-        ], "readings": [{"device_id": DEVICE, "ts": 5, "temperature": 51.5, "humidity": 52.5, "voltage": 53.5,
-            "current": 54.5, "metrics": {"tank/level": 0.5}}]}))
-        .unwrap()
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let mut body = b"[".to_vec();
-        encode(&submission(), &mut body).unwrap();
-        body.push(b']');
-        let text = String::from_utf8(body.clone()).unwrap();
-        let written = json!([["r", 1,
-            [[DEVICE, 2, 41.5, 42.5, 43.5, 44.5, 45.5, false, -3], [DEVICE, 4, null, null, null, null, null, null, null]],
-            [[DEVICE, 5, 51.5, 52.5, 53.5, 54.5, {"tank/level": 0.5}]],
-        ]]);
-        assert_eq!(text, written.to_string());
-        assert_eq!(decode(&body).unwrap(), [submission()]);
-    }
-
-    #[test]
-    fn the_version_before_is_read_too() {
-        let body = serde_json::to_vec(&[submission()]).unwrap();
-        assert_eq!(decode(&body).unwrap(), [submission()]);
-    }
-
-    #[test]
-    fn values_out_of_place_or_range_are_refused() {
-        let of = |heartbeat: serde_json::Value| json!([["r", 1, [heartbeat], []]]).to_string();
-        assert!(decode(of(json!([DEVICE, 2, 100, 0, null, null, null, null, null])).as_bytes()).is_ok());
-        for bad in [
-            json!([DEVICE, 2, 100.5, 0, null, null, null, null, null]),
-            json!([DEVICE]),
-            json!([DEVICE, 2, 100, 0, null, null, null, null, null, null]),
-            json!([2, DEVICE, 100, 0, null, null, null, null, null]),
-        ] {
-            assert!(decode(of(bad.clone()).as_bytes()).is_err(), "{bad}");
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod dead_letters;
+mod declare_queue;
 pub mod message;
 pub mod topology;
 pub mod watermark;

@@ -47,21 +47,64 @@ impl WatermarkProbe {
 
 #[cfg(test)]
 mod tests {
-    use lapin::types::FieldTable;
+    use std::collections::BTreeMap;
+
+    use lapin::types::{AMQPValue, FieldTable};
     use uuid::Uuid;
 
-    use super::WatermarkProbe;
+    use super::{BODY, REPLICA, SINCE, UNTIL, WatermarkProbe};
+    use crate::amqp::message;
+
+    fn probe() -> WatermarkProbe {
+        let at = |text: &str| text.parse().unwrap();
+        let (since, until) = (at("2026-11-25T12:00:00.000001Z"), at("2026-11-25T12:00:01Z"));
+        WatermarkProbe { replica: Uuid::from_u128(7), since, until }
+    }
 
     #[test]
     fn a_probe_is_read_as_it_was_written() {
-        let at = |text: &str| text.parse().unwrap();
-        let (since, until) = (at("2026-11-25T12:00:00.000001Z"), at("2026-11-25T12:00:01Z"));
-        let probe = WatermarkProbe { replica: Uuid::from_u128(7), since, until };
-        assert_eq!(WatermarkProbe::from_headers(&probe.to_headers()), Some(probe));
+        assert_eq!(WatermarkProbe::from_headers(&probe().to_headers()), Some(probe()));
+    }
+
+    #[test]
+    fn its_headers_are_those_of_deployed_versions() {
+        let headers = probe().to_headers();
+        let header = |name: &str| headers.inner().get(name).cloned();
+        let replica = AMQPValue::LongString("00000000-0000-0000-0000-000000000007".into());
+        assert_eq!(header("x-pulso-beat-replica"), Some(replica));
+        assert_eq!(header("x-pulso-beat-since-us"), Some(AMQPValue::LongLongInt(1_795_608_000_000_001)));
+        assert_eq!(header("x-pulso-beat-until-us"), Some(AMQPValue::LongLongInt(1_795_608_001_000_000)));
+        assert_eq!(headers.inner().len(), 3);
     }
 
     #[test]
     fn a_message_without_the_headers_is_no_probe() {
         assert_eq!(WatermarkProbe::from_headers(&FieldTable::default()), None);
+    }
+
+    #[test]
+    fn a_header_that_is_missing_or_malformed_makes_it_no_probe() {
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        let malformed = [
+            (REPLICA, None),
+            (REPLICA, Some(text("seven"))),
+            (REPLICA, Some(AMQPValue::LongLongInt(7))),
+            (SINCE, None),
+            (SINCE, Some(text("1795608000000001"))),
+            (SINCE, Some(AMQPValue::LongLongInt(i64::MAX))),
+            (UNTIL, None),
+            (UNTIL, Some(AMQPValue::Boolean(true))),
+        ];
+        for (name, value) in malformed {
+            let mut headers: BTreeMap<_, _> = probe().to_headers().inner().clone();
+            headers.remove(name);
+            headers.extend(value.clone().map(|value| (name.into(), value)));
+            assert_eq!(WatermarkProbe::from_headers(&headers.into()), None, "{name} = {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_does_not_know_probes_finds_no_submission() {
+        assert_eq!(message::decode(BODY).unwrap(), []);
     }
 }

@@ -4,10 +4,11 @@ use chrono::serde::{ts_microseconds, ts_microseconds_option};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Celsius, Milliseconds, Percent};
+use super::quantity::{Celsius, Milliseconds, Percent};
 use crate::ids::DeviceId;
 
-/// One heartbeat. Every measurement is optional: an empty heartbeat says "alive". The order of the fields is the wire format.
+/// One heartbeat. Every measurement is optional: an empty heartbeat says "alive". The order of the fields is the wire
+/// format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Who sent it.

@@ -1,8 +1,8 @@
 //! What devices send: a [`Heartbeat`] about the device, a [`Reading`] of its sensors.
 //!
-//! Every number is a quantity with a range ([`quantity`]), so every instance of these types is valid. Rules that need the
-//! clock or the caller (how old, how far ahead, whose device) are the API's: a message that waited long in the queue
-//! must not fail them in the worker.
+//! Every number is a quantity with a range ([`quantity`]), so every instance of these types is valid. Rules that need
+//! the clock or the caller (how old, how far ahead, whose device) are the API's: a message that waited long in the
+//! queue must not fail them in the worker.
 
 mod heartbeat;
 pub mod quantity;

@@ -61,23 +61,48 @@ quantity! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Celsius, Percent, Scalar};
+    use super::{Amperes, Celsius, Milliseconds, Percent, QuantityError, Scalar, Volts};
 
-    #[test]
-    fn bounds_are_inside_and_what_is_beyond_is_not() {
-        for inside in [0.0, -0.0, 55.5, 100.0] {
-            assert!(Percent::try_from(inside).is_ok(), "{inside}");
+    /// Holds a quantity against its bounds: both are inside, the next numbers beyond them are not.
+    fn check<T>(min: f64, max: f64, says: &str)
+    where
+        T: TryFrom<f64, Error = QuantityError> + Into<f64> + std::fmt::Debug,
+    {
+        for inside in [min, max, min.midpoint(max), -0.0_f64.max(min)] {
+            let kept: f64 = T::try_from(inside).unwrap().into();
+            assert_eq!(kept.to_bits(), inside.to_bits(), "{inside} is kept as it is");
         }
-        for outside in [-0.1, 100.000_001, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(Percent::try_from(outside).is_err(), "{outside}");
+        for outside in [min.next_down(), max.next_up(), f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(T::try_from(outside).unwrap_err().to_string(), says, "{outside}");
         }
-        assert!(Celsius::try_from(-273.16).is_err());
-        assert!(Scalar::try_from(f64::NAN).is_err());
-        assert!(Scalar::try_from(f64::MAX).is_ok());
     }
 
     #[test]
-    fn an_error_says_the_range_and_the_unit() {
-        assert_eq!(Percent::try_from(101.0).unwrap_err().to_string(), "must be between 0 and 100 %");
+    fn each_quantity_has_its_range_and_says_so() {
+        check::<Percent>(0.0, 100.0, "must be between 0 and 100 %");
+        check::<Celsius>(-273.15, 10_000.0, "must be between -273.15 and 10000 °C");
+        check::<Milliseconds>(0.0, 86_400_000.0, "must be between 0 and 86400000 ms");
+        check::<Volts>(-2_000_000.0, 2_000_000.0, "must be between -2000000 and 2000000 V");
+        check::<Amperes>(-1_000_000.0, 1_000_000.0, "must be between -1000000 and 1000000 A");
+    }
+
+    #[test]
+    fn a_scalar_is_any_finite_number() {
+        for finite in [f64::MIN, f64::MAX, f64::MIN_POSITIVE, -0.0] {
+            assert!(Scalar::try_from(finite).is_ok(), "{finite}");
+        }
+        for other in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = Scalar::try_from(other).unwrap_err().to_string();
+            assert!(error.starts_with("must be between -") && error.ends_with('0'), "without a unit: {error}");
+        }
+    }
+
+    #[test]
+    fn json_is_held_to_the_same_range() {
+        assert_eq!(serde_json::from_str::<Percent>("55.5").map(f64::from).unwrap(), 55.5);
+        assert_eq!(serde_json::to_string(&Percent::try_from(55.5).unwrap()).unwrap(), "55.5");
+        let error = serde_json::from_str::<Percent>("100.5").unwrap_err().to_string();
+        assert!(error.starts_with("must be between 0 and 100 %"), "{error}");
+        assert!(serde_json::from_str::<Percent>("\"55.5\"").is_err());
     }
 }

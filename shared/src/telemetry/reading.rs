@@ -6,7 +6,7 @@ use chrono::serde::ts_microseconds;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Amperes, Celsius, Percent, Scalar, Volts};
+use super::quantity::{Amperes, Celsius, Percent, Scalar, Volts};
 use crate::ids::DeviceId;
 
 /// Most custom metrics in one reading.
@@ -67,4 +67,43 @@ pub struct Reading {
     /// Custom metrics by name, at most [`MAX_METRICS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<MetricName, Scalar>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{MAX_METRIC_NAME_BYTES, MetricName, Reading};
+
+    fn name(text: &str) -> Result<String, String> {
+        MetricName::try_from(text.to_owned()).map(String::from).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_metric_name_is_kept_as_it_is() {
+        let longest = "x".repeat(MAX_METRIC_NAME_BYTES);
+        for good in ["pm2.5", "tank/level", "a", "0", "A-b_c:d", "füllstand", "温度", longest.as_str()] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+    }
+
+    #[test]
+    fn a_metric_name_is_neither_empty_nor_too_long_nor_of_other_characters() {
+        let bytes = ["x".repeat(MAX_METRIC_NAME_BYTES + 1), "ü".repeat(MAX_METRIC_NAME_BYTES / 2 + 1)];
+        let texts =
+            ["", " ", "a b", "a\n", "a,b", "a\"b", "a=b", "a\u{200b}", "💧", bytes[0].as_str(), bytes[1].as_str()];
+        for bad in texts {
+            let says = "a metric's name must be 1 to 64 letters, digits, '_', '-', '.', ':' or '/'";
+            assert_eq!(name(bad).unwrap_err(), says, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_left_out_and_instants_are_microseconds() {
+        let value = json!({"device_id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "ts": -1, "voltage": 230.0});
+        let reading: Reading = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(reading.ts.timestamp_micros(), -1);
+        assert_eq!((reading.temperature, reading.metrics.len()), (None, 0));
+        assert_eq!(serde_json::to_value(&reading).unwrap(), value);
+    }
 }

@@ -1,4 +1,4 @@
-INSERT INTO ingest_tallies AS known (owner_id, slot, source, accepted, stored)
+INSERT INTO throughput_counts AS known (owner_id, slot, source, accepted, stored)
 SELECT devices.owner_id, $4, $5, sum(tally.accepted), sum(tally.stored)
 FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS tally (device_id, accepted, stored)
 JOIN devices ON devices.id = tally.device_id

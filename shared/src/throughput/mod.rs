@@ -1,6 +1,6 @@
-//! Throughput counters: how many readings of which devices a process accepted or stored. Counted in memory, added to the
-//! owner's row every few seconds. A process that is killed loses the counts since its last flush, which only the rates
-//! notice.
+//! Throughput counters: how many readings of which devices a process accepted or stored. Counted in memory, added to
+//! the owner's row every few seconds. A process that is killed loses the counts since its last flush, which only the
+//! rates notice.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -47,7 +47,7 @@ impl ThroughputCounter {
 
 #[cfg(test)]
 mod tests {
-    use super::{ThroughputCounter, slot_of};
+    use super::{FLUSH_EVERY, RATE_WINDOW, SLOT, ThroughputCounter, slot_of};
     use crate::ids::DeviceId;
 
     #[test]
@@ -63,7 +63,30 @@ mod tests {
 
     #[test]
     fn a_slot_is_ten_seconds() {
-        let slot = slot_of("2026-11-25T08:00:19.999999Z".parse().unwrap());
-        assert_eq!(slot.to_rfc3339(), "2026-11-25T08:00:10+00:00");
+        let slot = |instant: &str| slot_of(instant.parse().unwrap()).to_rfc3339();
+        assert_eq!(slot("2026-11-25T08:00:19.999999Z"), "2026-11-25T08:00:10+00:00");
+        assert_eq!(slot("2026-11-25T08:00:20Z"), "2026-11-25T08:00:20+00:00");
+        assert_eq!(slot("1969-12-31T23:59:59Z"), "1969-12-31T23:59:50+00:00");
+    }
+
+    #[test]
+    fn a_rate_is_made_of_whole_slots_and_each_is_flushed_several_times() {
+        assert_eq!(RATE_WINDOW.num_milliseconds() % SLOT.num_milliseconds(), 0);
+        assert!(FLUSH_EVERY * 3 <= SLOT.to_std().unwrap());
+    }
+
+    #[test]
+    fn nothing_is_lost_between_threads_that_count_and_one_that_flushes() {
+        let (counter, device) = (ThroughputCounter::default(), DeviceId::generate());
+        let flushed = std::thread::scope(|scope| {
+            let counting: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..1_000).for_each(|_| counter.add([device])))).collect();
+            let mut flushed = 0;
+            while counting.iter().any(|thread| !thread.is_finished()) {
+                flushed += counter.take().1.iter().sum::<i64>();
+            }
+            flushed
+        });
+        assert_eq!(flushed + counter.take().1.iter().sum::<i64>(), 4_000);
     }
 }

@@ -1,14 +1,14 @@
-//! Rows into PostgreSQL. It speaks to tokio-postgres directly: the verdict on a failure needs the SQLSTATE, which
-//! diesel does not hand out.
+//! Writes rows to PostgreSQL. Uses tokio-postgres directly: the verdict on a failure needs the SQLSTATE, which diesel
+//! does not expose.
 
-mod beats;
-mod connection;
-mod late;
-pub mod partitions;
+mod connect;
+mod database;
+mod late_rows;
 mod rows;
 mod state;
 mod store;
+mod watermark_probes;
 
-pub use connection::{Database, connect};
-pub use late::STORING_LOCK;
+pub use connect::connect;
+pub use database::Database;
 pub use rows::Rows;

@@ -7,27 +7,23 @@ use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
 use pulso_shared::telemetry::{Heartbeat, Reading};
 
-/// Where a row came from.
+/// The request that brought a row.
 #[derive(Debug)]
 pub struct Origin {
-    /// The id of the HTTP request that brought it.
+    /// For the logs.
     pub request_id: String,
-    /// When the API accepted it.
     pub received_at: DateTime<Utc>,
 }
 
-/// A row and where it came from.
+/// A row and its origin.
 #[derive(Debug, Clone)]
 pub struct Stamped<T> {
-    /// The row.
     pub item: T,
-    /// Where it came from.
     pub origin: Arc<Origin>,
 }
 
-/// A row's identity.
+/// Rows that have a primary key.
 pub trait Keyed {
-    /// Device and instant.
     fn key(&self) -> (DeviceId, DateTime<Utc>);
 }
 
@@ -47,14 +43,12 @@ impl Keyed for Reading {
 /// two workers that write the same keys in the same order cannot deadlock.
 #[derive(Debug, Default, Clone)]
 pub struct Rows {
-    /// Heartbeats.
     pub heartbeats: Vec<Stamped<Heartbeat>>,
-    /// Sensor readings.
     pub readings: Vec<Stamped<Reading>>,
 }
 
 impl Rows {
-    /// The rows of many submissions; of several with one key the first counts.
+    /// The rows of many submissions; of several with the same key the first is kept.
     pub fn gather(submissions: impl IntoIterator<Item = Submission>) -> Self {
         let mut rows = Self::default();
         for submission in submissions {
@@ -64,32 +58,28 @@ impl Rows {
             rows.heartbeats.extend(heartbeats.into_iter().map(|item| Stamped { item, origin: stamp(&origin) }));
             rows.readings.extend(readings.into_iter().map(|item| Stamped { item, origin: stamp(&origin) }));
         }
-        sort_and_unite(&mut rows.heartbeats);
-        sort_and_unite(&mut rows.readings);
+        sort_and_deduplicate(&mut rows.heartbeats);
+        sort_and_deduplicate(&mut rows.readings);
         rows
     }
 
     /// How many rows there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.heartbeats.len().saturating_add(self.readings.len())
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// When the API accepted the oldest of them.
-    #[must_use]
     pub fn oldest_received_at(&self) -> Option<DateTime<Utc>> {
         let heartbeats = self.heartbeats.iter().map(|row| row.origin.received_at);
         heartbeats.chain(self.readings.iter().map(|row| row.origin.received_at)).min()
     }
 
     /// Cuts them into two parts of about equal size, in order; the second one is empty only where there is one row.
-    #[must_use]
     pub fn halve(mut self) -> (Self, Self) {
         let middle = self.len().div_ceil(2);
         let of_heartbeats = middle.min(self.heartbeats.len());
@@ -102,7 +92,6 @@ impl Rows {
     }
 
     /// Parts the rows of devices that `is_there` from the others.
-    #[must_use]
     pub fn partition(self, is_there: impl Fn(DeviceId) -> bool) -> (Self, Self) {
         let (heartbeats, gone_heartbeats) = self.heartbeats.into_iter().partition(|row| is_there(row.item.device_id));
         let (readings, gone_readings) = self.readings.into_iter().partition(|row| is_there(row.item.device_id));
@@ -125,41 +114,105 @@ impl Rows {
     }
 }
 
-/// A stable sort, so that of equal keys the first to arrive stays.
-fn sort_and_unite<T: Keyed>(rows: &mut Vec<Stamped<T>>) {
+/// A stable sort, so that of rows with equal keys the first to arrive is kept.
+fn sort_and_deduplicate<T: Keyed>(rows: &mut Vec<Stamped<T>>) {
     rows.sort_by_key(|row| row.item.key());
     rows.dedup_by_key(|row| row.item.key());
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection;
+    use proptest::prelude::{any, proptest};
     use pulso_shared::amqp::message::Submission;
     use pulso_shared::ids::DeviceId;
     use serde_json::json;
+    use uuid::Uuid;
 
     use super::Rows;
 
-    fn submission(request_id: &str, device: DeviceId, seconds: &[i64]) -> Submission {
-        let heartbeats: Vec<_> = seconds.iter().map(|ts| json!({"device_id": device, "ts": ts * 1_000_000})).collect();
-        let value = json!({"request_id": request_id, "received_at": 0, "heartbeats": heartbeats});
+    fn submission(request_id: &str, device: DeviceId, heartbeats: &[i64], readings: &[i64]) -> Submission {
+        let at = |seconds: &[i64]| -> Vec<_> {
+            seconds.iter().map(|ts| json!({"device_id": device, "ts": ts * 1_000_000})).collect()
+        };
+        let value =
+            json!({"request_id": request_id, "received_at": 5, "heartbeats": at(heartbeats), "readings": at(readings)});
         serde_json::from_value(value).unwrap()
+    }
+
+    fn device(number: u8) -> DeviceId {
+        Uuid::from_u128(number.into()).into()
+    }
+
+    /// What identifies the rows, in their order.
+    fn keys(rows: &Rows) -> Vec<(char, Uuid, i64)> {
+        let heartbeats = rows.heartbeats.iter().map(|row| ('h', row.item.device_id.as_uuid(), row.item.ts.timestamp()));
+        let readings = rows.readings.iter().map(|row| ('r', row.item.device_id.as_uuid(), row.item.ts.timestamp()));
+        heartbeats.chain(readings).collect()
     }
 
     #[test]
     fn rows_are_sorted_and_the_first_of_equal_keys_counts() {
         let device = DeviceId::generate();
-        let rows = Rows::gather([submission("first", device, &[3, 1]), submission("second", device, &[2, 3])]);
+        let rows =
+            Rows::gather([submission("first", device, &[3, 1], &[]), submission("second", device, &[2, 3], &[3])]);
         let seen: Vec<_> =
             rows.heartbeats.iter().map(|row| (row.item.ts.timestamp(), row.origin.request_id.as_str())).collect();
         assert_eq!(seen, [(1, "first"), (2, "second"), (3, "first")]);
+        assert_eq!(rows.readings[0].origin.request_id, "second", "a reading and a heartbeat are different rows");
     }
 
     #[test]
     fn halving_ends_with_single_rows() {
-        let rows = Rows::gather([submission("r", DeviceId::generate(), &[1, 2, 3])]);
+        let rows = Rows::gather([submission("r", DeviceId::generate(), &[1, 2, 3], &[])]);
         let (first, second) = rows.halve();
         assert_eq!((first.len(), second.len()), (2, 1));
         let (alone, nothing) = second.halve();
         assert_eq!((alone.len(), nothing.len()), (1, 0));
+    }
+
+    #[test]
+    fn rows_of_deleted_devices_are_separated_from_the_others() {
+        let (kept, gone) = (device(1), device(2));
+        let rows = Rows::gather([submission("r", kept, &[1], &[2]), submission("s", gone, &[3], &[4])]);
+        let (existing, deleted) = rows.partition(|device| device == kept);
+        assert_eq!(keys(&existing), [('h', kept.as_uuid(), 1), ('r', kept.as_uuid(), 2)]);
+        assert_eq!(keys(&deleted), [('h', gone.as_uuid(), 3), ('r', gone.as_uuid(), 4)]);
+    }
+
+    #[test]
+    fn the_oldest_receipt_is_that_of_any_row() {
+        assert_eq!(Rows::default().oldest_received_at(), None);
+        let mut late = submission("late", device(1), &[1], &[]);
+        late.received_at += chrono::TimeDelta::seconds(9);
+        let early = submission("early", device(1), &[], &[1]);
+        let oldest = Rows::gather([late, early.clone()]).oldest_received_at();
+        assert_eq!(oldest, Some(early.received_at));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_sent_is_written_once_in_the_order_of_the_key_and_becomes_the_same_rows_again(
+            sent in collection::vec((any::<bool>(), 0_u8..4, 0_i64..20), 0..60),
+        ) {
+            let one = |(index, (heartbeat, number, ts)): (usize, &(bool, u8, i64))| {
+                let (heartbeats, readings): (&[i64], &[i64]) = if *heartbeat { (&[*ts], &[]) } else { (&[], &[*ts]) };
+                submission(&index.to_string(), device(*number), heartbeats, readings)
+            };
+            let rows = Rows::gather(sent.iter().enumerate().map(one));
+            let mut expected: Vec<_> = sent
+                .iter()
+                .map(|(heartbeat, number, ts)| (if *heartbeat { 'h' } else { 'r' }, device(*number).as_uuid(), *ts))
+                .collect();
+            expected.sort();
+            expected.dedup();
+            assert_eq!(keys(&rows), expected);
+
+            let (first, second) = rows.clone().halve();
+            assert!(first.len() - second.len() <= 1);
+            assert_eq!([keys(&first), keys(&second)].iter().flatten().count(), rows.len());
+            let again = Rows::gather(first.into_submissions().chain(second.into_submissions()));
+            assert_eq!(keys(&again), expected);
+        }
     }
 }

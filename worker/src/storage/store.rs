@@ -1,15 +1,15 @@
-//! The storage transaction: rows, then marks for late ones, then the devices' newest, then commit.
+//! The storage transaction: rows, then dirty buckets for late ones, then the devices' state, then commit.
 //!
 //! Duplicates are rare, and a plain INSERT costs 40 % less than one with ON CONFLICT (`docs/performance.md`). So rows
-//! are first inserted plainly; where one of them is there already, the transaction is rolled back and done again with
-//! ON CONFLICT DO NOTHING. Both are one statement with an array a column.
+//! are first inserted plainly; when one of them exists already, the transaction is rolled back and done again with
+//! ON CONFLICT DO NOTHING. Both are one statement with an array for each column.
 
 use serde_json::Value;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
-use super::connection::prepare;
-use super::late::{self, MarkStatements};
+use super::connect::prepare;
+use super::late_rows::{self, LateRowStatements};
 use super::rows::Rows;
 use super::state::StateColumns;
 use crate::error::StoreError;
@@ -19,10 +19,10 @@ const INSERT_READINGS: &str = include_str!("insert_readings.sql");
 const UPSERT_DEVICE_STATE: &str = include_str!("upsert_device_state.sql");
 const SKIP_DUPLICATES: &str = "ON CONFLICT (device_id, ts) DO NOTHING";
 
-/// What became of rows that were stored.
+/// The result of a storage transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// New rows; the others were there already.
+    /// New rows; the others were duplicates.
     pub inserted: u64,
 }
 
@@ -36,20 +36,16 @@ struct Insert {
 pub struct Statements {
     heartbeats: Insert,
     readings: Insert,
-    marks: MarkStatements,
+    late_rows: LateRowStatements,
     device_state: Statement,
 }
 
 impl Statements {
-    /// Prepares them.
-    ///
-    /// # Errors
-    /// When the database is away, or its schema is not there yet.
     pub async fn prepare(client: &Client) -> Result<Self, StoreError> {
         Ok(Self {
             heartbeats: Insert::prepare(client, INSERT_HEARTBEATS).await?,
             readings: Insert::prepare(client, INSERT_READINGS).await?,
-            marks: MarkStatements::prepare(client).await?,
+            late_rows: LateRowStatements::prepare(client).await?,
             device_state: prepare(client, UPSERT_DEVICE_STATE).await?,
         })
     }
@@ -67,11 +63,8 @@ impl Insert {
     }
 }
 
-/// Stores rows in one transaction, or none of them. A connection on which this was given up half-way is of no more use:
-/// its transaction is still open.
-///
-/// # Errors
-/// With the verdict whether trying again can help; never [`StoreError::Duplicate`].
+/// Stores all rows in one transaction, or none; never returns [`StoreError::Duplicate`]. When this future is dropped
+/// half-way, the connection must be dropped too: its transaction is still open.
 pub async fn store(
     client: &Client,
     statements: &Statements,
@@ -92,34 +85,34 @@ async fn attempt(
 ) -> Result<Stored, StoreError> {
     let decided = transact(client, statements, rows, skip_duplicates).await;
     if decided.is_err() {
-        // Should this fail too, the connection is no longer fit for the next transaction, which outweighs the verdict.
+        // When this fails too, the connection is broken, which outweighs the verdict.
         client.batch_execute("ROLLBACK").await?;
     }
     decided
 }
 
-/// The transaction, in two flights of statements: each is sent as a whole and then waited for, so that the database goes
-/// from one statement to the next without us. After one that fails, PostgreSQL refuses those behind it, and the first
-/// error is the one that is returned.
+/// The transaction in two pipelined round trips: the statements of each are sent together, so that the database does
+/// not wait for the network between them. After one that fails, PostgreSQL refuses those behind it; the first error is
+/// returned.
 async fn transact(
     client: &Client,
     statements: &Statements,
     rows: &Rows,
     skip_duplicates: bool,
 ) -> Result<Stored, StoreError> {
-    let ((), heartbeats, readings, frontiers, state) = tokio::try_join!(
+    let ((), heartbeats, readings, closed_until, state) = tokio::try_join!(
         biased;
         execute(client, "BEGIN"),
         insert_heartbeats(client, statements.heartbeats.choose(skip_duplicates), rows),
         insert_readings(client, statements.readings.choose(skip_duplicates), rows),
-        late::frontiers(client, &statements.marks),
-        // While the database is busy with the rows.
+        late_rows::closed_until(client, &statements.late_rows),
+        // Computed while the database inserts the rows.
         async { Ok(StateColumns::of(rows)) },
     )?;
     tokio::try_join!(
         biased;
-        late::mark(client, &statements.marks, &frontiers, rows),
-        // Last, so that the devices' rows, which every worker wants, are locked for the shortest time.
+        late_rows::mark_dirty(client, &statements.late_rows, &closed_until, rows),
+        // Last, so that the rows of `device_state`, which all workers update, are locked for the shortest time.
         upsert_device_state(client, &statements.device_state, &state),
         execute(client, "COMMIT"),
     )?;
@@ -187,10 +180,7 @@ async fn upsert_device_state(client: &Client, statement: &Statement, state: &Sta
     Ok(())
 }
 
-/// Which of these devices are still there.
-///
-/// # Errors
-/// When the database cannot tell.
+/// Which of these devices still exist.
 pub async fn existing_devices(client: &Client, devices: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
     let rows = client.query("SELECT id FROM devices WHERE id = ANY ($1)", &[&devices]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -1,6 +1,6 @@
--- Never backwards: GREATEST passes over NULL. An insert happens only for a device that is gone, and its foreign key
--- says so; a plain UPDATE would not, and it would lock the rows in an order of the planner's choosing, where this
--- takes them in ours, so that two workers cannot deadlock.
+-- Never backwards: GREATEST ignores NULL. Every existing device has its row, so an insert happens only for a deleted
+-- one, and fails on the foreign key, which a plain UPDATE would not. An UPDATE would also lock the rows in the
+-- planner's order; this locks them in the order of the arrays, so that two workers cannot deadlock.
 INSERT INTO device_state AS known (device_id, heartbeat_ts, reading_ts, last_seen_at)
 SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::timestamptz[]), unnest($4::timestamptz[])
 ON CONFLICT (device_id) DO UPDATE SET

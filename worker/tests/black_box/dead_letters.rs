@@ -8,7 +8,7 @@ async fn dead_letter(pulso: &Pulso) -> pulso_testkit::DeadLetter {
 }
 
 #[tokio::test]
-async fn messages_that_cannot_be_read_are_buried_as_they_came() {
+async fn messages_that_cannot_be_read_are_dead_lettered_as_they_came() {
     let pulso = Pulso::start().await;
     let device = pulso.client.new_user().await.new_device().await;
     for (message_type, body, reason) in [
@@ -28,7 +28,7 @@ async fn messages_that_cannot_be_read_are_buried_as_they_came() {
 }
 
 #[tokio::test]
-async fn a_submission_that_cannot_be_read_is_buried_without_its_neighbours() {
+async fn a_submission_that_cannot_be_read_is_dead_lettered_without_its_neighbours() {
     let pulso = Pulso::start().await;
     let device = pulso.client.new_user().await.new_device().await;
     let of = |request_id: &str, ts: Value| {
@@ -82,7 +82,7 @@ async fn a_row_that_the_database_refuses_is_found_among_its_neighbours() {
 }
 
 #[tokio::test]
-async fn readings_of_a_device_deleted_meanwhile_are_buried_and_others_stored() {
+async fn readings_of_a_device_deleted_meanwhile_are_dead_lettered_and_others_stored() {
     let mut pulso = Pulso::start().await;
     let user = pulso.client.new_user().await;
     let (kept, deleted) = (user.new_device().await, user.new_device().await);

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod dead_letters;
+mod earlier_version;
 mod retention;
 mod rollups;
 mod storing;

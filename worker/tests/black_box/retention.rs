@@ -70,11 +70,12 @@ async fn rollups_that_are_too_old_go_and_no_kept_answer_outlives_them() {
     let mut pulso = Pulso::start_with(options).await;
     let user = pulso.client.new_user().await;
     let _ = user.new_device().await;
-    // As a worker without these settings has left them: all raw rows given up, rollups of an old hour and of a newer one.
+    // As a worker without these settings has left them: all raw rows given up, rollups of an old hour and of a newer
+    // one.
     pulso
         .database
         .execute(
-            "UPDATE rollup_frontiers SET marking_until = date_trunc('hour', now()) - interval '1 hour',
+            "UPDATE rollup_watermarks SET closed_until = date_trunc('hour', now()) - interval '1 hour',
                  rolled_until = date_trunc('hour', now()) - interval '1 hour', raw_from = now() - interval '30 days';
              UPDATE device_state SET reading_ts = now() - interval '40 days';
              INSERT INTO readings_hourly (device_id, bucket, voltage_count, voltage_sum, temperature_count,
@@ -129,7 +130,7 @@ async fn a_reader_in_the_way_delays_the_dropping_but_not_ingest() {
         .await;
     pulso.restart_worker().await;
     let worker = pulso.worker.as_ref().unwrap();
-    eventually("somebody is in the way", async || worker.has_logged("not all that is too old").then_some(())).await;
+    eventually("somebody is in the way", async || worker.has_logged(r#""job":"expiry""#).then_some(())).await;
     for n in 0..20 {
         let _ = device.client.post("/heartbeats?ack=stored&timeout_ms=10000", &json!({"cpu": n})).await.expect(200);
     }

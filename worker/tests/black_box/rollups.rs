@@ -111,8 +111,8 @@ async fn play(events: Vec<Event>) {
     }
     eventually("all is stored", async || (stage.pulso.broker.depth("store").await == 0).then_some(())).await;
     stage.check_everything().await;
-    let marks = "SELECT count(*) FROM rollup_marks WHERE hour < (SELECT min(rolled_until) FROM rollup_frontiers)";
-    eventually("no mark is left", async || (stage.pulso.database.count(marks).await == 0).then_some(())).await;
+    let dirty = "SELECT count(*) FROM dirty_buckets WHERE hour < (SELECT min(rolled_until) FROM rollup_watermarks)";
+    eventually("no bucket is dirty", async || (stage.pulso.database.count(dirty).await == 0).then_some(())).await;
     stage.check_everything().await;
     for mut worker in stage.others {
         worker.terminate().await;

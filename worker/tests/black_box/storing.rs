@@ -52,11 +52,12 @@ async fn workers_killed_again_and_again_lose_nothing_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn sigterm_finishes_what_is_in_hand_and_leaves_the_rest_in_the_queue() {
-    let few_in_hand = vec![("PREFETCH", "4".to_owned())];
-    let mut pulso = Pulso::start_with(Options { worker: few_in_hand, ..Options::default() }).await;
+async fn sigterm_finishes_what_is_in_flight_and_leaves_the_rest_in_the_queue() {
+    let few_in_flight = vec![("PREFETCH", "4".to_owned())];
+    let mut pulso = Pulso::start_with(Options { worker: few_in_flight, ..Options::default() }).await;
     let device = pulso.client.new_user().await.new_device().await;
-    // The worker's statements have been prepared, which would wait for the lock too, and no beats of the start are in hand.
+    // The worker's statements have been prepared, which would wait for the lock too, and no watermark probes of the
+    // start are in flight.
     send_backlog(&device, 1, 500_000).await;
     pulso.stored(1).await;
     pulso.database.execute(LOCK).await;
@@ -66,14 +67,14 @@ async fn sigterm_finishes_what_is_in_hand_and_leaves_the_rest_in_the_queue() {
     writers_wait(&pulso).await;
     // The signal is sent before the lock is lifted.
     tokio::join!(pulso.worker.as_mut().unwrap().terminate(), pulso.database.execute("ROLLBACK"));
-    let in_hand = pulso.database.count("SELECT count(*) - 1 FROM heartbeats").await;
-    assert!((500..5_000).contains(&in_hand), "{in_hand} stored");
+    let in_flight = pulso.database.count("SELECT count(*) - 1 FROM heartbeats").await;
+    assert!((500..5_000).contains(&in_flight), "{in_flight} stored");
     pulso.restart_worker().await;
     pulso.stored(5_001).await;
     // What the first one stored it also acknowledged: the second one has seen none of it.
     let second = pulso.worker.as_mut().unwrap();
     eventually("the second has stored the rest", async || {
-        (counted(second, "pulso_stored_total").await == 5_000 - in_hand).then_some(())
+        (counted(second, "pulso_stored_total").await == 5_000 - in_flight).then_some(())
     })
     .await;
     assert_eq!(counted(second, "pulso_duplicates_total").await, 0);
@@ -154,7 +155,7 @@ async fn while_the_database_is_away_the_queue_holds_and_nothing_is_dead() {
     pulso.database.execute("ALTER TABLE heartbeats RENAME TO heartbeats_away").await;
     send_backlog(&device, 100, 0).await;
     eventually("the worker waits", async || {
-        pulso.worker.as_ref().unwrap().has_logged(r#""not stored; waiting""#).then_some(())
+        pulso.worker.as_ref().unwrap().has_logged(r#""batch not stored; retrying""#).then_some(())
     })
     .await;
     pulso.database.execute("ALTER TABLE heartbeats_away RENAME TO heartbeats").await;
@@ -211,8 +212,8 @@ async fn a_lock_on_the_table_delays_and_loses_nothing() {
     let (locked, unlocked) = ("BEGIN; LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE", "ROLLBACK");
     pulso.database.execute(locked).await;
     send_backlog(&device, 100, 0).await;
-    eventually("the worker has it in hand", async || (pulso.broker.depth("store").await == 0).then_some(())).await;
-    // Dies with it in hand: its transaction must not hold on to the rows of the next one.
+    eventually("the worker has it in flight", async || (pulso.broker.depth("store").await == 0).then_some(())).await;
+    // Dies with it in flight: its transaction must not hold on to the rows of the next one.
     pulso.worker.as_mut().unwrap().kill().await;
     pulso.restart_worker().await;
     pulso.database.execute(unlocked).await;
@@ -234,10 +235,10 @@ async fn a_batch_that_takes_too_long_is_halved_and_its_last_row_waits() {
     eventually("the row that is alone waits", async || {
         writers_wait(&pulso).await;
         pulso.database.execute(&cancel).await;
-        pulso.worker.as_ref().unwrap().has_logged(r#""not stored; waiting""#).then_some(())
+        pulso.worker.as_ref().unwrap().has_logged(r#""batch not stored; retrying""#).then_some(())
     })
     .await;
-    assert!(pulso.worker.as_ref().unwrap().has_logged(r#""not stored; halved""#));
+    assert!(pulso.worker.as_ref().unwrap().has_logged(r#""batch too slow; halving it""#));
     pulso.database.execute("ROLLBACK").await;
     pulso.stored(5).await;
     pulso.finish().await;

@@ -102,14 +102,14 @@ async fn a_letter_that_has_expired_among_others_does_not_hold_up_who_looks() {
         published.await.unwrap().await.unwrap();
     }
     // However many are expired by now: what stays are two.
-    let desk = eventually("a desk", async || {
+    let browser = eventually("the dead-letter browser", async || {
         DeadLetterBrowser::open(&ground.broker.amqp_url, ground.topology.clone()).await.ok()
     })
     .await;
-    assert_eq!(desk.list(10).await.unwrap().letters.len(), 2);
-    assert_eq!(desk.list(10).await.unwrap().total, 2);
-    let replayed = desk.replay(&Choice::All, Instant::now() + std::time::Duration::from_secs(20)).await.unwrap();
+    assert_eq!(browser.list(10).await.unwrap().letters.len(), 2);
+    assert_eq!(browser.list(10).await.unwrap().total, 2);
+    let replayed = browser.replay(&Choice::All, Instant::now() + std::time::Duration::from_secs(20)).await.unwrap();
     assert_eq!((replayed.replayed, replayed.stopped), (2, None));
-    desk.close().await;
+    browser.close().await;
     ground.finish().await;
 }

@@ -50,10 +50,10 @@ pub async fn load_bounds(
     let sql = format!(
         "SELECT rolled_until, raw_from, ({oldest}) AS oldest_rollup,
              known.newest, known.devices, dirty.oldest AS oldest_dirty, dirty.newest AS newest_dirty
-         FROM rollup_frontiers, (
+         FROM rollup_watermarks, (
              SELECT max(state.{newest}) AS newest, count(*) AS devices FROM device_state AS state WHERE {state}
          ) AS known, (
-             SELECT min(hour) AS oldest, max(hour) AS newest FROM rollup_marks AS mark
+             SELECT min(hour) AS oldest, max(hour) AS newest FROM dirty_buckets AS mark
              WHERE source = '{table}' AND {marks}
          ) AS dirty
          WHERE source = '{table}'"

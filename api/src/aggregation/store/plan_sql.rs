@@ -72,7 +72,7 @@ fn list_dirty_hours(query: &AggregateQuery<'_>, dirty: &DirtyHours) -> String {
     let (table, holds, split) = (query.measures.source.table(), has_row(query.scope, "mark"), &dirty.split);
     let (from, to) = dirty.marked;
     let marked = format!(
-        "SELECT device_id, hour FROM rollup_marks AS mark WHERE source = '{table}' AND {holds} AND {}",
+        "SELECT device_id, hour FROM dirty_buckets AS mark WHERE source = '{table}' AND {holds} AND {}",
         between("hour", from, to)
     );
     let split = match (split.is_empty(), query.scope) {

@@ -13,6 +13,7 @@ use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
+use crate::http::rate_limit_headers::copy_rate_limits;
 use crate::http::request_id::{REQUEST_ID, RequestId};
 
 /// Calls the handler; its error becomes the response. What another middleware inside fails of passes through.
@@ -45,9 +46,11 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId
     if response.status().as_u16() < 400 {
         return response.map_into_boxed_body();
     }
-    let Some(problem) = response.response().error().map(|error| answer(error, id)) else {
+    let Some(mut problem) = response.response().error().map(|error| answer(error, id)) else {
         return response.map_into_boxed_body();
     };
+    // The admission middleware, which is inside, has added them to the response that the problem replaces.
+    copy_rate_limits(response.headers(), problem.headers_mut());
     response.into_response(problem)
 }
 

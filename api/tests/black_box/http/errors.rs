@@ -56,7 +56,7 @@ async fn a_mistake_in_a_statement_is_our_fault_and_no_outage() {
     pulso.database.execute("ALTER TABLE tasks RENAME COLUMN title TO heading").await;
     let answer = user.get("/tasks").await.expect(500);
     assert_eq!(answer.body["type"], "/problems/internal");
-    assert!(!answer.text.contains("title"), "{}", answer.text);
+    assert!(!answer.text.contains("tasks.title"), "{}", answer.text);
     pulso.database.execute("ALTER TABLE tasks RENAME COLUMN heading TO title").await;
     let _ = user.get("/tasks").await.expect(200);
 }

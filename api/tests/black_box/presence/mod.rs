@@ -49,6 +49,6 @@ async fn status(user: &Client, device: &Device) -> Value {
 
 /// Waits until the offline detector judges what is stored.
 async fn detector_runs(pulso: &Pulso) {
-    let fresh = "SELECT count(*) FROM hearing() WHERE heard_through > now() - interval '2 seconds'";
+    let fresh = "SELECT count(*) FROM ingest_availability() WHERE stored_through > now() - interval '2 seconds'";
     eventually("the offline detector runs", async || (pulso.database.count(fresh).await == 1).then_some(())).await;
 }

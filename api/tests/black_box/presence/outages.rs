@@ -129,12 +129,12 @@ async fn nobody_is_called_offline_because_storage_is_behind() {
 async fn when_the_worker_that_runs_the_offline_detector_is_killed_another_takes_over_and_no_change_is_written_twice() {
     let mut pulso = Pulso::start().await;
     let runs_it = async |worker: &Process| {
-        eventually("runs the detector", async || worker.has_logged("keeping the offline clock").then_some(())).await;
+        eventually("runs the detector", async || worker.has_logged("offline detector leads").then_some(())).await;
     };
     runs_it(pulso.worker.as_ref().unwrap()).await;
     let second = pulso.start_another_worker().await;
     let (user, alive, _sender, dead) = two_devices(&pulso).await;
-    assert!(!second.has_logged("keeping the offline clock"), "two run it");
+    assert!(!second.has_logged("offline detector leads"), "two run it");
     pulso.worker.as_mut().unwrap().kill().await;
     runs_it(&second).await;
     only_the_dead_is_offline(&user, &alive, &dead, "silence").await;

@@ -31,8 +31,8 @@ pub async fn two_rolled_up_devices(pulso: &Pulso) -> (Client, Device, Device) {
 
 /// Waits until no answer needs the raw rows of these hours any more.
 pub async fn rolled_up(pulso: &Pulso) {
-    let open = "SELECT (SELECT count(*) FROM rollup_marks) + count(*) FROM rollup_frontiers
-                WHERE rolled_until < now() - interval '2 hours' OR rolled_until < marking_until";
+    let open = "SELECT (SELECT count(*) FROM dirty_buckets) + count(*) FROM rollup_watermarks
+                WHERE rolled_until < now() - interval '2 hours' OR rolled_until < closed_until";
     eventually("all is rolled up", async || (pulso.database.count(open).await == 0).then_some(())).await;
 }
 

@@ -3,22 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lapin::Connection;
 use lapin::message::Delivery;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::letter::{DeadLetter, id_of};
 use super::page::{self, Page};
+use super::republish::{Publisher, Stop};
 use crate::amqp::connect::{self, ConnectionError, within_time};
-use crate::amqp::message::CONTENT_TYPE;
 use crate::amqp::topology::Topology;
 use crate::ids::DeadLetterId;
 
-/// AMQP `delivery-mode` of a message that must survive the broker.
-const PERSISTENT: u8 = 2;
 /// How long `open` waits while somebody else holds the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const TRY_LOCK_EVERY: Duration = Duration::from_millis(100);
@@ -61,23 +59,6 @@ pub struct Replayed {
     pub missing: Vec<DeadLetterId>,
     /// Why it ended early; `None` when all chosen letters were tried.
     pub stopped: Option<Stop>,
-}
-
-/// Why a replay ended early. The letters not reached stay in the dead-letter queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Stop {
-    /// The store queue is full.
-    #[error("the store queue is full")]
-    QueueFull,
-    /// No queue is bound to the exchange.
-    #[error("the message could not be routed")]
-    Unroutable,
-    /// No confirm in time: the broker is blocked or gone.
-    #[error("the broker did not confirm in time")]
-    NoConfirm,
-    /// The caller's deadline has passed.
-    #[error("the deadline has passed")]
-    OutOfTime,
 }
 
 /// A connection with exclusive access to the dead-letter queue.
@@ -136,7 +117,8 @@ impl DeadLetterBrowser {
         }
     }
 
-    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false` ends it.
+    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false`
+    /// ends it.
     async fn walk(
         &self,
         choice: &Choice,
@@ -226,38 +208,25 @@ async fn acquire_lock(connection: &Connection, topology: &Topology) -> Result<()
     }
 }
 
-/// Publishes letters to the store queue.
-struct Publisher {
-    channel: Channel,
-    exchange: ShortString,
-    key: ShortString,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-impl Publisher {
-    async fn open(connection: &Connection, topology: &Topology) -> Result<Self, ConnectionError> {
-        let channel = within_time(connection.create_channel()).await?;
-        within_time(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self { channel, exchange: topology.telemetry_exchange(), key: topology.telemetry_key() })
+    use super::Choice;
+    use crate::ids::DeadLetterId;
+
+    #[test]
+    fn a_choice_contains_all_letters_or_those_it_names() {
+        let (chosen, other) = (DeadLetterId::generate(), DeadLetterId::generate());
+        assert!(Choice::All.contains(chosen) && Choice::All.contains(other));
+        let only = Choice::Only(BTreeSet::from([chosen]));
+        assert!(only.contains(chosen) && !only.contains(other));
     }
 
-    /// Publishes a letter's body as it was published first. `None` when it is confirmed.
-    async fn republish(&self, letter: &Delivery) -> Result<Option<Stop>, ConnectionError> {
-        let mut properties =
-            BasicProperties::default().with_content_type(CONTENT_TYPE.into()).with_delivery_mode(PERSISTENT);
-        if let Some(kind) = letter.properties.kind() {
-            properties = properties.with_type(kind.clone());
-        }
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let (exchange, key) = (self.exchange.clone(), self.key.clone());
-        let confirmation = within_time(async {
-            self.channel.basic_publish(exchange, key, options, &letter.data, properties).await?.await
-        });
-        match confirmation.await {
-            Ok(Confirmation::Ack(None)) => Ok(None),
-            Ok(Confirmation::Nack(_)) => Ok(Some(Stop::QueueFull)),
-            Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => Ok(Some(Stop::Unroutable)),
-            Err(ConnectionError::Timeout(_)) => Ok(Some(Stop::NoConfirm)),
-            Err(error) => Err(error),
-        }
+    #[test]
+    fn only_letters_that_were_named_can_be_missing() {
+        let chosen = BTreeSet::from([DeadLetterId::generate(), DeadLetterId::generate()]);
+        assert_eq!(Choice::All.ids(), BTreeSet::new());
+        assert_eq!(Choice::Only(chosen.clone()).ids(), chosen);
     }
 }

@@ -126,30 +126,88 @@ fn from_seconds(seconds: u64) -> Option<DateTime<Utc>> {
 mod tests {
     use lapin::BasicProperties;
     use lapin::message::Delivery;
+    use lapin::types::{AMQPValue, FieldArray, FieldTable};
 
-    use super::{Content, DeadLetter, EXCERPT_BYTES, id_of};
+    use super::{Content, DEATH_HEADER, DeadLetter, EXCERPT_BYTES, MAX_DECODED_BYTES, REASON_HEADER, id_of};
     use crate::ids::DeadLetterId;
 
     fn letter(properties: BasicProperties, body: &[u8]) -> Delivery {
         Delivery { properties, ..Delivery::mock(1, "".into(), "refused".into(), false, body.to_vec()) }
     }
 
-    #[test]
-    fn a_letter_keeps_the_id_it_was_given_and_one_without_gets_the_same_each_time() {
-        let given = DeadLetterId::generate();
-        let properties = BasicProperties::default().with_message_id(given.to_string().into());
-        assert_eq!(id_of(&letter(properties, b"x")), given);
-        let made = id_of(&letter(BasicProperties::default(), b"x"));
-        assert_eq!(made, id_of(&letter(BasicProperties::default(), b"x")));
-        assert_ne!(made, id_of(&letter(BasicProperties::default(), b"y")));
+    fn headers(headers: Vec<(&str, AMQPValue)>) -> BasicProperties {
+        let table: std::collections::BTreeMap<_, _> =
+            headers.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        BasicProperties::default().with_headers(FieldTable::from(table))
+    }
+
+    /// `x-death` as RabbitMQ writes it, the newest death first.
+    fn deaths(deaths: &[(&str, u64)]) -> AMQPValue {
+        let table = |(reason, time): &(&str, u64)| {
+            let mut death = FieldTable::default();
+            death.insert("reason".into(), AMQPValue::LongString((*reason).into()));
+            death.insert("time".into(), AMQPValue::Timestamp(*time));
+            death.insert("queue".into(), AMQPValue::LongString("pulso.store".into()));
+            AMQPValue::FieldTable(death)
+        };
+        AMQPValue::FieldArray(FieldArray::from(deaths.iter().map(table).collect::<Vec<_>>()))
     }
 
     #[test]
-    fn what_cannot_be_read_or_is_large_is_shown_by_its_beginning() {
+    fn a_letter_of_the_worker_tells_code_detail_and_time() {
+        let reason = AMQPValue::LongString("value out of range".into());
+        let properties =
+            headers(vec![(REASON_HEADER, reason)]).with_timestamp(1_764_072_000).with_type("pulso.telemetry.v2".into());
+        let read = DeadLetter::read(&letter(properties, b"[]"));
+        assert_eq!((read.reason.as_str(), read.detail.as_str()), ("refused", "value out of range"));
+        assert_eq!(read.died_at.map(|at| at.to_rfc3339()).as_deref(), Some("2025-11-25T12:00:00+00:00"));
+        assert_eq!((read.message_type.as_deref(), read.bytes), (Some("pulso.telemetry.v2"), 2));
+    }
+
+    #[test]
+    fn a_letter_of_rabbitmq_tells_its_newest_death() {
+        let deaths = deaths(&[("delivery_limit", 1_764_072_000), ("expired", 1_000)]);
+        let read = DeadLetter::read(&letter(headers(vec![(DEATH_HEADER, deaths)]), b"[]"));
+        assert_eq!(read.reason, "delivery_limit");
+        assert_eq!(read.died_at.map(|at| at.timestamp()), Some(1_764_072_000));
+    }
+
+    #[test]
+    fn a_letter_without_a_reason_is_shown_all_the_same() {
+        let read = DeadLetter::read(&letter(BasicProperties::default(), b"[]"));
+        assert_eq!((read.reason.as_str(), read.died_at, read.message_type), ("unknown", None, None));
+    }
+
+    #[test]
+    fn a_letter_keeps_the_id_it_was_given() {
+        let given = DeadLetterId::generate();
+        let properties = BasicProperties::default().with_message_id(given.to_string().into());
+        assert_eq!(id_of(&letter(properties, b"x")), given);
+    }
+
+    #[test]
+    fn a_letter_without_an_id_has_the_same_one_at_each_look() {
+        let id = |death: (&str, u64), count: i64, body: &[u8]| {
+            let count = ("x-delivery-count", AMQPValue::LongLongInt(count));
+            id_of(&letter(headers(vec![(DEATH_HEADER, deaths(&[death])), count]), body))
+        };
+        let first = id(("delivery_limit", 5), 1, b"x");
+        assert_eq!(first, id(("delivery_limit", 5), 2, b"x"), "the delivery count changes with each look");
+        assert_ne!(first, id(("delivery_limit", 5), 1, b"y"));
+        assert_ne!(first, id(("delivery_limit", 6), 1, b"x"));
+        assert_ne!(first, id(("expired", 5), 1, b"x"));
+        let not_an_id = BasicProperties::default().with_message_id("7".into());
+        assert_eq!(id_of(&letter(not_an_id, b"x")), id_of(&letter(BasicProperties::default(), b"x")));
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_decoded_or_is_large_is_shown_by_an_excerpt() {
         let shown = |body: &[u8]| DeadLetter::read(&letter(BasicProperties::default(), body)).content;
         assert_eq!(shown(b"[]"), Content::Submissions(Vec::new()));
         assert_eq!(shown(b"not \xff json"), Content::Excerpt("not \u{fffd} json".into()));
-        let large = format!("[{}]", " ".repeat(20_000));
-        assert!(matches!(shown(large.as_bytes()), Content::Excerpt(text) if text.len() == EXCERPT_BYTES));
+        let padded = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));
+        assert_eq!(shown(padded(MAX_DECODED_BYTES).as_bytes()), Content::Submissions(Vec::new()));
+        let excerpt = shown(padded(MAX_DECODED_BYTES + 1).as_bytes());
+        assert!(matches!(excerpt, Content::Excerpt(text) if text.len() == EXCERPT_BYTES));
     }
 }

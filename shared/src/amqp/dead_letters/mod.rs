@@ -1,9 +1,9 @@
-//! The dead-letter browser: lists, replays and deletes dead letters over AMQP alone, without the broker's management API.
-//! Used by the API's administrator routes and by the worker's command.
+//! The dead-letter browser: lists, replays and deletes dead letters over AMQP alone, without the broker's management
+//! API. Used by the API's administrator routes and by the worker's command.
 //!
 //! ```text
 //!  <p>.dead ──page by page, unacknowledged──▶ DeadLetterBrowser ─┬▶ list:   all are requeued, in their order
-//!                                                                ├▶ replay: published where the API publishes, confirmed, then acked
+//!                                                                ├▶ replay: published like new data, confirmed, then acked
 //!                                                                └▶ delete: acked
 //! ```
 //!
@@ -13,6 +13,8 @@
 mod browser;
 mod letter;
 mod page;
+mod republish;
 
-pub use browser::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed, Stop};
+pub use browser::{BrowseError, Choice, DeadLetterBrowser, Listing, Replayed};
 pub use letter::{Content, DeadLetter, REASON_HEADER};
+pub use republish::Stop;
