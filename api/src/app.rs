@@ -174,7 +174,6 @@ fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingW
             buffer_bytes: state.config.ingest.publish_buffer_bytes,
         };
         App::new()
-            .app_data(state.clone())
             .configure(|services| state.provide(services))
             .app_data(IngestThread::new(
                 state.ingest.clone(),

@@ -6,6 +6,7 @@
 
 pub mod caller;
 pub mod cookie;
+mod hs256;
 mod parts;
 pub mod password;
 pub mod revocations;

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::hs256;
 use crate::config::TokenLives;
 use crate::http::error::ApiError;
 use crate::ids::{CredentialId, SessionId, UserId};
@@ -105,6 +106,7 @@ impl VerifiedTokens {
 impl Tokens {
     /// Tokens signed with `secret`.
     pub fn new(secret: &SecretString, lives: TokenLives) -> Self {
+        hs256::install();
         let bytes = secret.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         // Compared below, with our own clock, since a cached token runs out too.
