@@ -86,19 +86,19 @@ diesel::table! {
 }
 
 diesel::table! {
-    availability_runs (replica_id, since) {
+    availability_runs (replica_id, available_since) {
         replica_id -> Uuid,
-        since -> Timestamptz,
-        heard_until -> Timestamptz,
-        noted_at -> Timestamptz,
+        available_since -> Timestamptz,
+        available_until -> Timestamptz,
+        recorded_at -> Timestamptz,
     }
 }
 
 diesel::table! {
     worker_watermarks (worker_id) {
         worker_id -> Uuid,
-        clear_until -> Nullable<Timestamptz>,
-        marked_at -> Timestamptz,
+        stored_through -> Nullable<Timestamptz>,
+        recorded_at -> Timestamptz,
         is_leaving -> Bool,
         backend_pid -> Int4,
         backend_start -> Timestamptz,
