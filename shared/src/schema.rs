@@ -87,19 +87,19 @@ diesel::table! {
 }
 
 diesel::table! {
-    ingest_beats (replica_id, since) {
+    availability_runs (replica_id, available_since) {
         replica_id -> Uuid,
-        since -> Timestamptz,
-        heard_until -> Timestamptz,
-        noted_at -> Timestamptz,
+        available_since -> Timestamptz,
+        available_until -> Timestamptz,
+        recorded_at -> Timestamptz,
     }
 }
 
 diesel::table! {
-    storage_marks (worker_id) {
+    worker_watermarks (worker_id) {
         worker_id -> Uuid,
-        clear_until -> Nullable<Timestamptz>,
-        marked_at -> Timestamptz,
+        stored_through -> Nullable<Timestamptz>,
+        recorded_at -> Timestamptz,
         is_leaving -> Bool,
         backend_pid -> Int4,
         backend_start -> Timestamptz,
@@ -191,7 +191,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    ingest_tallies (owner_id, slot, source) {
+    throughput_counts (owner_id, slot, source) {
         owner_id -> Uuid,
         slot -> Timestamptz,
         source -> Uuid,
