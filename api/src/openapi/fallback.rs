@@ -26,7 +26,6 @@ mod tests {
     use actix_web::http::header::ALLOW;
     use actix_web::http::{Method, StatusCode};
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
-
     use actix_web::web;
 
     use super::unmatched;
@@ -35,26 +34,36 @@ mod tests {
     use crate::openapi::document;
     use crate::routes::serve;
 
-    /// The status, and the error's sentence, of a request that brings nothing.
-    async fn ask(method: Method, path: &str) -> (StatusCode, String, Option<String>) {
+    /// The status, body and `Allow` of requests that bring nothing.
+    async fn ask_all(requests: Vec<(Method, String)>) -> Vec<(StatusCode, String, Option<String>)> {
         let app = init_service(App::new().configure(serve).default_service(web::to(unmatched))).await;
-        let response = call_service(&app, TestRequest::with_uri(path).method(method).to_request()).await;
-        let status = response.status();
-        let allow = response.headers().get(ALLOW).map(|allow| allow.to_str().unwrap().to_owned());
-        (status, String::from_utf8_lossy(&read_body(response).await).into_owned(), allow)
+        let mut responses = Vec::new();
+        for (method, path) in requests {
+            let response = call_service(&app, TestRequest::with_uri(&path).method(method).to_request()).await;
+            let status = response.status();
+            let allow = response.headers().get(ALLOW).map(|allow| allow.to_str().unwrap().to_owned());
+            responses.push((status, String::from_utf8_lossy(&read_body(response).await).into_owned(), allow));
+        }
+        responses
+    }
+
+    async fn ask(method: Method, path: &str) -> (StatusCode, String, Option<String>) {
+        ask_all(vec![(method, path.to_owned())]).await.remove(0)
     }
 
     #[actix_web::test]
     async fn every_documented_route_is_there_under_the_prefix_and_at_the_root() {
+        let mut requests = Vec::new();
         for (path, item) in document().paths.paths {
             let path = path.replace("{id}", "01JD3ZK8M4T0Q2V6X9Y7B5C1RA");
+            let at_root = path.strip_prefix(API_PREFIX).unwrap().to_owned();
             for method in methods(&item) {
-                for path in [&path, path.strip_prefix(API_PREFIX).unwrap()] {
-                    let (status, body, _) = ask(method.clone(), path).await;
-                    assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
-                    assert!(!body.contains("no such address"), "{method} {path}");
-                }
+                requests.extend([(method.clone(), path.clone()), (method, at_root.clone())]);
             }
+        }
+        for ((method, path), (status, body, _)) in requests.iter().zip(ask_all(requests.clone()).await) {
+            assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert!(!body.contains("no such address"), "{method} {path}");
         }
     }
 
