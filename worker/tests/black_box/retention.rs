@@ -93,7 +93,7 @@ async fn rollups_that_are_too_old_go_and_no_kept_answer_outlives_them() {
         assert_eq!(hours().await, 2);
     }
     let metrics = pulso.client.get("/metrics").await.expect(200).text;
-    assert!(metrics.contains("pulso_answers_reused_total 1\n"), "the second answer was kept");
+    assert!(metrics.contains("pulso_export_cache_hits_total 1\n"), "the second answer was kept");
     pulso.restart_worker().await;
     eventually("what is too old is in no answer", async || (hours().await == 1).then_some(())).await;
     pulso.finish().await;
