@@ -122,10 +122,10 @@ pub enum ApiError {
     /// 429
     #[error("Too many requests: the limit {} is used up.", .0.policy.name)]
     TooManyRequests(RateLimitExceeded),
-    /// 503: something behind us is away; nothing was promised.
+    /// 503: a dependency is unavailable; nothing was promised.
     #[error("{what} is unavailable; send it again in a moment.")]
     Unavailable {
-        /// What is away, in words that tell nothing of the inside.
+        /// What is unavailable, in words that tell nothing of the inside.
         what: &'static str,
         /// What the operator needs to know.
         cause: String,
