@@ -1,6 +1,6 @@
 //! The composition root: builds every part from the configuration, starts the tasks, serves HTTP, stops in order.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -14,6 +14,7 @@ use pulso_shared::clock::Clock;
 use pulso_shared::metrics;
 use pulso_shared::shutdown::Shutdown;
 use pulso_shared::supervisor::Supervisor;
+use socket2::SockRef;
 
 use crate::auth::Auth;
 use crate::auth::password::PasswordHasher;
@@ -26,8 +27,9 @@ use crate::db::{self, DbPool};
 use crate::devices::DeviceRegistry;
 use crate::export::ResponseCache;
 use crate::http::error::ApiError;
-use crate::http::extract::body::LargeBodies;
+use crate::http::extract::large_bodies::LargeBodies;
 use crate::http::health::{self, Readiness};
+use crate::http::large_answers::LargeAnswers;
 use crate::http::middleware::{cors, observe};
 use crate::ingest::{IngestParts, IngestThread, StoredWatch};
 use crate::rate_limit::{self, RateLimiter};
@@ -54,7 +56,7 @@ const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Answers requests until SIGTERM, or until a task fails.
 pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let mut supervisor = Supervisor::on_signal()?;
-    let listener = TcpListener::bind(config.bind_address)?;
+    let listener = listen(config.bind_address, config.web.write_timeout)?;
     let state = build(config, &mut supervisor)?;
     accounts::ensure_administrator(&state.db, state.auth.clone().into_inner(), &mut supervisor).await?;
     load_revocations(&state.auth, &state.db, state.clock).await;
@@ -62,6 +64,14 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     run(listener, state, supervisor).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A socket whose connections are given up when their client takes nothing for `write_timeout`: the kernel does so, since
+/// the server itself has no timeout for a client that does not read. Connections inherit the option.
+fn listen(address: SocketAddr, write_timeout: Duration) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    SockRef::from(&listener).set_tcp_user_timeout(Some(write_timeout))?;
+    Ok(listener)
 }
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
@@ -99,7 +109,8 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         broker: Data::new(BrokerAdmin::new(config.broker.amqp_url.clone(), topology)),
         feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
-        large_bodies: LargeBodies::default(),
+        large_bodies: LargeBodies::new(config.web.large_bodies_max),
+        large_answers: LargeAnswers::new(config.web.streams_max_per_account.get()),
         metrics: Data::new(metrics::install()?),
         db: Data::new(db),
         auth_config: Data::new(config.auth.clone()),

@@ -5,6 +5,7 @@ mod trusted_proxies;
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
@@ -83,6 +84,16 @@ pub struct WebConfig {
     /// Web pages of other origins that may use the API, such as `https://app.example.com`, separated by commas.
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", default_value = "")]
     pub cors_allowed_origins: AllowedOrigins,
+    /// Bodies over 32 KiB that may arrive and be parsed at once. One caller has an eighth of them, strangers together a
+    /// quarter.
+    #[arg(long, env = "LARGE_BODIES_MAX", default_value = "64")]
+    pub large_bodies_max: NonZeroU32,
+    /// Answers of unbounded length (exports) that one account or device may be reading at once.
+    #[arg(long, env = "STREAMS_MAX_PER_ACCOUNT", default_value = "4")]
+    pub streams_max_per_account: NonZeroU32,
+    /// How long a client may take nothing of an answer before its connection is closed, s.
+    #[arg(long = "write-timeout-s", env = "WRITE_TIMEOUT_S", default_value = "30", value_parser = seconds())]
+    pub write_timeout: Duration,
 }
 
 /// Settings of how much anybody may ask for; 0 sets no limit. Devices' data has its own: [`IngestConfig`].
@@ -95,7 +106,7 @@ pub struct LimitsConfig {
     #[arg(long, env = "USER_MAX_PER_MINUTE", default_value_t = 60_000)]
     pub user_max_per_minute: u32,
     /// Sign-ins and registrations a minute from one address.
-    #[arg(long, env = "LOGIN_ADDRESS_MAX_PER_MINUTE", default_value_t = 300)]
+    #[arg(long, env = "LOGIN_ADDRESS_MAX_PER_MINUTE", default_value_t = 30)]
     pub login_address_max_per_minute: u32,
     /// Failed sign-ins a quarter of an hour to one account from one address.
     #[arg(long, env = "LOGIN_MAX_PER_QUARTER_HOUR", default_value_t = 20)]

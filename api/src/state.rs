@@ -11,8 +11,9 @@ use crate::config::{ApiConfig, AuthConfig, WebConfig};
 use crate::db::DbPool;
 use crate::devices::DeviceRegistry;
 use crate::export::ResponseCache;
-use crate::http::extract::body::LargeBodies;
+use crate::http::extract::large_bodies::LargeBodies;
 use crate::http::health::Readiness;
+use crate::http::large_answers::LargeAnswers;
 use crate::ingest::IngestParts;
 use crate::operations::PipelineSamples;
 use crate::rate_limit::RateLimiter;
@@ -54,8 +55,10 @@ pub struct AppState {
     pub feed_source: Data<FeedSource>,
     /// The pipeline's counts at the last request for its rates.
     pub pipeline_samples: Data<PipelineSamples>,
-    /// Permits for large bodies that arrive slowly.
+    /// Permits for large bodies.
     pub large_bodies: LargeBodies,
+    /// Shares of large answers.
+    pub large_answers: LargeAnswers,
     /// What `/readyz` asks.
     pub readiness: Data<Readiness>,
     /// What `/metrics` shows.
@@ -83,6 +86,7 @@ impl AppState {
             .app_data(self.feed_source.clone())
             .app_data(self.pipeline_samples.clone())
             .app_data(self.large_bodies.clone())
+            .app_data(self.large_answers.clone())
             .app_data(self.readiness.clone())
             .app_data(self.metrics.clone());
     }

@@ -89,7 +89,7 @@ impl Testbed {
         &self,
         config: &BenchConfig,
         [api_address, worker_address]: [&String; 2],
-    ) -> [(&'static str, String); 13] {
+    ) -> [(&'static str, String); 14] {
         [
             ("DATABASE_URL", self.database.url.expose_secret().to_owned()),
             ("AMQP_URL", config.amqp_url.expose_secret().to_owned()),
@@ -102,6 +102,7 @@ impl Testbed {
             // All devices are registered from one address: that must not count as an attack.
             ("ADDRESS_MAX_PER_MINUTE", "0".to_owned()),
             ("USER_MAX_PER_MINUTE", "0".to_owned()),
+            ("LOGIN_ADDRESS_MAX_PER_MINUTE", "0".to_owned()),
             ("HTTP_WORKERS", config.http_threads().to_string()),
             ("BIND_ADDRESS", api_address.clone()),
             ("OPS_ADDRESS", worker_address.clone()),

@@ -38,6 +38,7 @@ impl Replica {
             ("ADMIN_PASSWORD", testbed.secret.clone()),
             ("BCRYPT_COST", "4".to_owned()),
             ("INGEST_MAX_HZ", "0".to_owned()),
+            ("LOGIN_ADDRESS_MAX_PER_MINUTE", "0".to_owned()),
         ];
         let program = program(testbed, &format!("api-{place}"), "pulso-api", "serve", logs);
         Ok(Self { program: with_variables(program, own.iter().chain(wanted)), url: format!("http://{address}") })

@@ -73,7 +73,7 @@ impl Administrator {
         if let Some(account) = sessions::find_login(&mut *self.db.get().await?, name).await? {
             return self.warn_unless_administrator(account.id, name).await;
         }
-        let password_hash = self.auth.passwords.hash(self.password.clone()).await?;
+        let password_hash = self.auth.passwords.hash(self.password.clone(), None).await?;
         let now = self.auth.clock.now();
         let row = NewUserRow {
             id: UserId::generate(),

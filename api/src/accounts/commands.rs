@@ -11,7 +11,7 @@ use super::names::{Email, FullName, Username, check_login_names};
 use super::store::{self, NewUserRow, UserChangeset, UserRow};
 use super::types::{RegisterBody, UpdateMeBody, UpdateUserBody};
 use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
-use crate::auth::password::PasswordAttempt;
+use crate::auth::password::{HashingFor, PasswordAttempt};
 use crate::auth::{Auth, revocations};
 use crate::cache_entries;
 use crate::config::AuthConfig;
@@ -19,6 +19,7 @@ use crate::db::DbPool;
 use crate::devices::{self, DeviceRegistry};
 use crate::http::error::{ApiError, violates};
 use crate::http::extract::etag::IfMatch;
+use crate::http::holder::Holder;
 use crate::ids::{SessionId, UserId};
 use crate::sessions::{self, SignInLimiter, SignInLimits};
 
@@ -50,7 +51,7 @@ pub async fn register(
     body: RegisterBody,
 ) -> Result<UserRow, ApiError> {
     limits.check_sign_in().await?;
-    let password_hash = auth.passwords.hash(body.password).await?;
+    let password_hash = auth.passwords.hash(body.password, Some(limits.hashing())).await?;
     let now = auth.clock.now();
     let row = NewUserRow {
         id: UserId::generate(),
@@ -79,7 +80,8 @@ pub async fn change_own(
     let password = match new_password.zip(current_password) {
         Some((new, current)) => {
             let old_hash = check_current_password(db, auth, limiter, caller.user_id, current).await?;
-            Some(PasswordChange { new_hash: auth.passwords.hash(new).await?, old_hash: Some(old_hash) })
+            let whom = HashingFor { holder: Holder::Caller(caller.user_id.as_uuid()), is_known: true };
+            Some(PasswordChange { new_hash: auth.passwords.hash(new, Some(whom)).await?, old_hash: Some(old_hash) })
         }
         None => None,
     };
@@ -98,7 +100,7 @@ async fn check_current_password(
 ) -> Result<String, ApiError> {
     let attempt = limiter.check_own_password(id).await?;
     let hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
-    if !auth.passwords.verify(current, Some(hash.clone())).await? {
+    if !auth.passwords.verify(current, Some(hash.clone()), attempt.hashing()).await? {
         return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
     }
     attempt.succeeded().await;
@@ -114,7 +116,8 @@ pub async fn change_other(
     body: UpdateUserBody,
 ) -> Result<UserRow, ApiError> {
     let password = match body.password {
-        Some(new) => Some(PasswordChange { new_hash: auth.passwords.hash(new).await?, old_hash: None }),
+        // An administrator's.
+        Some(new) => Some(PasswordChange { new_hash: auth.passwords.hash(new, None).await?, old_hash: None }),
         None => None,
     };
     let UpdateUserBody { username, email, full_name, is_admin, .. } = body;

@@ -35,8 +35,11 @@ pub enum Aggregation {
 
 /// More buckets than a response may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("would be about {0} points, of at most {MAX_BUCKETS}: ask for a shorter time or a longer step")]
-pub struct TooManyBuckets(i64);
+#[error("would be about {buckets} points, of at most {most}: ask for a shorter time, a longer step or fewer metrics")]
+pub struct TooManyBuckets {
+    buckets: i64,
+    most: u32,
+}
 
 /// The buckets of one response.
 #[derive(Debug, Clone)]
@@ -100,11 +103,11 @@ fn most_buckets(step: Step, range: TimeRange) -> i64 {
 }
 
 impl Buckets {
-    /// The buckets from the one that holds the start of `range` to the one that holds its end.
-    pub fn new(step: Step, zone: Tz, range: TimeRange) -> Result<Self, TooManyBuckets> {
+    /// The buckets from the one that holds the start of `range` to the one that holds its end; `most` of them.
+    pub fn new(step: Step, zone: Tz, range: TimeRange, most: u32) -> Result<Self, TooManyBuckets> {
         let buckets = most_buckets(step, range);
-        if buckets > i64::from(MAX_BUCKETS) {
-            return Err(TooManyBuckets(buckets));
+        if buckets > i64::from(most) {
+            return Err(TooManyBuckets { buckets, most });
         }
         let starts = match step {
             _ if matches!(zone, Tz::UTC | Tz::Etc__UTC) => Vec::new(),
@@ -140,7 +143,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use chrono_tz::Tz;
 
-    use super::{Aggregation, Buckets, Step};
+    use super::{Aggregation, Buckets, MAX_BUCKETS, Step};
     use crate::http::time_range::TimeRange;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -159,7 +162,8 @@ mod tests {
         for (length, max_points) in (1..60).map(|n| (TimeDelta::hours(7 * n * n), 3 + u32::try_from(n).unwrap())) {
             for zone in zones {
                 let to = from + length;
-                let buckets = Buckets::new(step(length, max_points), zone, TimeRange { from, to }).unwrap();
+                let buckets =
+                    Buckets::new(step(length, max_points), zone, TimeRange { from, to }, MAX_BUCKETS).unwrap();
                 let count = if buckets.starts.is_empty() {
                     (super::floor(to, buckets.step.width()) - super::floor(from, buckets.step.width())).num_seconds()
                         / buckets.step.width().num_seconds()
@@ -175,8 +179,9 @@ mod tests {
     #[test]
     fn a_response_has_its_limits() {
         let from = at("2026-01-01T00:00:00Z");
-        let minutes_of =
-            |days| Buckets::new(Step::Minute, Tz::UTC, TimeRange { from, to: from + TimeDelta::days(days) });
+        let minutes_of = |days| {
+            Buckets::new(Step::Minute, Tz::UTC, TimeRange { from, to: from + TimeDelta::days(days) }, MAX_BUCKETS)
+        };
         assert!(minutes_of(69).is_ok());
         assert!(minutes_of(70).is_err());
     }
@@ -184,7 +189,7 @@ mod tests {
     #[test]
     fn what_lies_off_the_full_hour_is_known() {
         let (from, to) = (at("2026-01-01T00:00:00Z"), at("2026-01-03T00:00:00Z"));
-        let buckets = |zone, step| Buckets::new(step, zone, TimeRange { from, to }).unwrap();
+        let buckets = |zone, step| Buckets::new(step, zone, TimeRange { from, to }, MAX_BUCKETS).unwrap();
         let hour = TimeDelta::hours(1);
         assert!(buckets(Tz::Europe__Berlin, Step::Hour).is_aligned(hour));
         assert!(!buckets(Tz::Asia__Kolkata, Step::Hour).is_aligned(hour));

@@ -133,7 +133,7 @@ mod tests {
     fn plan((from, to): (&str, &str), (step, zone): (Step, Tz), statistic: Statistic, bounds: &DataBounds) -> Plan {
         let (from, to) = (at(from), at(to));
         let measures = Measures { source: Source::Readings, metrics: vec![Metric::Column("voltage")], statistic };
-        let buckets = Buckets::new(step, zone, TimeRange { from, to }).unwrap();
+        let buckets = Buckets::new(step, zone, TimeRange { from, to }, 100_000).unwrap();
         let scope = Scope::Device(DeviceId::generate());
         Plan::new(
             &AggregateQuery { scope, measures: &measures, buckets: &buckets, per_device: false, from, to },

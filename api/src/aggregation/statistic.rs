@@ -5,6 +5,8 @@ use pulso_shared::telemetry::MetricName;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::buckets::MAX_BUCKETS;
+
 /// A statistic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -89,10 +91,24 @@ pub const SCALE: f64 = 1.0 / 1_099_511_627_776.0;
 /// What is smaller in magnitude would lose digits when it is scaled (below 2.4e-296), and is summed as 0.
 pub const SMALLEST_SCALED: f64 = 1e-280;
 
+/// An answer of points is whole, and in memory until it is read: it has at most so many bytes, by an upper estimate of
+/// a point's timestamp and braces, and of a number with its quotes.
+const MAX_RESPONSE_BYTES: usize = 24 * 1024 * 1024;
+const POINT_BYTES: usize = 40;
+const NUMBER_BYTES: usize = 24;
+
 impl Measures {
     pub fn custom_names(&self) -> Vec<&str> {
         let custom = self.metrics.iter().filter(|metric| matches!(metric, Metric::Custom(_)));
         custom.map(Metric::name).collect()
+    }
+
+    /// How many points an answer may have: fewer where each is long.
+    pub fn max_points(&self) -> u32 {
+        let lengths = self.metrics.iter().map(|metric| metric.name().len().saturating_add(NUMBER_BYTES));
+        let point = lengths.fold(POINT_BYTES, usize::saturating_add);
+        let most = MAX_RESPONSE_BYTES.checked_div(point).unwrap_or_default();
+        u32::try_from(most).unwrap_or(u32::MAX).min(MAX_BUCKETS)
     }
 
     /// Whether rollups hold these statistics.
@@ -133,6 +149,15 @@ fn mean(sum_and_count: &[Option<f64>], metric: &Metric) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn long_points_are_fewer() {
+        let measures = |metrics| Measures { source: Source::Readings, metrics, statistic: Statistic::Avg };
+        let columns = Source::Heartbeats.metrics().iter().copied().map(Metric::Column).collect();
+        assert_eq!(measures(columns).max_points(), 100_000);
+        let custom = (0..36).map(|_| Metric::Custom("x".repeat(64))).collect();
+        assert!((7_000..8_000).contains(&measures(custom).max_points()));
+    }
+
     use pulso_shared::rollup::Source;
 
     use super::{Measures, Metric, Statistic};

@@ -8,6 +8,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use pulso_shared::ids::DeviceId;
+use uuid::Uuid;
 
 use super::cookie;
 use super::parts::Auth;
@@ -24,6 +25,17 @@ pub enum Caller {
     User(UserId),
     /// Neither `Authorization` nor a cookie.
     Anonymous,
+}
+
+impl Caller {
+    /// The id of whoever it is.
+    pub fn uuid(self) -> Option<Uuid> {
+        match self {
+            Self::Device(id) => Some(id.as_uuid()),
+            Self::User(id) => Some(id.as_uuid()),
+            Self::Anonymous => None,
+        }
+    }
 }
 
 impl FromRequest for Caller {
@@ -156,16 +168,13 @@ impl Auth {
         if self.revocations.contains(credential) || self.revocations.contains(owner) { Err(REVOKED) } else { Ok(()) }
     }
 
-    /// The user whom a request's token names, even if it has been revoked.
-    pub fn claimed_user(&self, headers: &HeaderMap) -> Option<UserId> {
+    /// Whom a request's token names, even if it has been revoked.
+    pub fn claimed(&self, headers: &HeaderMap) -> Option<Subject> {
         let token = match headers.get(AUTHORIZATION) {
             Some(header) => bearer_token(header)?,
             None => cookie::find(headers, cookie::ACCESS)?,
         };
-        match self.tokens.read(token, self.clock.now())? {
-            Subject::User { user_id, .. } => Some(user_id),
-            Subject::Device { .. } => None,
-        }
+        self.tokens.read(token, self.clock.now())
     }
 }
 

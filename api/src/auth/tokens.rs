@@ -43,6 +43,24 @@ pub enum Subject {
     },
 }
 
+impl Subject {
+    /// The id of the person or device.
+    pub fn uuid(self) -> Uuid {
+        match self {
+            Self::User { user_id, .. } => user_id.as_uuid(),
+            Self::Device { device_id, .. } => device_id.as_uuid(),
+        }
+    }
+
+    /// The person, if it is one.
+    pub fn user(self) -> Option<UserId> {
+        match self {
+            Self::User { user_id, .. } => Some(user_id),
+            Self::Device { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     #[serde(flatten)]

@@ -18,9 +18,11 @@ use crate::http::json_array::JsonArrayWriter;
 use crate::http::time_range::TimeRange;
 
 /// Rollups that a chunk is computed from, where each device has points of its own: that many points are held in memory.
-const ROLLUPS_PER_DEVICE: i64 = 50_000;
+const ROLLUPS_PER_DEVICE: i64 = 10_000;
 /// The same, where all devices together have one mean.
 const ROLLUPS_TOGETHER: i64 = 500_000;
+/// Points of a chunk that is one series: some 2 MB.
+const POINTS_TOGETHER: i64 = 10_000;
 
 /// The means that are still to be sent.
 pub struct MeanChunks {
@@ -83,7 +85,7 @@ impl MeanChunks {
     /// Where a chunk that begins at `from` ends: at the start of a bucket.
     fn chunk_end(&self, from: DateTime<Utc>, devices: i64) -> DateTime<Utc> {
         let (step, most) = (self.buckets.step, if self.per_device { ROLLUPS_PER_DEVICE } else { ROLLUPS_TOGETHER });
-        let rollups = most.checked_div(devices).unwrap_or(most).max(1);
+        let rollups = most.checked_div(devices).unwrap_or(most).clamp(1, POINTS_TOGETHER);
         let minutes = if step == Step::Minute { rollups } else { rollups.saturating_mul(60) };
         let width = step.width();
         floor(from, width) + whole_widths(TimeDelta::minutes(minutes), width)

@@ -26,8 +26,12 @@ use crate::http::error::ApiError;
 use crate::http::json_array::JsonArrayWriter;
 
 const MAX_PAGE_ROWS: usize = 10_000;
-/// A chunk with so many rows is sent; one with fewer waits for the next page's.
-const MIN_CHUNK_ROWS: usize = 2_500;
+/// Before it is known how long they are: a row with all custom metrics that one may have is 2.7 KB long.
+const FIRST_PAGE_ROWS: usize = 200;
+/// How much a page is to hold, as far as the rows before it tell: that much is in memory while the client takes it.
+const PAGE_BYTES: usize = 512 * 1024;
+/// A chunk with so many bytes is sent; one with fewer waits for the next page's.
+const MIN_CHUNK_BYTES: usize = 128 * 1024;
 /// How many times the even share may be taken of each device, where some send far more than others.
 const MAX_SHARES: usize = 32;
 const MIN_WINDOW: TimeDelta = TimeDelta::hours(1);
@@ -48,8 +52,9 @@ pub struct RawChunks {
     /// How much time the next page covers at most.
     window: TimeDelta,
     max_window: TimeDelta,
-    /// Rows that a page takes of each device where all send equally often.
-    even_share: usize,
+    devices: usize,
+    /// Rows of the next page.
+    max_rows: usize,
     rows_per_device: usize,
     has_begun: bool,
     array: JsonArrayWriter,
@@ -62,8 +67,6 @@ impl RawChunks {
         let remaining = bounds.clip(request.range).map(|range| (range.from, range.to + TimeDelta::microseconds(1)));
         let max_window = if request.sensor.is_some() { MAX_WINDOW_OF_A_SENSOR } else { MAX_WINDOW };
         let devices = usize::try_from(bounds.devices).unwrap_or(usize::MAX).max(1);
-        let even_share =
-            MAX_PAGE_ROWS.saturating_mul(2).checked_div(devices).unwrap_or(0).saturating_add(8).min(MAX_PAGE_ROWS);
         Ok(Self {
             db,
             scope,
@@ -72,8 +75,9 @@ impl RawChunks {
             after: None,
             window: max_window.min(TimeDelta::days(1)),
             max_window,
-            even_share,
-            rows_per_device: even_share,
+            devices,
+            max_rows: FIRST_PAGE_ROWS,
+            rows_per_device: even_share(FIRST_PAGE_ROWS, devices),
             has_begun: false,
             array: JsonArrayWriter::new(),
         })
@@ -87,14 +91,14 @@ impl RawChunks {
     ) -> Result<Vec<DataRow>, ApiError> {
         let to = end.min(from + self.window);
         let (scope, sensor, after, rows_per_device) = (self.scope, self.sensor, self.after, self.rows_per_device);
-        let page = PageQuery { scope, sensor, from, to, after, rows_per_device, max_rows: MAX_PAGE_ROWS };
+        let page = PageQuery { scope, sensor, from, to, after, rows_per_device, max_rows: self.max_rows };
         let mut rows = store::list_rows(connection, &page).await?;
         let complete_until = complete_until(&rows, rows_per_device);
         if let Some(until) = complete_until {
             rows.truncate(rows.partition_point(|row| row.timestamp <= until));
         }
         match rows.last() {
-            Some(last) if complete_until.is_some() || rows.len() >= MAX_PAGE_ROWS => {
+            Some(last) if complete_until.is_some() || rows.len() >= self.max_rows => {
                 self.after = Some((last.timestamp, last.server_ulid));
                 self.remaining = Some((last.timestamp, end));
                 self.window = ((last.timestamp - from) * 2).clamp(MIN_WINDOW, self.window.max(MIN_WINDOW));
@@ -112,15 +116,38 @@ impl RawChunks {
     /// How many rows the next page takes of each device: more where one device ended this page early, and its even share
     /// again where none did.
     fn adapted(&self, was_cut: bool, rows: usize) -> usize {
-        let current = self.rows_per_device;
+        let (current, even_share) = (self.rows_per_device, even_share(self.max_rows, self.devices));
         match was_cut {
-            true if rows < MAX_PAGE_ROWS / 4 => {
-                MAX_PAGE_ROWS.min(self.even_share.saturating_mul(MAX_SHARES)).min(current * 2)
+            true if rows < self.max_rows / 4 => {
+                self.max_rows.min(even_share.saturating_mul(MAX_SHARES)).min(current * 2)
             }
             true => current,
-            false => self.even_share.max(current / 2),
+            false => even_share.max(current / 2),
         }
     }
+
+    /// Writes a page's rows, and learns from them how many the next page may have.
+    fn write(&mut self, rows: &[DataRow]) -> Result<(), ApiError> {
+        let before = self.array.chunk_bytes();
+        for row in rows {
+            self.array.push(row).map_err(|error| ApiError::Internal(Box::new(error)))?;
+        }
+        let bytes = self.array.chunk_bytes().saturating_sub(before);
+        if let Some(bytes_per_row) = bytes.checked_div(rows.len()) {
+            let (max_rows, old) = (PAGE_BYTES.checked_div(bytes_per_row).unwrap_or(MAX_PAGE_ROWS), self.max_rows);
+            self.max_rows = max_rows.clamp(FIRST_PAGE_ROWS, MAX_PAGE_ROWS);
+            // Its rows of each device are as many more.
+            let scaled = self.rows_per_device.saturating_mul(self.max_rows).checked_div(old);
+            let even_share = even_share(self.max_rows, self.devices);
+            self.rows_per_device = scaled.unwrap_or(even_share).clamp(even_share.min(self.max_rows), self.max_rows);
+        }
+        Ok(())
+    }
+}
+
+/// Rows that a page takes of each device where all send equally often.
+fn even_share(max_rows: usize, devices: usize) -> usize {
+    max_rows.saturating_mul(2).checked_div(devices).unwrap_or(0).saturating_add(8).min(max_rows)
 }
 
 /// The first instant after which a device may have rows that were not read: it has used up its `rows_per_device`. `None`:
@@ -140,14 +167,12 @@ impl ChunkSource for RawChunks {
             return Ok(None);
         }
         self.has_begun = true;
-        let enough = self.array.elements().saturating_add(MIN_CHUNK_ROWS);
         let db = self.db.clone();
         let mut connection = if self.remaining.is_some() { Some(db.get().await?) } else { None };
         while let (Some(remaining), Some(connection)) = (self.remaining, connection.as_mut()) {
-            for row in self.read_page(connection, remaining).await? {
-                self.array.push(&row).map_err(|error| ApiError::Internal(Box::new(error)))?;
-            }
-            if self.array.elements() >= enough {
+            let rows = self.read_page(connection, remaining).await?;
+            self.write(&rows)?;
+            if self.array.chunk_bytes() >= MIN_CHUNK_BYTES {
                 break;
             }
         }

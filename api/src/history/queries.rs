@@ -79,7 +79,7 @@ async fn read_points(
     let bounds = load_bounds(connection, measures.source, scope, query.range).await?;
     let Some(range) = bounds.clip(query.range) else { return Ok((None, Vec::new())) };
     let step = query.aggregation.step(range, query.max_points);
-    let buckets = Buckets::new(step, query.zone, range)
+    let buckets = Buckets::new(step, query.zone, range, measures.max_points())
         .map_err(|error| ApiError::field("aggregation", "too_many_points", error))?;
     let (from, to) = (range.from, range.to + TimeDelta::microseconds(1));
     let aggregate = AggregateQuery { scope, measures, buckets: &buckets, per_device: false, from, to };

@@ -1,7 +1,7 @@
 //! The routes that read a device's history back.
 
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, VARY};
-use actix_web::web::{Data, Query};
+use actix_web::web::{self, Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use pulso_shared::ids::DeviceId;
 use pulso_shared::rollup::Source;
@@ -12,7 +12,7 @@ use super::csv;
 use super::queries;
 use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
 use super::types::{HistoryQuery, HistoryRequest, PointsQuery, RowsQuery};
-use crate::aggregation::{to_csv, to_json};
+use crate::aggregation::{Measures, PartialAggregate, to_csv, to_json};
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::accept::Format;
@@ -20,6 +20,9 @@ use crate::http::extract::etag::TaggedBody;
 use crate::http::extract::page::{Page, PageQuery, TimeCursor};
 use crate::http::extract::path::PathId;
 use crate::http::responses::{DeviceErrors, Unavailable};
+
+/// More points than these are written beside the HTTP threads.
+const MAX_POINTS_HERE: usize = 2_000;
 
 /// Says which step points have.
 const AGGREGATION: HeaderName = HeaderName::from_static("x-aggregation");
@@ -121,16 +124,26 @@ async fn respond_points(
     query: &PointsQuery,
 ) -> Result<HttpResponse, ApiError> {
     let (step, points) = queries::list_points(db, reader, device, query).await?;
-    let bytes = match format {
-        Format::Json => to_json(&query.measures, &points),
-        Format::Csv => to_csv(&query.measures, &points),
+    let body = if points.len() <= MAX_POINTS_HERE {
+        write_points(format, &query.measures, &points)?
+    } else {
+        let measures = query.measures.clone();
+        let written = web::block(move || write_points(format, &measures, &points)).await;
+        written.map_err(|error| ApiError::Internal(Box::new(error)))??
     };
-    let bytes = bytes.map_err(|error| ApiError::Internal(Box::new(error)))?;
-    let mut response = TaggedBody::new(bytes).respond(request, format.media_type());
+    let mut response = body.respond(request, format.media_type());
     if let Some(Ok(step)) = step.map(|step| step.to_string().parse()) {
         response.headers_mut().insert(AGGREGATION, step);
     }
     Ok(response)
+}
+
+fn write_points(format: Format, measures: &Measures, points: &[PartialAggregate]) -> Result<TaggedBody, ApiError> {
+    let bytes = match format {
+        Format::Json => to_json(measures, points),
+        Format::Csv => to_csv(measures, points),
+    };
+    bytes.map(TaggedBody::new).map_err(|error| ApiError::Internal(Box::new(error)))
 }
 
 fn respond_rows<R: Row>(

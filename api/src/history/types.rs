@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::aggregation::{Aggregation, MAX_BUCKETS, Measures, Metric, Statistic};
-use crate::http::error::FieldError;
+use crate::http::error::{FieldError, MAX_FAULTS};
 use crate::http::extract::query::{parse, parse_range, parse_variant, parse_with};
 use crate::http::time_range::TimeRange;
 
@@ -131,6 +131,10 @@ fn parse_max_points(text: &str) -> Option<u32> {
 fn parse_metrics(faults: &mut Vec<FieldError>, source: Source, names: &str) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for name in names.split(',').map(str::trim) {
+        // Each name is compared with those before it.
+        if metrics.len() > MAX_NAMED_METRICS || faults.len() >= MAX_FAULTS {
+            break;
+        }
         match Metric::named(source, name) {
             Ok(metric) if metrics.contains(&metric) => {}
             Ok(metric) => metrics.push(metric),

@@ -61,8 +61,19 @@ fn read_hop(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(with_port).map(|hop| hop.to_canonical())
 }
 
-impl fmt::Display for ClientAddress {
+impl ClientAddress {
     /// Whoever has one IPv6 address has at least 2⁶⁴ of them: only the network counts.
+    #[must_use]
+    pub fn network(&self) -> IpAddr {
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        }
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    /// As [`Self::network`], without what all networks have in common.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(address) => write!(formatter, "{address}"),

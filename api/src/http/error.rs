@@ -2,6 +2,7 @@
 //!
 //! Handlers and extractors return it; [`crate::http::middleware`] adds the request's id, and logs it there and nowhere else.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::db::DbPoolError;
@@ -16,6 +17,13 @@ use crate::http::rate_limit_headers::{RateLimitExceeded, append_exceeded};
 
 /// What an unavailable dependency's clients are told to wait before they try again.
 const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(1);
+
+/// Most faults in one response. Whoever judges many things stops to look for faults there; [`Problem`] holds no more in
+/// any case.
+pub const MAX_FAULTS: usize = 100;
+
+/// Longest text that a fault repeats of what was sent, in characters.
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// One thing wrong in a body or a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -36,6 +44,29 @@ impl FieldError {
     pub fn new(field: &str, code: &'static str, detail: impl ToString) -> Self {
         Self { pointer: format!("/{field}"), code, detail: detail.to_string() }
     }
+
+    /// The last of a response's faults, where there are more than it holds.
+    pub fn more(detail: String) -> Self {
+        Self { pointer: String::new(), code: "more", detail }
+    }
+}
+
+/// A text that may quote what was sent, cut to a bounded length.
+pub fn cut(text: impl std::fmt::Display) -> String {
+    let text = text.to_string();
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => text.get(..end).map_or_else(String::new, |head| format!("{head}…")),
+        None => text,
+    }
+}
+
+/// As many of the faults as a response holds, and how many more there are.
+fn listed(faults: &[FieldError]) -> Cow<'_, [FieldError]> {
+    let Some((head, rest)) = faults.split_at_checked(MAX_FAULTS - 1).filter(|(_, rest)| rest.len() > 1) else {
+        return Cow::Borrowed(faults);
+    };
+    let more = FieldError::more(format!("{} more faults are not listed", rest.len()));
+    Cow::Owned(head.iter().cloned().chain([more]).collect())
 }
 
 /// The body of every error (RFC 9457, `application/problem+json`).
@@ -62,7 +93,7 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "login-address")]
     pub limit: Option<&'static str>,
-    /// All that is wrong, not the first of it.
+    /// All that is wrong, not the first of it; at most 100 faults, the last of which then says how many more there are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub errors: &'a [FieldError],
 }
@@ -146,7 +177,7 @@ impl ApiError {
         match self {
             Self::Unavailable { cause, .. } => Some(cause.clone()),
             Self::Internal(source) => Some(source.to_string()),
-            Self::Validation(errors) | Self::Conflicts(errors) => serde_json::to_string(errors).ok(),
+            Self::Validation(errors) | Self::Conflicts(errors) => serde_json::to_string(&listed(errors)).ok(),
             _ => None,
         }
     }
@@ -178,9 +209,10 @@ impl ApiError {
         let mut response = HttpResponse::build(status);
         self.insert_headers(&mut response);
         let errors = match self {
-            Self::Validation(errors) | Self::Conflicts(errors) => errors.as_slice(),
-            _ => &[],
+            Self::Validation(errors) | Self::Conflicts(errors) => listed(errors),
+            _ => Cow::Borrowed([].as_slice()),
         };
+        let errors = errors.as_ref();
         let kind = format!("/problems/{kind}");
         let detail = self.to_string();
         let limit = if let Self::TooManyRequests(refusal) = self { Some(refusal.policy.name) } else { None };

@@ -1,12 +1,14 @@
 //! `/livez`, `/readyz`, `/metrics`: for whoever runs us.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use futures_util::future::{BoxFuture, join_all};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Map, Value};
+use tokio::sync::Mutex;
 
 /// Where these routes are; at the root only.
 pub const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
@@ -32,9 +34,18 @@ struct Probe {
     ask: Ask,
 }
 
+/// How long a result is told again: whoever probes as fast as they can costs four round trips a second.
+const TOLD_FOR: Duration = Duration::from_millis(250);
+
 /// The dependencies that `/readyz` names.
 #[derive(Default)]
-pub struct Readiness(Vec<Probe>);
+pub struct Readiness {
+    probes: Vec<Probe>,
+    last: Mutex<Option<(Instant, Arc<States>)>>,
+}
+
+/// Which probes are up, in their order.
+type States = Vec<bool>;
 
 impl Readiness {
     /// Adds a dependency without which nothing can be accepted.
@@ -54,8 +65,21 @@ impl Readiness {
     }
 
     fn with(mut self, name: &'static str, is_required: bool, ask: Ask) -> Self {
-        self.0.push(Probe { name, is_required, ask });
+        self.probes.push(Probe { name, is_required, ask });
         self
+    }
+
+    /// As it is now, or was a moment ago. Who comes while it is asked waits for that answer.
+    async fn states(&self) -> Arc<States> {
+        let mut last = self.last.lock().await;
+        match last.as_ref() {
+            Some((asked, states)) if asked.elapsed() < TOLD_FOR => Arc::clone(states),
+            _ => {
+                let states = Arc::new(join_all(self.probes.iter().map(is_up)).await);
+                *last = Some((Instant::now(), Arc::clone(&states)));
+                states
+            }
+        }
     }
 }
 
@@ -67,11 +91,11 @@ async fn livez() -> &'static str {
 /// 200 when a heartbeat could be accepted now.
 #[get("/readyz")]
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
-    let states = join_all(readiness.0.iter().map(is_up)).await;
-    let ready = readiness.0.iter().zip(&states).all(|(probe, is_up)| *is_up || !probe.is_required);
+    let states = readiness.states().await;
+    let ready = readiness.probes.iter().zip(states.iter()).all(|(probe, is_up)| *is_up || !probe.is_required);
     let mut body = Map::from_iter([("ready".to_owned(), Value::Bool(ready))]);
-    for (probe, is_up) in readiness.0.iter().zip(states) {
-        body.insert(probe.name.to_owned(), if is_up { "up" } else { "down" }.into());
+    for (probe, is_up) in readiness.probes.iter().zip(states.iter()) {
+        body.insert(probe.name.to_owned(), if *is_up { "up" } else { "down" }.into());
     }
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(body)

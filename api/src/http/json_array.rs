@@ -16,9 +16,9 @@ impl JsonArrayWriter {
         Self { chunk: vec![b'['], elements: 0 }
     }
 
-    /// Elements written so far, in all chunks.
-    pub fn elements(&self) -> usize {
-        self.elements
+    /// Bytes written since the last chunk was taken.
+    pub fn chunk_bytes(&self) -> usize {
+        self.chunk.len()
     }
 
     pub fn push(&mut self, element: &impl Serialize) -> io::Result<()> {
@@ -58,7 +58,8 @@ mod tests {
         assert_eq!(array.take_chunk(), "");
         array.push_with(|bytes| std::io::Write::write_all(bytes, b"{}")).unwrap();
         array.close();
-        assert_eq!((array.take_chunk().as_ref(), array.elements()), (br#",{}]"#.as_slice(), 3));
+        assert_eq!(array.chunk_bytes(), 4);
+        assert_eq!(array.take_chunk(), ",{}]");
     }
 
     #[test]

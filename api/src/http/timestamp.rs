@@ -27,9 +27,19 @@ impl TryFrom<String> for Instant {
 /// When the text is none, or one in a year that four digits cannot say.
 pub fn parse(text: &str) -> Result<DateTime<Utc>, InstantError> {
     let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
-    let instant = instant.or_else(|_| without_offset(text)).map_err(|_| InstantError)?.trunc_subsecs(6);
+    let instant = instant.or_else(|_| without_offset(text)).map_err(|_| InstantError)?;
+    let instant = without_leap_second(instant).trunc_subsecs(6);
     // What four digits can say is what the answer can say again.
     if (1..=9_999).contains(&instant.year()) { Ok(instant) } else { Err(InstantError) }
+}
+
+/// A leap second (`:60`) is the second after it, which is what is stored: two instants must not be one row.
+fn without_leap_second(instant: DateTime<Utc>) -> DateTime<Utc> {
+    let nanoseconds = instant.timestamp_subsec_nanos();
+    match nanoseconds.checked_sub(1_000_000_000) {
+        Some(rest) => DateTime::from_timestamp(instant.timestamp().saturating_add(1), rest).unwrap_or(instant),
+        None => instant,
+    }
 }
 
 fn without_offset(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
@@ -41,6 +51,17 @@ fn without_offset(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::Instant;
+
+    #[test]
+    fn a_leap_second_is_the_second_after_it() {
+        let instant = |text: &str| super::parse(text).unwrap().to_rfc3339();
+        for text in ["2026-11-21T12:00:60Z", "2026-11-21T13:00:60+01:00", "2026-11-21T12:00:60", "2026-11-21 12:00:60Z"]
+        {
+            assert_eq!(instant(text), "2026-11-21T12:01:00+00:00", "{text}");
+        }
+        assert_eq!(instant("2016-12-31T23:59:60.25Z"), "2017-01-01T00:00:00.250+00:00");
+        assert!(super::parse("9999-12-31T23:59:60Z").is_err());
+    }
 
     #[test]
     fn any_offset_is_converted_and_none_is_utc() {

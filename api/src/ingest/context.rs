@@ -1,24 +1,24 @@
 //! Everything that decides about an item besides the item.
 
-use chrono::{DateTime, Utc};
+use std::num::NonZeroU32;
+
 use pulso_shared::ids::DeviceId;
 
-use super::item::{Kind, Measured, RawItem, TimeRules, check};
 use super::parts::{IngestParts, IngestThread};
-use super::target::{self, Target, TargetError};
+use super::rules::ItemRules;
+use super::target::{self, TargetError};
 use crate::auth::caller::Caller;
 use crate::devices::DeviceFacts;
-use crate::http::error::FieldError;
+use crate::http::holder::Holder;
+use crate::http::rate_limit_headers::RateLimitExceeded;
 
 /// What is known of a request before its items are.
 #[derive(Clone, Copy)]
 pub struct ItemContext<'a> {
     pub thread: &'a IngestThread,
-    pub caller: Caller,
-    /// The device in the path.
-    pub path_device: Option<DeviceId>,
-    pub kind: Kind,
-    pub received_at: DateTime<Utc>,
+    pub rules: ItemRules<'a>,
+    /// Who pays for items that are no device's.
+    pub holder: Holder,
 }
 
 impl<'a> ItemContext<'a> {
@@ -26,26 +26,31 @@ impl<'a> ItemContext<'a> {
         self.thread.parts()
     }
 
-    /// Which device the item is for, as far as that is known without the database.
-    pub fn target(&self, raw: &RawItem<'_>) -> Result<Target, TargetError> {
-        target::read(self.caller, self.path_device, raw.device.as_ref())
-    }
-
     /// Whether this caller may send for the device that was found under the item's name, if one was.
     pub fn decide(&self, device: Option<DeviceFacts>) -> Result<DeviceId, TargetError> {
         let parts = self.parts();
-        target::decide(self.caller, device, &parts.auth.revocations, parts.allow_open)
+        target::decide(self.rules.caller, device, &parts.auth.revocations, parts.allow_open)
     }
 
-    pub fn check(&self, raw: &RawItem<'_>) -> Result<Measured, Vec<FieldError>> {
-        let parts = self.parts();
-        let time = TimeRules { now: self.received_at, max_age: parts.max_age, given: &parts.given_timestamps };
-        check(raw, self.kind, time)
+    /// Takes an item that was sent alone out of its device's budget, before it is judged: a bad one costs what a good
+    /// one does.
+    pub fn charge_single(&self, device: Option<DeviceId>) -> Result<(), RateLimitExceeded> {
+        let limiter = &self.parts().limiter;
+        match (device, self.rules.caller) {
+            (Some(device), _) | (None, Caller::Device(device)) => limiter.take_live(self.thread.usage(), device),
+            (None, _) => limiter.take_refused(self.holder, NonZeroU32::MIN),
+        }
     }
 
-    /// All faults of an item whose device is at fault.
-    pub fn faults_beside(&self, raw: &RawItem<'_>, of_device: FieldError) -> Vec<FieldError> {
-        let others = self.check(raw).err();
-        std::iter::once(of_device).chain(others.into_iter().flatten()).collect()
+    /// Takes an array's items out of their device's budget, or out of the sender's where they are no device's.
+    pub fn charge_array(&self, device: Option<DeviceId>, items: usize) -> Result<(), RateLimitExceeded> {
+        let items = u32::try_from(items).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
+        let limiter = &self.parts().limiter;
+        match (device, self.rules.caller) {
+            (Some(device), _) | (None, Caller::Device(device)) => {
+                limiter.take_backlog(self.thread.usage(), device, items)
+            }
+            (None, _) => limiter.take_refused(self.holder, items),
+        }
     }
 }

@@ -14,17 +14,21 @@ use pulso_shared::ids::DeviceId;
 use super::array;
 use super::context::ItemContext;
 use super::in_flight::InFlight;
-use super::item::{Body, RawItem};
+use super::item::{Body, ItemFaults, MAX_ITEMS, Measured, RawItem};
 use super::metrics::count_rejected_item;
+use super::rules::{JudgedBody, JudgedItem};
 use super::target::{Target, TargetError};
 use super::types::RejectedItem;
 use crate::devices::DeviceName;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, MAX_FAULTS};
 use crate::http::request_id::RequestId;
 
 /// A request's items on their way into the publisher: already there where no device has to be looked up, which is so for
 /// nearly every heartbeat; else pending, on the heap, so that the others' futures stay small.
 pub type Taking<'a> = Either<Ready<Result<InFlight, ApiError>>, LocalBoxFuture<'a, Result<InFlight, ApiError>>>;
+
+/// What an item has in a body that cannot be taken apart, roughly.
+const BYTES_PER_ITEM: usize = 1_024;
 
 /// What a request is taken in with.
 pub struct Intake<'a> {
@@ -37,27 +41,59 @@ pub struct Intake<'a> {
 impl<'a> Intake<'a> {
     /// Judges a body's items and publishes the good ones; an error where there are none.
     pub fn take(self, body: Body<'a>) -> Taking<'a> {
-        let mut submission = self.submission();
         match body {
-            Body::Single(raw) => match self.context.target(&raw) {
+            Body::Single(raw) => match self.context.rules.target(&raw) {
                 Ok(Target::Named(name)) => Either::Right(Box::pin(async move {
                     let device = self.look_up(name).await.inspect_err(count_rejected_item)?;
-                    self.take_single(&raw, device, submission)
+                    self.take_single(device, || self.check(&raw), self.submission())
                 })),
-                Ok(Target::Known(device)) => Either::Left(ready(self.take_single(&raw, Ok(device), submission))),
-                Err(error) => Either::Left(ready(self.take_single(&raw, Err(error), submission))),
+                Ok(Target::Known(device)) => {
+                    Either::Left(ready(self.take_single(Ok(device), || self.check(&raw), self.submission())))
+                }
+                Err(error) => Either::Left(ready(self.take_single(Err(error), || self.check(&raw), self.submission()))),
             },
-            Body::Array(items) => Either::Right(Box::pin(async move {
-                let rejected = array::add_items(&self.context, items, &mut submission).await?;
-                self.publish(submission, rejected)
-            })),
+            Body::Array(items) => {
+                let items = self.context.rules.judge_array(items);
+                Either::Right(Box::pin(self.take_array(items)))
+            }
         }
+    }
+
+    /// The same with a body that was judged beside the HTTP threads.
+    pub async fn take_judged(self, body: JudgedBody) -> Result<InFlight, ApiError> {
+        let item = match body {
+            JudgedBody::Array(items) => return self.take_array(items).await,
+            JudgedBody::Single(item) => *item,
+        };
+        let device = match item.target {
+            Ok(Target::Named(name)) => self.look_up(name).await.inspect_err(count_rejected_item)?,
+            Ok(Target::Known(device)) => Ok(device),
+            Err(error) => Err(error),
+        };
+        self.take_single(device, || item.measured, self.submission())
+    }
+
+    /// The error of a body none of whose items could be read: it is charged as some items.
+    pub fn refuse(&self, bytes: &[u8], error: ApiError) -> ApiError {
+        let items = bytes.len().div_ceil(BYTES_PER_ITEM).min(MAX_ITEMS);
+        let charged = if items > 1 { self.context.charge_array(None, items) } else { self.context.charge_single(None) };
+        charged.err().map_or(error, ApiError::from)
+    }
+
+    async fn take_array(self, items: Vec<JudgedItem>) -> Result<InFlight, ApiError> {
+        let mut submission = self.submission();
+        let rejected = array::add_items(&self.context, items, &mut submission).await?;
+        self.publish(submission, rejected)
+    }
+
+    fn check(&self, raw: &RawItem<'_>) -> Result<Measured, ItemFaults> {
+        self.context.rules.check(raw, MAX_FAULTS)
     }
 
     fn submission(&self) -> Submission {
         Submission {
             request_id: self.request_id.as_str().to_owned(),
-            received_at: self.context.received_at,
+            received_at: self.context.rules.received_at,
             heartbeats: Vec::new(),
             readings: Vec::new(),
         }
@@ -71,29 +107,29 @@ impl<'a> Intake<'a> {
 
     fn take_single(
         &self,
-        raw: &RawItem<'_>,
         device: Result<DeviceId, TargetError>,
+        check: impl FnOnce() -> Result<Measured, ItemFaults>,
         mut submission: Submission,
     ) -> Result<InFlight, ApiError> {
-        self.add_single(raw, device, &mut submission).inspect_err(count_rejected_item)?;
+        self.add_single(device, check, &mut submission).inspect_err(count_rejected_item)?;
         self.publish(submission, Vec::new())
     }
 
     fn add_single(
         &self,
-        raw: &RawItem<'_>,
         device: Result<DeviceId, TargetError>,
+        check: impl FnOnce() -> Result<Measured, ItemFaults>,
         submission: &mut Submission,
     ) -> Result<(), ApiError> {
+        self.context.charge_single(device.as_ref().ok().copied())?;
         let device = match device {
             Ok(device) => device,
             Err(TargetError::Field(fault)) => {
-                return Err(ApiError::Validation(self.context.faults_beside(raw, fault)));
+                return Err(ApiError::Validation(ItemFaults::behind(fault, check().err()).listed));
             }
             Err(error) => return Err(error.into()),
         };
-        let measured = self.context.check(raw).map_err(ApiError::Validation)?;
-        self.context.parts().limiter.take_live(self.context.thread.usage(), device)?;
+        let measured = check().map_err(|faults| ApiError::Validation(faults.listed))?;
         measured.add_to(submission, device);
         Ok(())
     }

@@ -69,6 +69,11 @@ impl IngestThread {
         &self.0.shared
     }
 
+    /// The parts, for work beside the HTTP threads.
+    pub fn shared_parts(&self) -> Data<IngestParts> {
+        self.0.shared.clone()
+    }
+
     pub fn publisher(&self) -> &BatchingPublisher {
         &self.0.publisher
     }

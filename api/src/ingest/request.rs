@@ -10,14 +10,17 @@ use pulso_shared::ids::DeviceId;
 
 use super::ack::{Ack, Reached};
 use super::context::ItemContext;
+use super::in_flight::InFlight;
 use super::intake::{Intake, Taking};
 use super::item::{Body, Kind, parse};
 use super::parts::IngestThread;
+use super::rules::ItemRules;
 use super::types::IngestResponse;
 use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::extract::body::{MAX_BODY_BYTES, read_body};
+use crate::http::extract::body::{MAX_BODY_BYTES, Received, read_body};
 use crate::http::extract::json::check_content_type;
+use crate::http::holder::Holder;
 use crate::http::request_id::RequestId;
 
 /// What every ingest handler needs of its request.
@@ -26,7 +29,8 @@ pub struct IngestRequest {
     caller: Caller,
     request_id: RequestId,
     ack: Ack,
-    body: Bytes,
+    body: Received,
+    holder: Holder,
 }
 
 /// Which bodies a route takes.
@@ -46,17 +50,30 @@ pub struct Taken {
     pub submission: Option<Box<Submission>>,
 }
 
+impl Shape {
+    fn check(self, body: Body<'_>) -> Result<Body<'_>, ApiError> {
+        match body {
+            Body::Array(_) if self == Self::One => {
+                Err(ApiError::Unreadable("The body must be one JSON object.".into()))
+            }
+            body => Ok(body),
+        }
+    }
+}
+
 impl FromRequest for IngestRequest {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        // Who it is comes first: a bad credential is refused before its body has arrived.
         let parts = request_parts(request);
-        let body = read_body(request, payload, MAX_BODY_BYTES);
+        let caller = parts.as_ref().ok().and_then(|parts| parts.1.uuid());
+        let (body, holder) = (read_body(request, payload, MAX_BODY_BYTES, caller), Holder::new(caller, request));
         Box::pin(async move {
             let (thread, caller, request_id, ack) = parts?;
             let body = body.await?;
-            Ok(Self { thread, caller, request_id, ack, body })
+            Ok(Self { thread, caller, request_id, ack, body, holder })
         })
     }
 }
@@ -73,8 +90,12 @@ fn request_parts(request: &HttpRequest) -> Result<(IngestThread, Caller, Request
 impl IngestRequest {
     /// Takes the body in and waits until it is confirmed, or committed where that was asked for. An error means that
     /// nothing of it was accepted.
-    pub async fn take(self, path_device: Option<DeviceId>, kind: Kind, shape: Shape) -> Result<Taken, ApiError> {
-        let in_flight = self.publish(path_device, kind, shape)?.await?;
+    pub async fn take(mut self, path_device: Option<DeviceId>, kind: Kind, shape: Shape) -> Result<Taken, ApiError> {
+        let in_flight = if self.body.is_large() {
+            Box::pin(self.publish_large(path_device, kind, shape)).await?
+        } else {
+            self.publish(path_device, kind, shape)?.await?
+        };
         let (thread, ack) = (self.thread.clone(), self.ack);
         drop(self);
         let (mut response, submission) = in_flight.confirmed().await?;
@@ -89,14 +110,43 @@ impl IngestRequest {
     }
 
     fn publish(&self, path_device: Option<DeviceId>, kind: Kind, shape: Shape) -> Result<Taking<'_>, ApiError> {
-        let body = parse(&self.body)?;
-        if shape == Shape::One && matches!(body, Body::Array(_)) {
-            return Err(ApiError::Unreadable("The body must be one JSON object.".into()));
+        let parts = self.thread.parts();
+        let received_at = parts.clock.now();
+        let intake = self.intake(ItemRules { parts, caller: self.caller, path_device, kind, received_at }, shape);
+        match parse(&self.body).and_then(|body| shape.check(body)) {
+            Ok(body) => Ok(intake.take(body)),
+            Err(error) => Err(intake.refuse(&self.body, error)),
         }
+    }
+
+    /// The same with a body that is parsed and judged beside the HTTP threads.
+    async fn publish_large(
+        &mut self,
+        path_device: Option<DeviceId>,
+        kind: Kind,
+        shape: Shape,
+    ) -> Result<InFlight, ApiError> {
+        let (body, caller) = (std::mem::take(&mut self.body), self.caller);
+        let (parts, shared) = (self.thread.parts(), self.thread.shared_parts());
+        let judge = move |bytes: &Bytes| {
+            // Not before its turn has come: data must not look older than it is to the watermark.
+            let received_at = shared.clock.now();
+            let rules = ItemRules { parts: &shared, caller, path_device, kind, received_at };
+            let judged = parse(bytes).and_then(|body| shape.check(body)).map(|body| rules.judge(body));
+            (received_at, judged.map_err(|error| (error, bytes.clone())))
+        };
+        let (received_at, judged) = body.read(judge).await?;
+        let intake = self.intake(ItemRules { parts, caller, path_device, kind, received_at }, shape);
+        match judged {
+            Ok(judged) => intake.take_judged(judged).await,
+            Err((error, bytes)) => Err(intake.refuse(&bytes, error)),
+        }
+    }
+
+    fn intake<'a>(&'a self, rules: ItemRules<'a>, shape: Shape) -> Intake<'a> {
         let keep_submission = shape == Shape::One || self.ack != Ack::Confirmed;
-        let received_at = self.thread.parts().clock.now();
-        let context = ItemContext { thread: &self.thread, caller: self.caller, path_device, kind, received_at };
-        Ok(Intake { context, request_id: &self.request_id, keep_submission }.take(body))
+        let context = ItemContext { thread: &self.thread, rules, holder: self.holder };
+        Intake { context, request_id: &self.request_id, keep_submission }
     }
 }
 

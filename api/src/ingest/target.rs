@@ -102,6 +102,18 @@ impl Reference {
     }
 }
 
+impl TargetError {
+    /// As a fault of one item, whose device is in `field`.
+    pub fn into_fault(self, field: &str) -> FieldError {
+        match self {
+            Self::Field(fault) => fault,
+            Self::Unknown => FieldError::new(field, "unknown_device", "there is no such device"),
+            Self::CredentialNeeded => FieldError::new(field, "unauthorized", "this device's data needs a credential"),
+            Self::NotItself => FieldError::new(field, "forbidden", "a device can send only for itself"),
+        }
+    }
+}
+
 impl From<TargetError> for ApiError {
     fn from(error: TargetError) -> Self {
         match error {

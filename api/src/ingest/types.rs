@@ -14,7 +14,7 @@ use crate::http::error::FieldError;
 pub struct RejectedItem {
     /// Its place in the array, from 0.
     pub index: usize,
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it; a response lists 100 faults, and then the items only.
     pub errors: Vec<FieldError>,
 }
 

@@ -1,7 +1,6 @@
 //! An order that may be sent again: `Idempotency-Key`, and the digest of the body that it was sent with.
 
 use actix_web::dev::Payload;
-use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
@@ -10,6 +9,7 @@ use super::types::OrderBody;
 use crate::http::error::ApiError;
 use crate::http::extract::body::{MAX_BODY_BYTES, read_body};
 use crate::http::extract::json;
+use crate::http::holder::KnownCaller;
 
 const HEADER: &str = "Idempotency-Key";
 /// Longest key, bytes.
@@ -60,17 +60,19 @@ impl FromRequest for OrderRequest {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (checked, key) = (json::check_content_type(request), idempotency_key(request));
-        let bytes = read_body(request, payload, MAX_BODY_BYTES);
+        let body = read_body(request, payload, MAX_BODY_BYTES, KnownCaller::of(request));
         Box::pin(async move {
             checked?;
-            // No body is as good as an empty one.
-            let bytes = bytes.await?;
-            let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-            let body = json::parse(&bytes)?;
-            let body_digest = Sha256::digest(&bytes).to_vec();
+            let (body, body_digest) = body.await?.read(|bytes| parse(bytes)).await??;
             Ok(Self { body, keyed: key?.map(|key| KeyedRequest { key, body_digest }) })
         })
     }
+}
+
+/// An order, and the digest of its body. No body is as good as an empty one.
+fn parse(bytes: &[u8]) -> Result<(OrderBody, Vec<u8>), ApiError> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    Ok((json::parse(bytes)?, Sha256::digest(bytes).to_vec()))
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {

@@ -14,9 +14,11 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
 use super::limiter::RateLimiter;
 use crate::auth::Auth;
+use crate::auth::tokens::Subject;
 use crate::config::WebConfig;
 use crate::http::client_address::ClientAddress;
 use crate::http::error::ApiError;
+use crate::http::holder::KnownCaller;
 use crate::http::middleware::is_ingest;
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitStatus, append_status};
 
@@ -84,6 +86,10 @@ async fn take(request: &ServiceRequest, statuses: &RateLimitStatuses) -> Result<
     }
     let address = ClientAddress::of(request.head(), &web.trusted_proxies);
     // Only whom the token names counts here; whether it is still valid, the handler's extractor asks.
-    statuses.extend(limiter.admit(address, auth.claimed_user(request.headers())).await?);
+    let caller = auth.claimed(request.headers());
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(KnownCaller(caller.uuid()));
+    }
+    statuses.extend(limiter.admit(address, caller.and_then(Subject::user)).await?);
     Ok(())
 }

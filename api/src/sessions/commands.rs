@@ -45,7 +45,7 @@ pub async fn sign_in(
     let account = store::find_login(&mut *db.get().await?, login.username.as_str()).await?;
     let attempt = limits.check_account(login.username.as_str(), account.as_ref().map(|account| account.id)).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let matches = auth.passwords.verify(login.password, hash).await?;
+    let matches = auth.passwords.verify(login.password, hash, attempt.hashing()).await?;
     let account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
     let (now, refresh_token) = (auth.clock.now(), secret::generate());
     let session = begin(db, &auth.config, &account, &refresh_token, now).await?.ok_or(WRONG_LOGIN)?;

@@ -18,9 +18,11 @@ use data_encoding::HEXLOWER;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
+use crate::auth::password::HashingFor;
 use crate::config::{LimitsConfig, WebConfig};
 use crate::http::client_address::ClientAddress;
 use crate::http::error::ApiError;
+use crate::http::holder::Holder;
 use crate::http::rate_limit_headers::{RateLimitPolicy, TokenBucket};
 use crate::ids::UserId;
 use crate::rate_limit::{RateLimitStatuses, RateLimiter};
@@ -59,7 +61,8 @@ impl SignInLimiter {
     pub async fn check_own_password(&self, user: UserId) -> Result<Attempt<'_>, ApiError> {
         let bucket = self.rate_limiter.bucket(self.of_own_password, &user.to_string());
         self.rate_limiter.take(bucket.as_slice()).await?;
-        Ok(Attempt { rate_limiter: &self.rate_limiter, bucket, account_and_address: None })
+        let hashing = HashingFor { holder: Holder::Caller(user.as_uuid()), is_known: true };
+        Ok(Attempt { rate_limiter: &self.rate_limiter, bucket, account_and_address: None, hashing })
     }
 }
 
@@ -91,20 +94,24 @@ impl SignInLimits {
         self.take(rate_limiter.bucket(self.limiter.of_address, &self.address.to_string()), 1).await
     }
 
+    /// For whom a password is hashed that is nobody's yet.
+    pub fn hashing(&self) -> HashingFor {
+        HashingFor { holder: Holder::Address(self.address.network()), is_known: false }
+    }
+
     /// Counts a sign-in to an account, or to a name that nobody has.
     pub async fn check_account(&self, name: &str, account: Option<UserId>) -> Result<Attempt<'_>, ApiError> {
         let (limiter, rate_limiter) = (&self.limiter, &self.limiter.rate_limiter);
         let account = account.map_or_else(|| digest(name), |id| id.to_string());
         let account_and_address = format!("{account}:{}", self.address);
         let bucket = rate_limiter.bucket(limiter.of_account, &account_and_address);
-        let strangers = match rate_limiter.bucket(limiter.of_strangers, &account) {
-            Some(strangers) if !rate_limiter.is_marked(KNOWN, &account_and_address).await => Some(strangers),
-            _ => None,
-        };
+        let is_known = rate_limiter.is_marked(KNOWN, &account_and_address).await;
+        let strangers = rate_limiter.bucket(limiter.of_strangers, &account).filter(|_| !is_known);
         // Only the first is reported: the other would reveal to a neighbour that somebody has signed in from here.
         let reported = usize::from(bucket.is_some());
         self.take(bucket.clone().into_iter().chain(strangers), reported).await?;
-        Ok(Attempt { rate_limiter, bucket, account_and_address: Some(account_and_address) })
+        let hashing = HashingFor { is_known, ..self.hashing() };
+        Ok(Attempt { rate_limiter, bucket, account_and_address: Some(account_and_address), hashing })
     }
 
     async fn take(&self, buckets: impl IntoIterator<Item = TokenBucket>, reported: usize) -> Result<(), ApiError> {
@@ -121,9 +128,15 @@ pub struct Attempt<'a> {
     bucket: Option<TokenBucket>,
     /// The pair that a successful sign-in makes known.
     account_and_address: Option<String>,
+    hashing: HashingFor,
 }
 
 impl Attempt<'_> {
+    /// For whom the password is hashed.
+    pub fn hashing(&self) -> HashingFor {
+        self.hashing
+    }
+
     /// The password was right: clears the failures before it, and makes the address known to the account.
     pub async fn succeeded(&self) {
         if let Some(bucket) = &self.bucket {

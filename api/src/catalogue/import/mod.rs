@@ -17,7 +17,7 @@ use super::commands::{audit_event, later, product_error};
 use super::store::{self, Origin, ProductValues};
 use crate::audit;
 use crate::db::DbPool;
-use crate::http::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError, MAX_FAULTS};
 use crate::ids::{ProductId, UserId};
 
 /// An item that was not taken over.
@@ -25,7 +25,7 @@ use crate::ids::{ProductId, UserId};
 pub struct RejectedProduct {
     /// Its place in the feed, from 0.
     pub index: usize,
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it; a response lists 100 faults, and then the items only.
     pub errors: Vec<FieldError>,
 }
 
@@ -62,7 +62,7 @@ pub async fn import(
         None => source.fetch().await?,
     };
     let mut response = ImportResponse::default();
-    let mut seen = HashSet::new();
+    let (mut seen, mut faults) = (HashSet::new(), 0_usize);
     let mut connection = db.get().await?;
     for (index, item) in items.into_iter().enumerate() {
         let outcome = match feed::read_item(item, &mut seen) {
@@ -73,7 +73,11 @@ pub async fn import(
             Ok(Outcome::Created) => response.created += 1,
             Ok(Outcome::Updated) => response.updated += 1,
             Ok(Outcome::Unchanged) => response.unchanged += 1,
-            Err(ApiError::Validation(errors)) => response.rejected.push(RejectedProduct { index, errors }),
+            Err(ApiError::Validation(mut errors)) => {
+                errors.truncate(MAX_FAULTS.saturating_sub(faults));
+                faults = faults.saturating_add(errors.len());
+                response.rejected.push(RejectedProduct { index, errors });
+            }
             Err(other) => return Err(other),
         }
     }
@@ -128,6 +132,14 @@ fn refuse_if_none_is_good(response: ImportResponse) -> Result<ImportResponse, Ap
         pointer: format!("/products/{index}{}", error.pointer),
         ..error
     };
+    let unlisted = response.rejected.iter().filter(|item| item.errors.is_empty()).count();
     let faults = response.rejected.into_iter().flat_map(|item| item.errors.into_iter().map(move |e| (item.index, e)));
-    Err(ApiError::Validation(faults.map(located).collect()))
+    let mut faults: Vec<_> = faults.map(located).collect();
+    if unlisted > 0 {
+        faults.truncate(MAX_FAULTS - 1);
+        faults.push(FieldError::more(format!(
+            "judging stopped at {MAX_FAULTS} faults; {unlisted} more products are not valid"
+        )));
+    }
+    Err(ApiError::Validation(faults))
 }

@@ -62,7 +62,7 @@ async fn find_taken(
         .filter(|(_, number)| taken.contains(*number))
         .map(|(line, _)| fault_at(line, "sn", "taken", "is that of another device of yours"))
         .collect();
-    Ok((!faults.is_empty()).then(|| refuse(faults)))
+    Ok((!faults.is_empty()).then(|| refuse(faults, None)))
 }
 
 fn to_response(rows: Vec<NewRow>, secrets: Vec<SecretString>) -> ImportResponse {

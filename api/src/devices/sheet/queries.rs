@@ -9,8 +9,8 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::ids::UserId;
 
-/// Devices a query.
-const PAGE: i64 = 1_000;
+/// Devices a query: with the longest texts there may be, a megabyte or two.
+const PAGE: i64 = 250;
 
 /// How far an export has come.
 enum Progress {

@@ -6,12 +6,10 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 
 use super::cell::unguard;
 use super::types::{COLUMNS, SheetRow};
-use crate::http::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError, MAX_FAULTS};
 
 /// Most devices in one sheet.
 pub const MAX_ROWS: usize = 10_000;
-/// Faults reported of one sheet; one with more has one fault that repeats.
-const MAX_FAULTS: usize = 1_000;
 /// Some spreadsheets write it in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -29,11 +27,14 @@ pub fn read(bytes: &[u8]) -> Result<Vec<SheetRow>, ApiError> {
             return Err(fault("", "too_many_items", format!("a sheet may hold at most {MAX_ROWS} devices")));
         }
         let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
+        if faults.0.len() >= MAX_FAULTS {
+            return Err(refuse(faults.0, Some(line)));
+        }
         rows.extend(columns.row(&record, line, &mut faults));
     }
     faults.repeated_serial_numbers(&rows);
     match (faults.0.is_empty(), rows.is_empty()) {
-        (false, _) => Err(refuse(faults.0)),
+        (false, _) => Err(refuse(faults.0, None)),
         (true, true) => Err(fault("", "required", "the sheet holds no device".to_owned())),
         (true, false) => Ok(rows),
     }
@@ -169,15 +170,14 @@ impl Faults {
     }
 }
 
-/// The faults as a response: in the order of their lines, up to a bound.
-pub fn refuse(mut faults: Vec<FieldError>) -> ApiError {
-    let count = faults.len();
+/// The faults as a response, in the order of their lines; `unread_from` is the line at which judging stopped, where there
+/// were too many of them.
+pub fn refuse(mut faults: Vec<FieldError>, unread_from: Option<u64>) -> ApiError {
     let line = |fault: &FieldError| fault.pointer.split('/').nth(1).and_then(|line| line.parse::<u64>().ok());
     faults.sort_by_key(line);
-    faults.truncate(MAX_FAULTS);
-    if count > MAX_FAULTS {
-        let detail = format!("{} more faults are not listed", count.saturating_sub(MAX_FAULTS));
-        faults.push(FieldError { pointer: String::new(), code: "more", detail });
+    if let Some(line) = unread_from {
+        faults.truncate(MAX_FAULTS - 1);
+        faults.push(FieldError::more(format!("judging stopped at {MAX_FAULTS} faults, before line {line}")));
     }
     ApiError::Validation(faults)
 }
@@ -240,8 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn many_faults_are_counted_not_listed() {
+    fn judging_stops_at_many_faults() {
         let reported = faults(&format!("name,sn\n{}", ",1\n".repeat(2_000)));
-        assert_eq!((reported.len(), reported.last().map(|(_, code)| *code)), (1_001, Some("more")));
+        assert_eq!((reported.len(), reported.last().map(|(_, code)| *code)), (100, Some("more")));
+        let Err(error) = read(format!("name,sn\n{}", ",1\n".repeat(2_000)).as_bytes()) else { panic!("refused") };
+        let ApiError::Validation(told) = error else { panic!("{error:?}") };
+        assert_eq!(told[99].detail, "judging stopped at 100 faults, before line 52");
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, block};
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, get, post};
 use futures_util::future::LocalBoxFuture;
 use pulso_shared::clock::Clock;
@@ -13,7 +13,8 @@ use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::body::read_body;
+use crate::http::extract::body::{Received, read_body};
+use crate::http::holder::KnownCaller;
 use crate::http::responses::{Unavailable, UserErrors};
 
 /// Largest sheet, after decompression: 10,000 devices with 800 bytes each.
@@ -25,7 +26,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 }
 
 /// A body that calls itself CSV, or nothing in particular.
-struct Sheet(Bytes);
+struct Sheet(Received);
 
 impl FromRequest for Sheet {
     type Error = ApiError;
@@ -33,7 +34,7 @@ impl FromRequest for Sheet {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_csv = matches!(request.content_type().to_lowercase().as_str(), "" | "text/csv" | "application/csv");
-        let sheet = read_body(request, payload, MAX_SHEET_BYTES);
+        let sheet = read_body(request, payload, MAX_SHEET_BYTES, KnownCaller::of(request));
         Box::pin(async move {
             if !is_csv {
                 return Err(ApiError::UnsupportedMediaType("Send text/csv."));
@@ -64,8 +65,7 @@ async fn import_devices(
     caller: AuthUser,
     sheet: Sheet,
 ) -> Result<HttpResponse, ApiError> {
-    // Off the request threads: a large sheet takes tens of milliseconds.
-    let rows = block(move || read::read(&sheet.0)).await.map_err(|error| ApiError::Internal(Box::new(error)))??;
+    let rows = sheet.0.read(|bytes| read::read(bytes)).await??;
     Ok(HttpResponse::Created().json(commands::import(&db, &clock, caller.user_id, rows).await?))
 }
 

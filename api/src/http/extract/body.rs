@@ -3,62 +3,95 @@
 //! Not the server's own extractors: they decompress a whole chunk before they look at its size, so that 400 bytes
 //! become 256 MiB of memory, and they wait without limit for a body that never ends.
 
-use std::io::{self, Read};
-use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
+use std::io::{self, Cursor, Read};
+use std::ops::Deref;
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::web::Bytes;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
-use futures_util::StreamExt;
-use tokio::sync::Semaphore;
+use uuid::Uuid;
 
+use super::arrival::{broken, gather, too_large};
+use super::large_bodies::{Permit, Room, SMALL_BODY_BYTES};
 use crate::http::error::ApiError;
 
 /// Largest body of most routes, before and after decompression.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Largest body of whoever shows no credential: an array of 1,000 heartbeats has 120 KB.
+pub const MAX_ANONYMOUS_BODY_BYTES: usize = 256 * 1024;
 
-/// A body may take this long to arrive: an array of 1,000 heartbeats over a link of 10 KB a second takes 20 s.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// A body that has arrived.
+#[derive(Debug, Default)]
+pub struct Received {
+    bytes: Bytes,
+    /// A large body's, until it has been parsed.
+    permit: Option<Permit>,
+}
 
-/// What arrives slowly is held in memory meanwhile: up to this size any number of bodies, beyond it only so many.
-const SMALL_BODY_BYTES: usize = 32 * 1024;
-const MAX_SLOW_LARGE_BODIES: usize = 64;
+impl Deref for Received {
+    type Target = [u8];
 
-/// Permits for large bodies that arrive slowly, of all HTTP threads.
-#[derive(Clone)]
-pub struct LargeBodies(Arc<Semaphore>);
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
-impl Default for LargeBodies {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_SLOW_LARGE_BODIES)))
+impl Received {
+    /// Whether parsing it would hold an HTTP thread up.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.permit.is_some()
+    }
+
+    /// Does `work` on the bytes: here, or beside the HTTP threads where there are many.
+    pub async fn read<T: Send + 'static>(self, work: impl FnOnce(&Bytes) -> T + Send + 'static) -> Result<T, ApiError> {
+        let Self { bytes, permit } = self;
+        match permit {
+            None => Ok(work(&bytes)),
+            Some(permit) => {
+                permit
+                    .run(move |_permit| {
+                        let result = work(&bytes);
+                        drop(bytes);
+                        result
+                    })
+                    .await
+            }
+        }
     }
 }
 
 /// Reads a body of at most `limit` bytes, both as it comes and decompressed: 400 for one that breaks off or cannot be
-/// decompressed, 408 for one that takes too long, 413 for one that is too large, 503 while too many arrive slowly.
+/// decompressed, 408 for one that comes too slowly, 413 for one that is too large, 429 and 503 while too many large ones
+/// are there. `caller` is whom a verified token names.
 pub fn read_body(
     request: &HttpRequest,
     payload: &mut Payload,
     limit: usize,
-) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    caller: Option<Uuid>,
+) -> impl Future<Output = Result<Received, ApiError>> + use<> {
     let encoding = Encoding::of(request.headers().get(CONTENT_ENCODING));
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let large = request.app_data::<LargeBodies>().cloned();
+    let limit = if caller.is_some() { limit } else { limit.min(MAX_ANONYMOUS_BODY_BYTES) };
+    let stays_small = matches!(encoding, Ok(Encoding::Identity)) && announced.is_some_and(|l| l <= SMALL_BODY_BYTES);
+    let room = if stays_small { None } else { Some(Room::of(request, caller, limit)) };
     let payload = payload.take();
     async move {
         let encoding = encoding?;
-        let large =
-            large.ok_or_else(|| ApiError::Internal("the application has no permits for large bodies".into()))?;
+        let mut room = room.transpose()?;
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        encoding.decode(gather(payload, limit, large).await?, limit)
+        let bytes = gather(payload, limit, &mut room).await?;
+        match (encoding, room) {
+            (Encoding::Identity, room) => Ok(Received { bytes, permit: room.and_then(Room::into_permit) }),
+            (_, None) => Ok(Received { bytes, permit: None }),
+            (Encoding::Gzip, Some(room)) => inflate(MultiGzDecoder::new(Cursor::new(bytes)), limit, room).await,
+            (Encoding::Deflate, Some(room)) => inflate(ZlibDecoder::new(Cursor::new(bytes)), limit, room).await,
+        }
     }
 }
 
@@ -80,96 +113,24 @@ impl Encoding {
             _ => Err(ApiError::UnsupportedEncoding),
         }
     }
-
-    fn decode(self, raw: Bytes, limit: usize) -> Result<Bytes, ApiError> {
-        match self {
-            Self::Identity => Ok(raw),
-            Self::Gzip => inflate(MultiGzDecoder::new(raw.as_ref()), limit),
-            Self::Deflate => inflate(ZlibDecoder::new(raw.as_ref()), limit),
-        }
-    }
 }
 
-/// Decompresses no more than a byte beyond the limit.
-fn inflate(decoder: impl Read, limit: usize) -> Result<Bytes, ApiError> {
+/// Decompresses no more than a byte beyond the limit: the first of it here, and what is left, if anything, beside the HTTP
+/// threads.
+async fn inflate(decoder: impl Read + Send + 'static, limit: usize, mut room: Room) -> Result<Received, ApiError> {
     let mut plain = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(most).read_to_end(&mut plain).map_err(|_: io::Error| broken())?;
-    if plain.len() > limit { Err(too_large()) } else { Ok(plain.into()) }
-}
-
-/// What has arrived of a body. Most come in one piece, which is then used as it is.
-#[derive(Default)]
-struct Gathered {
-    first: Bytes,
-    all: BytesMut,
-}
-
-impl Gathered {
-    fn push(&mut self, chunk: Result<Bytes, PayloadError>, limit: usize) -> Result<(), ApiError> {
-        let chunk = chunk.map_err(|_| broken())?;
-        if self.len().saturating_add(chunk.len()) > limit {
-            return Err(too_large());
-        }
-        if self.len() == 0 {
-            self.first = chunk;
-        } else {
-            if self.all.is_empty() {
-                self.all.extend_from_slice(&std::mem::take(&mut self.first));
-            }
-            self.all.extend_from_slice(&chunk);
-        }
-        Ok(())
+    let mut decoder = decoder.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1));
+    let first = u64::try_from(SMALL_BODY_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    if !room.is_held() {
+        decoder.by_ref().take(first).read_to_end(&mut plain).map_err(|_: io::Error| broken())?;
+        room.hold(plain.len())?;
     }
-
-    fn len(&self) -> usize {
-        self.first.len().saturating_add(self.all.len())
-    }
-
-    fn finish(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
-    }
-}
-
-async fn gather(mut payload: Payload, limit: usize, large: LargeBodies) -> Result<Bytes, ApiError> {
-    let mut gathered = Gathered::default();
-    // What is here already needs neither a timer nor a permit.
-    while let Poll::Ready(chunk) = futures_util::poll!(payload.next()) {
-        match chunk {
-            Some(chunk) => gathered.push(chunk, limit)?,
-            None => return Ok(gathered.finish()),
-        }
-    }
-    let rest = Box::pin(gather_slowly(payload, gathered, limit, large));
-    tokio::time::timeout(BODY_TIMEOUT, rest).await.map_err(|_| ApiError::BodyTimeout)?
-}
-
-async fn gather_slowly(
-    mut payload: Payload,
-    mut gathered: Gathered,
-    limit: usize,
-    large: LargeBodies,
-) -> Result<Bytes, ApiError> {
-    let mut permit = None;
-    while let Some(chunk) = payload.next().await {
-        gathered.push(chunk, limit)?;
-        if gathered.len() > SMALL_BODY_BYTES && permit.is_none() {
-            permit = Some(large.0.try_acquire().map_err(|_| too_many())?);
-        }
-    }
-    Ok(gathered.finish())
-}
-
-fn too_many() -> ApiError {
-    ApiError::Unavailable { what: "Room for large bodies", cause: "too many large bodies arrive at once".into() }
-}
-
-fn too_large() -> ApiError {
-    ApiError::TooLarge("The body is too large.".into())
-}
-
-fn broken() -> ApiError {
-    ApiError::Unreadable("The body could not be read: is it whole, and encoded as it says?".into())
+    let Some(permit) = room.into_permit() else { return Ok(Received { bytes: plain.into(), permit: None }) };
+    let inflated = permit.run(move |permit| {
+        decoder.read_to_end(&mut plain).map_err(|_: io::Error| broken())?;
+        if plain.len() > limit { Err(too_large()) } else { Ok(Received { bytes: plain.into(), permit: Some(permit) }) }
+    });
+    inflated.await?
 }
 
 #[cfg(test)]
@@ -183,13 +144,18 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{GzEncoder, ZlibEncoder};
 
-    use super::{LargeBodies, read_body};
+    use super::{MAX_ANONYMOUS_BODY_BYTES, read_body};
+    use crate::http::extract::large_bodies::LargeBodies;
 
     async fn read(encoding: &'static str, body: Vec<u8>) -> Result<Vec<u8>, StatusCode> {
-        let request = TestRequest::post().app_data(LargeBodies::default());
+        read_up_to(1_000, encoding, body).await
+    }
+
+    async fn read_up_to(limit: usize, encoding: &'static str, body: Vec<u8>) -> Result<Vec<u8>, StatusCode> {
+        let request = TestRequest::post().app_data(LargeBodies::new(std::num::NonZeroU32::MIN));
         let request = request.insert_header((CONTENT_ENCODING, encoding)).set_payload(body);
         let (request, mut payload) = request.to_http_parts();
-        let body = read_body(&request, &mut payload, 1_000).await;
+        let body = read_body(&request, &mut payload, limit, None).await;
         body.map(|bytes| bytes.to_vec()).map_err(|error| error.status_code())
     }
 
@@ -222,8 +188,16 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_large_body_is_decompressed_whole_up_to_what_a_stranger_may_send() {
+        let largest = vec![b' '; MAX_ANONYMOUS_BODY_BYTES];
+        let read = async |body: &[u8]| read_up_to(1_000_000, "gzip", gzip(body)).await;
+        assert_eq!(read(&largest).await.unwrap().len(), MAX_ANONYMOUS_BODY_BYTES);
+        assert_eq!(read(&[largest.as_slice(), b" "].concat()).await, Err(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
+    #[actix_web::test]
     async fn no_body_is_an_empty_one() {
-        let (request, _) = TestRequest::post().app_data(LargeBodies::default()).to_http_parts();
-        assert_eq!(read_body(&request, &mut dev::Payload::None, 10).await.unwrap(), "");
+        let (request, _) = TestRequest::post().app_data(LargeBodies::new(std::num::NonZeroU32::MIN)).to_http_parts();
+        assert!(read_body(&request, &mut dev::Payload::None, 10, None).await.unwrap().is_empty());
     }
 }

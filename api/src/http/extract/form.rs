@@ -8,22 +8,23 @@ use super::body::{MAX_BODY_BYTES, read_body};
 use super::fields::{FromFields, from_object};
 use super::json::{check_content_type, parse};
 use crate::http::error::ApiError;
+use crate::http::holder::KnownCaller;
 
 /// A body of type `T`, in either form.
 pub struct JsonOrForm<T>(pub T);
 
-impl<T: FromFields + 'static> FromRequest for JsonOrForm<T> {
+impl<T: FromFields + Send + 'static> FromRequest for JsonOrForm<T> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
         let checked = if is_form { Ok(()) } else { check_content_type(request) };
-        let bytes = read_body(request, payload, MAX_BODY_BYTES);
+        let body = read_body(request, payload, MAX_BODY_BYTES, KnownCaller::of(request));
         Box::pin(async move {
             checked?;
-            let bytes = bytes.await?;
-            if is_form { parse_form(&bytes) } else { parse(&bytes) }.map(Self)
+            let body = body.await?;
+            body.read(move |bytes| if is_form { parse_form(bytes) } else { parse(bytes) }).await?.map(Self)
         })
     }
 }

@@ -8,24 +8,25 @@ use serde_json::Value;
 use super::body::{MAX_BODY_BYTES, read_body};
 use super::fields::{FromFields, from_object};
 use crate::http::error::ApiError;
+use crate::http::holder::KnownCaller;
 
 /// A body of type `T`.
 pub struct Json<T>(pub T);
 
-impl<T: FromFields + 'static> FromRequest for Json<T> {
+impl<T: FromFields + Send + 'static> FromRequest for Json<T> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let checked = check_content_type(request);
-        let bytes = read_body(request, payload, MAX_BODY_BYTES);
+        let body = read_body(request, payload, MAX_BODY_BYTES, KnownCaller::of(request));
         Box::pin(async move {
             checked?;
-            let bytes = bytes.await?;
-            if T::MAY_BE_EMPTY && bytes.is_empty() {
+            let body = body.await?;
+            if T::MAY_BE_EMPTY && body.is_empty() {
                 return from_object(serde_json::Map::new()).map(Self);
             }
-            parse(&bytes).map(Self)
+            body.read(|bytes| parse(bytes)).await?.map(Self)
         })
     }
 }

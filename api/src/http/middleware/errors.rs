@@ -46,9 +46,18 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId
     if response.status().as_u16() < 400 {
         return response.map_into_boxed_body();
     }
-    let Some(mut problem) = response.response().error().map(|error| answer(error, id)) else {
-        return response.map_into_boxed_body();
-    };
+    match response.response().error().map(|error| answer(error, id)) {
+        Some(problem) => respond_instead(response, problem),
+        None => response.map_into_boxed_body(),
+    }
+}
+
+/// The problem response for an error that came up when there was a response already.
+pub fn replace(response: ServiceResponse<BoxBody>, error: &ApiError, id: &RequestId) -> ServiceResponse<BoxBody> {
+    respond_instead(response, answer_error(error, id))
+}
+
+fn respond_instead<B>(response: ServiceResponse<B>, mut problem: HttpResponse) -> ServiceResponse<BoxBody> {
     // The admission middleware, which is inside, has added them to the response that the problem replaces.
     copy_rate_limits(response.headers(), problem.headers_mut());
     response.into_response(problem)
@@ -70,11 +79,12 @@ fn answer(error: &Error, id: &RequestId) -> HttpResponse {
 /// The problem response for an error, which is logged here and nowhere else: 5xx as error, 4xx as debug.
 fn answer_error(api_error: &ApiError, id: &RequestId) -> HttpResponse {
     let response = api_error.to_response(Some(id.as_str()));
-    let (status, cause) = (response.status().as_u16(), api_error.cause());
+    let status = response.status().as_u16();
+    // The cause is a text of some kilobytes that is made for the line alone: the macro asks for it where it is written.
     if status >= 500 {
-        tracing::error!(request_id = id.as_str(), status, error = %api_error, cause, "request failed");
+        tracing::error!(request_id = id.as_str(), status, error = %api_error, cause = api_error.cause(), "request failed");
     } else {
-        tracing::debug!(request_id = id.as_str(), status, error = %api_error, cause, "request refused");
+        tracing::debug!(request_id = id.as_str(), status, error = %api_error, cause = api_error.cause(), "request refused");
     }
     response
 }

@@ -14,6 +14,7 @@ mod cors;
 mod errors;
 mod ingest_path;
 mod observe;
+mod pieces;
 mod security_headers;
 
 pub use cors::{check_same_site, cors};

@@ -6,13 +6,13 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::raw::RawItem;
-use crate::http::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError, cut};
 
 /// Most items in one request.
 pub const MAX_ITEMS: usize = 1_000;
 
 /// A request's items: each one read, or what made it unreadable.
-pub type Items<'a> = Vec<Result<RawItem<'a>, FieldError>>;
+pub type Items<'a> = Vec<Result<RawItem<'a>, serde_json::Error>>;
 
 /// What a request's body holds.
 #[derive(Debug)]
@@ -56,16 +56,18 @@ fn parse_array(bytes: &[u8]) -> Result<Items<'_>, ApiError> {
     Ok(items.into_iter().map(parse_item).collect())
 }
 
-fn parse_item(raw: &RawValue) -> Result<RawItem<'_>, FieldError> {
-    serde_json::from_str(raw.get()).map_err(|error| unreadable_value(&error))
+fn parse_item(raw: &RawValue) -> Result<RawItem<'_>, serde_json::Error> {
+    serde_json::from_str(raw.get())
 }
 
-fn unreadable_value(error: &serde_json::Error) -> FieldError {
-    FieldError { pointer: String::new(), code: "invalid", detail: format!("cannot be read: {error}") }
+/// The fault of an item that cannot be read.
+pub fn unreadable_value(error: &serde_json::Error) -> FieldError {
+    // It may quote the value.
+    FieldError { pointer: String::new(), code: "invalid", detail: format!("cannot be read: {}", cut(error)) }
 }
 
 fn not_json(error: &serde_json::Error) -> ApiError {
-    ApiError::Unreadable(format!("The body is not valid JSON: {error}."))
+    ApiError::Unreadable(format!("The body is not valid JSON: {}.", cut(error)))
 }
 
 /// The elements of an array, counted to its end but kept only up to [`MAX_ITEMS`]: a huge array costs no memory.

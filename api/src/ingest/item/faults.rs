@@ -1,6 +1,7 @@
 //! An item's faults, collected while its fields are read.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pulso_shared::telemetry::{MAX_METRICS, MetricName, QuantityError, Scalar};
@@ -14,23 +15,69 @@ use crate::http::timestamp;
 /// A device's clock may run ahead of ours by this much.
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
-/// The faults found so far. Its methods return a value to go on with, which counts only while there are none.
-#[derive(Default)]
-pub struct Faults(Vec<FieldError>);
+/// Longest part of a metric's name in a pointer, in characters: longer names are faulty themselves.
+const MAX_NAME_CHARS: usize = 64;
 
-impl Faults {
-    /// `checked`, unless there are faults.
-    pub fn unless<T>(self, checked: T) -> Result<T, Vec<FieldError>> {
-        if self.0.is_empty() { Ok(checked) } else { Err(self.0) }
+/// What is wrong with an item.
+#[derive(Debug)]
+pub struct ItemFaults {
+    /// The first fault's code.
+    pub code: &'static str,
+    /// As many of them as there was room for.
+    pub listed: Vec<FieldError>,
+    /// Whether that is all of them.
+    pub is_complete: bool,
+}
+
+impl ItemFaults {
+    /// A single fault.
+    pub fn one(fault: FieldError) -> Self {
+        Self { code: fault.code, listed: vec![fault], is_complete: true }
     }
 
-    fn add(&mut self, name: &str, code: &'static str, detail: impl ToString) {
-        self.0.push(FieldError::new(name, code, detail));
+    /// These faults behind another one.
+    pub fn behind(first: FieldError, others: Option<Self>) -> Self {
+        let Some(mut others) = others else { return Self::one(first) };
+        others.code = first.code;
+        others.listed.insert(0, first);
+        others
+    }
+}
+
+/// The faults found so far. Its methods return a value to go on with, which counts only while there are none.
+pub struct Faults {
+    /// How many may be listed.
+    room: usize,
+    found: Option<ItemFaults>,
+}
+
+impl Faults {
+    /// Of which `room` are listed; the others cost nothing.
+    pub fn listing(room: usize) -> Self {
+        Self { room, found: None }
+    }
+
+    /// `checked`, unless there are faults.
+    pub fn unless<T>(self, checked: T) -> Result<T, ItemFaults> {
+        self.found.map_or(Ok(checked), Err)
+    }
+
+    fn add(&mut self, name: &str, code: &'static str, detail: impl Display) {
+        self.add_with(code, || FieldError::new(name, code, detail));
+    }
+
+    fn add_with(&mut self, code: &'static str, fault: impl FnOnce() -> FieldError) {
+        let found = self.found.get_or_insert(ItemFaults { code, listed: Vec::new(), is_complete: true });
+        if found.listed.len() < self.room {
+            found.listed.push(fault());
+        } else {
+            found.is_complete = false;
+        }
     }
 
     /// A fault of the item as a whole.
     pub fn whole(&mut self, code: &'static str, detail: &str) {
-        self.0.push(FieldError { pointer: String::new(), code, detail: detail.to_owned() });
+        self.add_with(code, || FieldError { pointer: String::new(), code, detail: detail.to_owned() });
     }
 
     pub fn quantity<Q: TryFrom<f64, Error = QuantityError>>(&mut self, field: Option<&Named<'_>>) -> Option<Q> {
@@ -73,8 +120,8 @@ impl Faults {
         if instant > time.now + MAX_AHEAD {
             self.add(&field.name, "in_future", "is more than 5 minutes ahead of the server's clock");
         } else if instant < time.now - time.max_age {
-            let detail = format!("is older than {} days, the oldest that is taken", time.max_age.num_days());
-            self.add(&field.name, "too_old", detail);
+            let days = time.max_age.num_days();
+            self.add(&field.name, "too_old", format_args!("is older than {days} days, the oldest that is taken"));
         }
         instant
     }
@@ -100,7 +147,7 @@ impl Faults {
             }
         };
         if fields.len() > MAX_METRICS {
-            self.add("metrics", "too_many_items", format!("may hold at most {MAX_METRICS} numbers"));
+            self.add("metrics", "too_many_items", format_args!("may hold at most {MAX_METRICS} numbers"));
             return BTreeMap::new();
         }
         let mut metrics = BTreeMap::new();
@@ -111,14 +158,21 @@ impl Faults {
     }
 
     fn metric(&mut self, field: &Named<'_>) -> Option<(MetricName, Scalar)> {
-        let pointer = format!("metrics/{}", field.name.replace('~', "~0").replace('/', "~1"));
+        let mut fault = |code, detail: &dyn Display| {
+            self.add_with(code, || FieldError::new(&metric_pointer(&field.name), code, detail));
+        };
         let name = MetricName::try_from(field.name.clone().into_owned());
-        let name = name.map_err(|error| self.add(&pointer, "invalid", error)).ok();
+        let name = name.map_err(|error| fault("invalid", &error)).ok();
         let Field::Number(value) = field.value else {
-            self.add(&pointer, "wrong_type", "must be a number");
+            fault("wrong_type", &"must be a number");
             return None;
         };
-        let value = Scalar::try_from(value).map_err(|error| self.add(&pointer, "out_of_range", error)).ok();
+        let value = Scalar::try_from(value).map_err(|error| fault("out_of_range", &error)).ok();
         name.zip(value)
     }
+}
+
+fn metric_pointer(name: &str) -> String {
+    let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+    format!("metrics/{}", name.replace('~', "~0").replace('/', "~1"))
 }

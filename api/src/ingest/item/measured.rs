@@ -7,10 +7,9 @@ use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
 use pulso_shared::telemetry::{Amperes, Celsius, Heartbeat, MetricName, Milliseconds, Percent, Reading, Scalar, Volts};
 
-use super::faults::Faults;
+use super::faults::{Faults, ItemFaults};
 use super::raw::{RawItem, RawMetrics};
 use super::time::TimeRules;
-use crate::http::error::FieldError;
 
 /// Which kind of item a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +71,9 @@ impl Measured {
     }
 }
 
-/// Checks an item against every rule that does not depend on its device; the error is all of its faults.
-pub fn check(raw: &RawItem<'_>, kind: Kind, time: TimeRules<'_>) -> Result<Measured, Vec<FieldError>> {
-    let mut faults = Faults::default();
+/// Checks an item against every rule that does not depend on its device; the error lists up to `room` of its faults.
+pub fn check(raw: &RawItem<'_>, kind: Kind, time: TimeRules<'_>, room: usize) -> Result<Measured, ItemFaults> {
+    let mut faults = Faults::listing(room);
     let is_reading = match kind {
         Kind::Heartbeat => false,
         Kind::Reading => true,
@@ -139,6 +138,7 @@ mod tests {
     use super::super::body::{Body, parse};
     use super::super::time::GivenTimestamps;
     use super::{Kind, Measured, TimeRules, Values, check};
+    use crate::http::error::MAX_FAULTS;
 
     fn now() -> DateTime<Utc> {
         "2026-11-21T12:00:00Z".parse().unwrap()
@@ -148,7 +148,26 @@ mod tests {
         let Ok(Body::Single(raw)) = parse(body.as_bytes()) else { panic!("one item: {body}") };
         let given = GivenTimestamps::default();
         let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
-        check(&raw, kind, time).map_err(|faults| faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+        let faults = check(&raw, kind, time, MAX_FAULTS);
+        faults.map_err(|faults| faults.listed.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+    }
+
+    #[test]
+    fn beyond_the_room_faults_are_found_but_not_told() {
+        let Ok(Body::Single(raw)) = parse(br#"{"cpu": 101, "ram": 101, "latency": -1}"#) else { panic!("one item") };
+        let given = GivenTimestamps::default();
+        let time = TimeRules { now: now(), max_age: TimeDelta::days(1), given: &given };
+        for (room, is_complete) in [(0, false), (2, false), (3, true)] {
+            let faults = check(&raw, Kind::Heartbeat, time, room).unwrap_err();
+            assert_eq!((faults.code, faults.listed.len(), faults.is_complete), ("out_of_range", room, is_complete));
+        }
+    }
+
+    #[test]
+    fn a_pointer_holds_the_beginning_of_a_long_name() {
+        let body = format!(r#"{{"metrics": {{"{}": 1}}}}"#, "~".repeat(900_000));
+        let faults = outcome(&body, Kind::Reading).unwrap_err();
+        assert_eq!(faults, [(format!("/metrics/{}", "~0".repeat(64)), "invalid")]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One item of a request: from bytes to what it measured, or to its faults, all of them at once.
 //!
 //! ```text
-//!  bytes ─▶ body::parse ─▶ RawItem (fields as they came) ─▶ measured::check ─▶ Measured | Vec<FieldError>
+//!  bytes ─▶ body::parse ─▶ RawItem (fields as they came) ─▶ measured::check ─▶ Measured | ItemFaults
 //! ```
 
 mod body;
@@ -11,7 +11,8 @@ mod measured;
 mod raw;
 mod time;
 
-pub use body::{Body, Items, MAX_ITEMS, parse};
+pub use body::{Body, Items, MAX_ITEMS, parse, unreadable_value};
+pub use faults::ItemFaults;
 pub use field::{Field, Named};
 pub use measured::{Kind, Measured, check};
 pub use raw::RawItem;

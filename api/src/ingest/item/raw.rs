@@ -5,7 +5,12 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use pulso_shared::telemetry::MAX_METRICS;
+
 use super::field::{Field, Key, Named};
+
+/// What a device may be named by.
+const DEVICE_NAMES: [&str; 5] = ["device_id", "device_uuid", "deviceId", "device_sn", "server_ulid"];
 
 /// A heartbeat or a reading as it came: every accepted name mapped to its field, no value judged.
 #[derive(Debug, Default, PartialEq)]
@@ -53,6 +58,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawItem<'a> {
         }
 
         deserializer.deserialize_map(ItemVisitor)
+    }
+}
+
+impl RawItem<'_> {
+    /// The name under which the item tells its device, or may.
+    pub fn device_field(&self) -> &'static str {
+        let given = self.device.as_ref().map_or("device_id", |named| named.name.as_ref());
+        DEVICE_NAMES.into_iter().find(|name| *name == given).unwrap_or("device_id")
     }
 }
 
@@ -129,7 +142,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawMetrics<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
                 let mut metrics = Vec::new();
                 while let Some((Key(name), value)) = fields.next_entry::<_, Option<Field<'_>>>()? {
-                    metrics.extend(value.map(|value| Named { name, value }));
+                    // One too many is kept, which is a fault already; a million would be memory.
+                    metrics.extend(value.map(|value| Named { name, value }).filter(|_| metrics.len() <= MAX_METRICS));
                 }
                 Ok(RawMetrics::Object(metrics))
             }

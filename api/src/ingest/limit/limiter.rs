@@ -1,5 +1,6 @@
-//! The two budgets of every device.
+//! The two budgets of every device, and that of whoever sends what is no device's.
 
+use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use pulso_shared::ids::DeviceId;
 
 use super::reconciliation::Reconciliation;
 use super::usage::{BudgetKey, BudgetKind, LocalUsage, RemoteUsage, UsageCounter};
+use crate::http::holder::Holder;
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitPolicy};
 use crate::ingest::item::MAX_ITEMS;
 use crate::redis::RedisClient;
@@ -31,13 +33,14 @@ pub struct IngestLimiter {
 }
 
 struct Budgets {
-    live: Budget,
-    backlog: Budget,
+    live: Budget<DeviceId>,
+    backlog: Budget<DeviceId>,
+    refused: Budget<Holder>,
 }
 
-struct Budget {
+struct Budget<K: Clone + Eq + Hash> {
     policy: RateLimitPolicy,
-    limiter: DefaultKeyedRateLimiter<DeviceId>,
+    limiter: DefaultKeyedRateLimiter<K>,
 }
 
 impl IngestLimiter {
@@ -70,6 +73,12 @@ impl IngestLimiter {
         self.take(usage, (device, BudgetKind::Backlog), readings)
     }
 
+    /// Takes `items` that were refused and are no device's out of their sender's budget, all or none. This replica's
+    /// own: nobody hurts others by being refused.
+    pub fn take_refused(&self, sender: Holder, items: NonZeroU32) -> Result<(), RateLimitExceeded> {
+        self.budgets.as_ref().map_or(Ok(()), |budgets| budgets.refused.take(sender, items))
+    }
+
     fn take(&self, usage: &UsageCounter, key: BudgetKey, readings: NonZeroU32) -> Result<(), RateLimitExceeded> {
         let Some(budgets) = &self.budgets else { return Ok(()) };
         let budget = budgets.of(key.1);
@@ -100,9 +109,10 @@ impl IngestLimiter {
     pub async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
-            for budget in self.budgets.iter().flat_map(|budgets| [&budgets.live, &budgets.backlog]) {
-                budget.limiter.retain_recent();
-                budget.limiter.shrink_to_fit();
+            if let Some(Budgets { live, backlog, refused }) = &self.budgets {
+                live.forget_silent();
+                backlog.forget_silent();
+                refused.forget_silent();
             }
         }
     }
@@ -116,10 +126,11 @@ impl Budgets {
         Self {
             live: Budget::new("device-live", hz, hz),
             backlog: Budget::new("device-backlog", backlog_rate, backlog_rate.max(largest)),
+            refused: Budget::new("refused-items", backlog_rate, backlog_rate.max(largest)),
         }
     }
 
-    fn of(&self, kind: BudgetKind) -> &Budget {
+    fn of(&self, kind: BudgetKind) -> &Budget<DeviceId> {
         match kind {
             BudgetKind::Live => &self.live,
             BudgetKind::Backlog => &self.backlog,
@@ -127,7 +138,7 @@ impl Budgets {
     }
 }
 
-impl Budget {
+impl<K: Clone + Eq + Hash> Budget<K> {
     /// `rate` readings a second, and `burst` of them at once.
     fn new(name: &'static str, rate: NonZeroU32, burst: NonZeroU32) -> Self {
         let window = Duration::from_secs_f64(f64::from(burst.get()) / f64::from(rate.get()));
@@ -135,9 +146,14 @@ impl Budget {
         Self { policy: RateLimitPolicy { name, quota: burst, window }, limiter }
     }
 
-    fn take(&self, device: DeviceId, readings: NonZeroU32) -> Result<(), RateLimitExceeded> {
+    fn forget_silent(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
+
+    fn take(&self, key: K, readings: NonZeroU32) -> Result<(), RateLimitExceeded> {
         let exceeded = |retry_after| RateLimitExceeded { policy: self.policy, retry_after };
-        match self.limiter.check_key_n(&device, readings) {
+        match self.limiter.check_key_n(&key, readings) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => Err(exceeded(until.wait_time_from(DefaultClock::default().now()))),
             // More than the burst.

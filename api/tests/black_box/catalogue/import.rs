@@ -87,6 +87,8 @@ async fn a_bad_item_is_named_by_its_place_and_the_others_are_imported() {
 
     let none = shop.admin.post("/products/import", &json!({"products": [{}, 5]})).await.expect(422);
     assert!(none.faults().iter().any(|(pointer, code)| pointer == "/products/0/title" && code == "required"));
+    let many = shop.admin.post("/products/import", &json!({"products": vec![json!({}); 1_000]})).await.expect(422);
+    assert_eq!(many.faults().len(), 100);
     shop.pulso.finish().await;
 }
 

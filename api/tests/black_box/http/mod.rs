@@ -4,5 +4,7 @@ mod compression;
 mod connections;
 mod cors;
 mod errors;
+mod large_answers;
+mod large_bodies;
 mod requests;
 mod security_headers;

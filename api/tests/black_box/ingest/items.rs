@@ -75,6 +75,25 @@ async fn a_repeated_reading_is_one_row_and_the_first_one_counts() {
 }
 
 #[tokio::test]
+async fn a_leap_second_is_the_second_after_it_and_one_row_with_it() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let device = user.new_device().await;
+    let leap =
+        json!([{"timestamp": "2026-11-21T12:00:60Z", "cpu": 10}, {"timestamp": "2026-11-21T12:01:00Z", "cpu": 20}]);
+    let stored = device.client.post("/heartbeats?ack=stored&timeout_ms=30000", &leap).await.expect(200);
+    assert_eq!(stored.body["stored"], json!(2));
+    pulso.stored(1).await;
+    let body = json!({"device_id": device.id, "timestamp": "2026-11-21T23:59:60.5Z", "temperature": 20});
+    let answer = user.post("/data", &body).await.expect(201);
+    assert_eq!(answer.body["timestamp"], json!("2026-11-22T00:00:00.500Z"));
+    let rows = format!("/devices/{}/heartbeats?start=2026-11-21T12:00:60Z&end=2026-11-21T12:00:60Z", device.id);
+    assert_eq!(user.get(&rows).await.expect(200).body[0]["timestamp"], json!("2026-11-21T12:01:00Z"));
+    pulso.stored(2).await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn good_items_of_an_array_are_stored_and_bad_ones_are_named() {
     let pulso = Pulso::start().await;
     let user = pulso.client.new_user().await;

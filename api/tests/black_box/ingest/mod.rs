@@ -3,6 +3,7 @@
 mod ack_stored;
 mod broker_outages;
 mod faults;
+mod hostile_bodies;
 mod items;
 mod limits;
 mod unreliable_lines;

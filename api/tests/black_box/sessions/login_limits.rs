@@ -91,3 +91,59 @@ async fn an_open_browser_is_no_place_to_guess_the_present_password() {
     let _ = ana.patch("/users/me", &json!({"full_name": "Ana"})).await.expect(200);
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn an_address_that_signs_in_all_the_time_keeps_nobody_else_waiting() {
+    // A hash takes a good while, and the address may try as often as it likes.
+    let pulso = start(&[("BCRYPT_COST", 12), ("LOGIN_STRANGERS_MAX_PER_HOUR", 0)]).await;
+    let client = &pulso.client;
+    register(client, "ana").await;
+    let home = "198.51.100.1";
+    let _ = login_from(client, home, "ana", PASSWORD).await.expect(200);
+    let flood: Vec<_> = (0..40)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move { login_from(&client, "203.0.113.1", &format!("name{n}"), "wrong horse").await })
+        })
+        .collect();
+    let mut refused = 0;
+    let mut first_answered = None;
+    for answer in flood {
+        let answer = answer.await.unwrap();
+        match answer.status {
+            401 => first_answered = first_answered.or(Some(answer)),
+            _ => {
+                is_refused_by(&answer, "password-hashes");
+                refused += 1;
+            }
+        }
+    }
+    assert!(first_answered.is_some() && refused >= 30, "{refused} of 40 are refused: 4 wait at a time");
+    let _ = login_from(client, home, "ana", PASSWORD).await.expect(200);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn strangers_from_everywhere_leave_places_to_whoever_is_known() {
+    let pulso = start(&[("BCRYPT_COST", 12)]).await;
+    let client = &pulso.client;
+    register(client, "ana").await;
+    let home = "198.51.100.1";
+    let _ = login_from(client, home, "ana", PASSWORD).await.expect(200);
+    let flood: Vec<_> = (0..100)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                login_from(&client, &format!("203.0.113.{n}"), &format!("name{n}"), "wrong horse").await.status
+            })
+        })
+        .collect();
+    // As soon as somebody is told that there is no room, all the places of strangers are taken.
+    let full = async { while login_from(client, "203.0.113.200", "name200", "wrong horse").await.status != 503 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(60), full).await.expect("the strangers' places are used up");
+    let _ = login_from(client, home, "ana", PASSWORD).await.expect(200);
+    let waiting = flood.iter().filter(|stranger| !stranger.is_finished()).count();
+    assert!(waiting > 0, "ana waited for all the strangers before her");
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+    drop(pulso);
+}

@@ -1,6 +1,7 @@
 //! What the tests of several domains set up.
 
 pub mod accounts;
+pub mod bodies;
 pub mod outages;
 pub mod rate_limits;
 pub mod readings;

@@ -1,0 +1,90 @@
+//! The rules of an item that need neither the database nor the thread of its request: a large body's items are judged
+//! beside the HTTP threads.
+
+use chrono::{DateTime, Utc};
+use pulso_shared::ids::DeviceId;
+
+use super::item::{Body, ItemFaults, Items, Kind, Measured, RawItem, TimeRules, check, unreadable_value};
+use super::parts::IngestParts;
+use super::target::{self, Target, TargetError};
+use crate::auth::caller::Caller;
+use crate::http::error::MAX_FAULTS;
+
+/// What an item is judged by.
+#[derive(Clone, Copy)]
+pub struct ItemRules<'a> {
+    pub parts: &'a IngestParts,
+    pub caller: Caller,
+    /// The device in the path.
+    pub path_device: Option<DeviceId>,
+    pub kind: Kind,
+    pub received_at: DateTime<Utc>,
+}
+
+/// An item, judged as far as is possible without the database; an error where it could not even be read.
+pub type JudgedItem = Result<ReadItem, ItemFaults>;
+
+/// An item that could be read.
+#[derive(Debug)]
+pub struct ReadItem {
+    pub target: Result<Target, TargetError>,
+    /// The name under which it tells its device.
+    pub device_field: &'static str,
+    pub measured: Result<Measured, ItemFaults>,
+}
+
+/// A body's items.
+#[derive(Debug)]
+pub enum JudgedBody {
+    Single(Box<ReadItem>),
+    Array(Vec<JudgedItem>),
+}
+
+impl ItemRules<'_> {
+    /// Which device the item is for, as far as that is known without the database.
+    pub fn target(&self, raw: &RawItem<'_>) -> Result<Target, TargetError> {
+        target::read(self.caller, self.path_device, raw.device.as_ref())
+    }
+
+    /// What the item measured; the error lists up to `room` faults.
+    pub fn check(&self, raw: &RawItem<'_>, room: usize) -> Result<Measured, ItemFaults> {
+        let time =
+            TimeRules { now: self.received_at, max_age: self.parts.max_age, given: &self.parts.given_timestamps };
+        check(raw, self.kind, time, room)
+    }
+
+    pub fn judge(&self, body: Body<'_>) -> JudgedBody {
+        match body {
+            Body::Single(raw) => JudgedBody::Single(Box::new(self.judge_item(&raw, MAX_FAULTS))),
+            Body::Array(items) => JudgedBody::Array(self.judge_array(items)),
+        }
+    }
+
+    /// Judges every item, so that the good ones are taken; what exactly is wrong with the others is told of the first
+    /// faults only.
+    pub fn judge_array(&self, items: Items<'_>) -> Vec<JudgedItem> {
+        let mut room = MAX_FAULTS;
+        let judge = |item: Result<RawItem<'_>, serde_json::Error>| {
+            let judged = match item {
+                Ok(raw) => Ok(self.judge_item(&raw, room)),
+                Err(error) if room > 0 => Err(ItemFaults::one(unreadable_value(&error))),
+                Err(_) => Err(ItemFaults { code: "invalid", listed: Vec::new(), is_complete: false }),
+            };
+            room = room.saturating_sub(faults_of(&judged));
+            judged
+        };
+        items.into_iter().map(judge).collect()
+    }
+
+    fn judge_item(&self, raw: &RawItem<'_>, room: usize) -> ReadItem {
+        ReadItem { target: self.target(raw), device_field: raw.device_field(), measured: self.check(raw, room) }
+    }
+}
+
+fn faults_of(judged: &JudgedItem) -> usize {
+    let listed = |faults: &ItemFaults| faults.listed.len();
+    match judged {
+        Ok(item) => usize::from(item.target.is_err()).saturating_add(item.measured.as_ref().err().map_or(0, listed)),
+        Err(faults) => listed(faults),
+    }
+}

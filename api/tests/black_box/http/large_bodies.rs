@@ -1,0 +1,113 @@
+//! Room for large bodies: strangers have some of it, each caller some, and nobody all.
+
+use std::time::Duration;
+
+use pulso_testkit::{Client, eventually};
+use serde_json::{Value, json};
+
+use crate::support::bodies::RawConnection;
+use crate::support::rate_limits::start;
+use crate::support::start_api;
+use crate::support::time::seconds_from_now;
+
+/// What an outage of a device's network leaves: 117 KB.
+fn backlog() -> Value {
+    let item =
+        |age: i64| json!({"timestamp": seconds_from_now(-60 - age), "cpu": 41.5, "ram": 63.25, "disk_free": 72.4});
+    (0..1_000).map(item).collect()
+}
+
+/// A body that has become large, and then comes no further.
+async fn stalled(client: &Client, headers: &str) -> RawConnection {
+    let mut connection = RawConnection::open(client).await;
+    connection.begin_post("/heartbeats", headers, 200_000, &[b' '; 40_000]).await;
+    connection
+}
+
+async fn with_token(client: &Client, of: &Client) -> RawConnection {
+    stalled(client, &format!("Authorization: Bearer {}\r\n", of.token().unwrap())).await
+}
+
+async fn from_address(client: &Client, address: &str) -> RawConnection {
+    stalled(client, &format!("X-Forwarded-For: {address}\r\n")).await
+}
+
+#[tokio::test]
+async fn strangers_who_stall_keep_no_device_from_its_backlog() {
+    // 32 in all: 2 an address, 8 for all strangers, 4 a caller.
+    let pulso = start(&[("LARGE_BODIES_MAX", 32)]).await;
+    let user = pulso.client.new_user().await;
+    let (device, busy) = (user.new_device().await, user.new_device().await);
+    let mut held = Vec::new();
+    for network in 0..4 {
+        for _ in 0..2 {
+            held.push(from_address(&pulso.client, &format!("203.0.113.{network}")).await);
+        }
+    }
+    // One more of a stranger who has two, and one of another when all strangers have eight.
+    eventually("a stranger's share is used up", async || {
+        (from_address(&pulso.client, "203.0.113.1").await.status().await == 429).then_some(())
+    })
+    .await;
+    eventually("the strangers' share is used up", async || {
+        (from_address(&pulso.client, "203.0.113.9").await.status().await == 503).then_some(())
+    })
+    .await;
+    let _ = device.client.post("/heartbeats", &backlog()).await.expect(202);
+    let _ = device.client.post("/heartbeats", &json!({"cpu": 1})).await.expect(202);
+
+    // A caller who stalls uses up their own.
+    for _ in 0..4 {
+        held.push(with_token(&pulso.client, &busy.client).await);
+    }
+    eventually("a caller's share is used up", async || {
+        (with_token(&pulso.client, &busy.client).await.status().await == 429).then_some(())
+    })
+    .await;
+    let _ = device.client.post("/heartbeats", &backlog()).await.expect(202);
+    let waited_for = held.iter_mut().filter_map(|connection| connection.is_silent().then_some(())).count();
+    assert!(waited_for >= 10, "{waited_for} of those who stall are still waited for");
+    drop(pulso);
+}
+
+#[tokio::test]
+async fn a_body_has_to_come_at_a_minimum_rate() {
+    let pulso = start_api(Vec::new()).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let mut stalled = with_token(&pulso.client, &device.client).await;
+    let mut slow = RawConnection::open(&pulso.client).await;
+    let authorization = format!("Authorization: Bearer {}\r\n", device.client.token().unwrap());
+    let body = format!("{{\"cpu\": 1{}}}", " ".repeat(199_991));
+    slow.begin_post("/heartbeats", &authorization, body.len(), b"").await;
+    // 16 KB a second: a bad line, but one that moves.
+    let mut due = tokio::time::interval(Duration::from_millis(500));
+    for chunk in body.as_bytes().chunks(8_000) {
+        due.tick().await;
+        slow.send(chunk).await;
+    }
+    // In the meantime the other one's time was over: 5 s, and 8 KB a second.
+    assert_eq!((slow.status().await, stalled.status().await), (202, 408));
+    drop(pulso);
+}
+
+#[tokio::test]
+async fn without_a_credential_a_body_is_smaller() {
+    let pulso = start_api(Vec::new()).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let body = json!({"device_id": device.id, "cpu": 1, "note": "x".repeat(300_000)});
+    let _ = pulso.client.post("/heartbeats", &body).await.expect(413);
+    let _ = pulso.client.post("/auth/login", &body).await.expect(413);
+    let _ = device.client.post("/heartbeats", &body).await.expect(202);
+    drop(pulso);
+}
+
+#[tokio::test]
+async fn a_bad_credential_is_refused_before_its_body() {
+    let pulso = start_api(Vec::new()).await;
+    for path in ["/heartbeats", "/devices", "/devices/import"] {
+        let mut connection = RawConnection::open(&pulso.client).await;
+        connection.begin_post(path, "Authorization: Bearer nonsense\r\n", 200_000, b"").await;
+        assert_eq!(connection.status().await, 401, "{path}");
+    }
+    pulso.finish().await;
+}
