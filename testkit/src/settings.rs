@@ -35,6 +35,11 @@ pub fn assert_no_unknown_example() {
     }
 }
 
+/// Every setting of the api and the worker with its default, as the README has them.
+pub fn documented_defaults() -> BTreeMap<String, String> {
+    readme_settings("api").into_iter().chain(readme_settings("worker")).collect()
+}
+
 /// Whether its value is made there, from the names of other services or of other variables.
 fn compose_sets(compose: &str, name: &str) -> bool {
     compose.lines().any(|line| {

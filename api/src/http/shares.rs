@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::http::error::ApiError;
+use crate::http::metrics::count_limit_exceeded;
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitPolicy};
 
 /// Nobody knows when a share is given back: whoever has none is told to ask again after this.
@@ -62,6 +63,7 @@ impl<K: Copy + Eq + Hash> Shares<K> {
             return Err(limit.exceeded().into());
         }
         if in_all > limit.in_all {
+            count_limit_exceeded(limit.name);
             let cause = format!("the limit {} is used up by all together", limit.name);
             return Err(ApiError::Unavailable { what: limit.what, cause });
         }

@@ -15,6 +15,7 @@ mod export;
 mod history;
 mod http;
 mod ingest;
+mod limits;
 mod older_contract;
 mod openapi;
 mod operations;

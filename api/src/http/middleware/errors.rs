@@ -13,6 +13,7 @@ use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
+use crate::http::metrics::count_limit_exceeded;
 use crate::http::rate_limit_headers::copy_rate_limits;
 use crate::http::request_id::{REQUEST_ID, RequestId};
 
@@ -80,6 +81,9 @@ fn answer(error: &Error, id: &RequestId) -> HttpResponse {
 fn answer_error(api_error: &ApiError, id: &RequestId) -> HttpResponse {
     let response = api_error.to_response(Some(id.as_str()));
     let status = response.status().as_u16();
+    if let ApiError::TooManyRequests(exceeded) = api_error {
+        count_limit_exceeded(exceeded.policy.name);
+    }
     // The cause is a text of some kilobytes that is made for the line alone: the macro asks for it where it is written.
     if status >= 500 {
         tracing::error!(request_id = id.as_str(), status, error = %api_error, cause = api_error.cause(), "request failed");

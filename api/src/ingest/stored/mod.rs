@@ -22,7 +22,7 @@ use self::keys::Keys;
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 
-/// How often the database is queried. A batch lingers for 50 ms before it is written, so more often tells little more.
+/// How often the database is queried. Storing takes about as long, so more often tells little more.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Most rows that are waited for at a time; further requests are answered 202 at once.
 const MAX_KEYS: usize = 100_000;

@@ -82,6 +82,27 @@ async fn whoever_takes_nothing_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn large_answers_are_counted_by_their_size() {
+    let pulso = start_api(Vec::new()).await;
+    let (user, neighbour) = (pulso.client.new_user().await, pulso.client.new_user().await);
+    let (device, other) = (user.new_device().await, neighbour.new_device().await);
+    insert_long_readings(&pulso).await;
+    // 2.7 MB each: 8 of them are 24 MiB.
+    let path = |id: &str| format!("/devices/{id}/readings?limit=1000");
+    let mut stalled = Vec::new();
+    for _ in 0..8 {
+        let (stream, status) = begin_reading(&user, &path(&device.id)).await;
+        assert_eq!(status, 200);
+        stalled.push(stream);
+    }
+    is_refused_by(&user.get(&path(&device.id)).await, "large-answers");
+    let _ = user.get(&format!("/devices/{}/readings?limit=5", device.id)).await.expect(200);
+    let _ = neighbour.get(&path(&other.id)).await.expect(200);
+    drop(stalled);
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn points_are_so_many_that_their_answer_has_an_end() {
     let pulso = start_api(Vec::new()).await;
     let user = pulso.client.new_user().await;

@@ -71,6 +71,29 @@ async fn strangers_who_stall_keep_no_device_from_its_backlog() {
 }
 
 #[tokio::test]
+async fn one_address_has_half_of_the_room_whatever_tokens_it_shows() {
+    // 16 in all: 2 a caller, 8 an address.
+    let pulso = start(&[("LARGE_BODIES_MAX", 16)]).await;
+    let user = pulso.client.new_user().await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let device = user.new_device().await;
+        for _ in 0..2 {
+            held.push(with_token(&pulso.client, &device.client).await);
+        }
+    }
+    let (same, other) = (user.new_device().await, user.new_device().await);
+    eventually("the address's share is used up", async || {
+        (with_token(&pulso.client, &same.client).await.status().await == 429).then_some(())
+    })
+    .await;
+    let elsewhere = other.client.request(reqwest::Method::POST, "/heartbeats").header("X-Forwarded-For", "203.0.113.1");
+    let _ = other.client.send(elsewhere.json(&backlog())).await.expect(202);
+    drop(held);
+    drop(pulso);
+}
+
+#[tokio::test]
 async fn a_body_has_to_come_at_a_minimum_rate() {
     let pulso = start_api(Vec::new()).await;
     let device = pulso.client.new_user().await.new_device().await;

@@ -1,7 +1,9 @@
 //! Probes, methods and request ids.
 
+use pulso_testkit::{Options, Pulso, eventually};
 use serde_json::json;
 
+use crate::support::outages::redis_proxy;
 use crate::support::start_api;
 
 #[tokio::test]
@@ -11,6 +13,24 @@ async fn probes_say_what_is_up() {
     assert_eq!(client.get("/livez").await.expect(200).text, "ok");
     let ready = client.get("/readyz").await.expect(200);
     assert_eq!(ready.body, json!({"ready": true, "database": "up", "broker": "up", "cache": "up"}));
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn readyz_asked_by_a_crowd_asks_the_database_now_and_then() {
+    let (proxy, redis_url) = redis_proxy().await;
+    let options = Options { redis_url: Some(redis_url), without_worker: true, ..Options::default() };
+    let pulso = Pulso::start_with(options).await;
+    proxy.cut();
+    // Each time that it is asked in earnest, the log says that Redis is down.
+    let ask = async || pulso.client.get("/readyz").await.expect(200).body["cache"] == "down";
+    eventually("Redis is down", async || ask().await.then_some(())).await;
+    for _ in 0..10 {
+        let crowd = futures_util::future::join_all((0..50).map(|_| ask())).await;
+        assert!(crowd.into_iter().all(|is_down| is_down));
+    }
+    let asked = pulso.api.times_logged("not ready");
+    assert!((1..100).contains(&asked), "500 requests asked {asked} times");
     pulso.finish().await;
 }
 

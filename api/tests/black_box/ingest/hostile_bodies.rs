@@ -55,6 +55,9 @@ async fn what_was_sent_is_quoted_in_brief() {
         let refused = device.client.post("/readings", &body).await.expect(422);
         assert!(refused.text.len() < 2_000, "an answer of {} bytes", refused.text.len());
     }
+    let many: serde_json::Map<_, _> = (0..33).map(|n| (format!("m{n}"), json!(n))).collect();
+    let refused = device.client.post("/readings", &json!({"metrics": many})).await.expect(422);
+    assert_eq!(refused.faults(), [("/metrics".to_owned(), "too_many_items".to_owned())]);
     pulso.finish().await;
 }
 

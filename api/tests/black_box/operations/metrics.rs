@@ -113,7 +113,12 @@ async fn exposes_what_is_documented(client: &Client, program: &str) {
 
 #[tokio::test]
 async fn the_metrics_are_those_of_the_document() {
-    let mut pulso = Pulso::start().await;
+    let limit = vec![("LOGIN_MAX_PER_QUARTER_HOUR", "1".to_owned())];
+    let mut pulso = Pulso::start_with(Options { api: limit, ..Options::default() }).await;
+    let nobody = json!({"username": "nobody", "password": "wrong horse"});
+    for status in [401, 429] {
+        let _ = pulso.client.post("/auth/login", &nobody).await.expect(status);
+    }
     let user = pulso.client.new_user().await;
     let device = user.new_device().await;
     let _ = user.patch(&format!("/devices/{}", device.id), &json!({"offline_after_s": 1})).await.expect(200);
