@@ -9,8 +9,8 @@ use super::queries;
 use super::types::FleetSummaryResponse;
 use crate::auth::caller::AuthUser;
 use crate::broker::Publisher;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
+use crate::rate_limit::HeavyDb;
 
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes.service(get_summary);
@@ -24,7 +24,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 503, body = Problem, description = "The database is unavailable: try again")))]
 #[get("/fleet/summary")]
 async fn get_summary(
-    db: Data<DbPool>,
+    db: HeavyDb,
     publisher: Data<Publisher>,
     clock: Data<Clock>,
     caller: AuthUser,
