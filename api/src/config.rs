@@ -36,7 +36,8 @@ pub struct ApiConfig {
     /// The database.
     #[command(flatten)]
     pub database: DatabaseConfig,
-    /// Most connections to the database open at once.
+    /// Most connections to the database that requests open at once; heavy queries take three quarters of them at most.
+    /// Sign-in and the tasks in the background have 7 more.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 16)]
     pub database_pool_size: usize,
     /// The broker.
@@ -105,6 +106,9 @@ pub struct LimitsConfig {
     /// Requests a minute of one user.
     #[arg(long, env = "USER_MAX_PER_MINUTE", default_value_t = 60_000)]
     pub user_max_per_minute: u32,
+    /// Heavy queries (lists, searches, history, exports) of one account at once; four times as many may wait.
+    #[arg(long, env = "ACCOUNT_MAX_CONCURRENT_QUERIES", default_value = "4")]
+    pub account_max_concurrent_queries: NonZeroU32,
     /// Sign-ins and registrations a minute from one address.
     #[arg(long, env = "LOGIN_ADDRESS_MAX_PER_MINUTE", default_value_t = 30)]
     pub login_address_max_per_minute: u32,

@@ -12,10 +12,10 @@ use crate::aggregation::{
     AggregateQuery, Buckets, Measures, PartialAggregate, PointWriter, Scope, Step, floor, load_bounds, load_partials,
     prepare_snapshot,
 };
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::json_array::JsonArrayWriter;
 use crate::http::time_range::TimeRange;
+use crate::rate_limit::HeavyDb;
 
 /// Rollups that a chunk is computed from, where each device has points of its own: that many points are held in memory.
 const ROLLUPS_PER_DEVICE: i64 = 10_000;
@@ -23,10 +23,13 @@ const ROLLUPS_PER_DEVICE: i64 = 10_000;
 const ROLLUPS_TOGETHER: i64 = 500_000;
 /// Points of a chunk that is one series: some 2 MB.
 const POINTS_TOGETHER: i64 = 10_000;
+/// A chunk with fewer is followed by a longer one, up to so many times as long.
+const FEW_POINTS: usize = 1_000;
+const MAX_STRETCH: i64 = 8;
 
 /// The means that are still to be sent.
 pub struct MeanChunks {
-    db: DbPool,
+    db: HeavyDb,
     clock: Clock,
     scope: Scope,
     measures: Measures,
@@ -35,13 +38,15 @@ pub struct MeanChunks {
     /// `None`: all are sent.
     remaining: Option<TimeRange>,
     has_begun: bool,
+    /// How many times the usual length of time the next chunk covers: more where there is little in it.
+    stretch: i64,
     array: JsonArrayWriter,
     /// Of what they are the means, where that lies in the past and they were read at once.
     version: Option<DataVersion>,
 }
 
 impl MeanChunks {
-    pub fn new(db: DbPool, clock: Clock, scope: Scope, step: Step, request: &DataRequest) -> Self {
+    pub fn new(db: HeavyDb, clock: Clock, scope: Scope, step: Step, request: &DataRequest) -> Self {
         Self {
             db,
             clock,
@@ -51,6 +56,7 @@ impl MeanChunks {
             per_device: request.group_by.is_some(),
             remaining: Some(request.range),
             has_begun: false,
+            stretch: 1,
             array: JsonArrayWriter::new(),
             version: None,
         }
@@ -79,13 +85,15 @@ impl MeanChunks {
         let query = AggregateQuery { scope, measures, buckets, per_device, from, to };
         let partials = load_partials(connection, &query, &bounds).await?;
         self.remaining = (to <= last).then_some(TimeRange { from: to, to: remaining.to });
+        let is_sparse = partials.len() < FEW_POINTS;
+        self.stretch = if is_sparse { self.stretch.saturating_mul(2).min(MAX_STRETCH) } else { 1 };
         Ok(partials)
     }
 
     /// Where a chunk that begins at `from` ends: at the start of a bucket.
     fn chunk_end(&self, from: DateTime<Utc>, devices: i64) -> DateTime<Utc> {
         let (step, most) = (self.buckets.step, if self.per_device { ROLLUPS_PER_DEVICE } else { ROLLUPS_TOGETHER });
-        let rollups = most.checked_div(devices).unwrap_or(most).clamp(1, POINTS_TOGETHER);
+        let rollups = most.checked_div(devices).unwrap_or(most).clamp(1, POINTS_TOGETHER).saturating_mul(self.stretch);
         let minutes = if step == Step::Minute { rollups } else { rollups.saturating_mul(60) };
         let width = step.width();
         floor(from, width) + whole_widths(TimeDelta::minutes(minutes), width)
@@ -102,10 +110,12 @@ impl ChunkSource for MeanChunks {
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(remaining) = self.remaining else { return Ok(None) };
         let db = self.db.clone();
-        let mut connection = db.get().await?;
-        let mut transaction = connection.build_transaction().repeatable_read().read_only();
-        let partials = transaction.run(async |connection| self.read_chunk(connection, remaining).await).await?;
-        drop(connection);
+        let partials = db
+            .run(async |connection| {
+                let mut transaction = connection.build_transaction().repeatable_read().read_only();
+                transaction.run(async |connection| self.read_chunk(connection, remaining).await).await
+            })
+            .await?;
         self.has_begun = true;
         let written = PointWriter::new(&self.measures).and_then(|mut points| points.write(&mut self.array, &partials));
         written.map_err(|error| ApiError::Internal(Box::new(error)))?;

@@ -86,6 +86,13 @@ pub fn append_exceeded(headers: &mut HeaderMap, refusal: &RateLimitExceeded) {
 pub fn copy_rate_limits(from: &HeaderMap, to: &mut HeaderMap) {
     for header in [RATE_LIMIT_POLICY, RATE_LIMIT] {
         to.remove(&header);
+    }
+    add_rate_limits(from, to);
+}
+
+/// Adds the headers of `from` to those of `to`.
+pub fn add_rate_limits(from: &HeaderMap, to: &mut HeaderMap) {
+    for header in [RATE_LIMIT_POLICY, RATE_LIMIT] {
         for value in from.get_all(&header) {
             to.append(header.clone(), value.clone());
         }

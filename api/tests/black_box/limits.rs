@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 fn read(name: &str) -> String {
-    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    fs::read_to_string(root().join(name)).expect(name)
 }
 
 fn rows() -> Vec<Row> {
@@ -41,7 +41,7 @@ fn names(row: &Row, column: &str) -> Vec<(String, String)> {
     let mut parts = cell.split('`').skip(1);
     let mut names = Vec::new();
     while let Some(name) = parts.next() {
-        let behind = parts.next().unwrap_or_else(|| panic!("{column}: a backtick is missing in {row:?}"));
+        let behind = parts.next().expect("a closing backtick");
         names.push((name.to_owned(), behind.trim().to_owned()));
     }
     assert!(!names.is_empty(), "{column}: neither - nor a name in backticks in {row:?}");
@@ -60,7 +60,7 @@ fn test_functions() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = ["api/tests", "worker/tests", "faults"].map(|folder| root().join(folder)).to_vec();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        for entry in fs::read_dir(&folder).expect("a folder of tests") {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);

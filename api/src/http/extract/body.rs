@@ -125,6 +125,9 @@ async fn inflate(decoder: impl Read + Send + 'static, limit: usize, mut room: Ro
         decoder.by_ref().take(first).read_to_end(&mut plain).map_err(|_: io::Error| broken())?;
         room.hold(plain.len())?;
     }
+    if plain.len() > limit {
+        return Err(too_large());
+    }
     let Some(permit) = room.into_permit() else { return Ok(Received { bytes: plain.into(), permit: None }) };
     let inflated = permit.run(move |permit| {
         decoder.read_to_end(&mut plain).map_err(|_: io::Error| broken())?;

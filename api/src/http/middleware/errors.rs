@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
 use crate::http::metrics::count_limit_exceeded;
-use crate::http::rate_limit_headers::copy_rate_limits;
+use crate::http::rate_limit_headers::{add_rate_limits, copy_rate_limits};
 use crate::http::request_id::{REQUEST_ID, RequestId};
 
 /// Calls the handler; its error becomes the response. What another middleware inside fails of passes through.
@@ -47,20 +47,18 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId
     if response.status().as_u16() < 400 {
         return response.map_into_boxed_body();
     }
-    match response.response().error().map(|error| answer(error, id)) {
-        Some(problem) => respond_instead(response, problem),
-        None => response.map_into_boxed_body(),
-    }
+    let Some(mut problem) = response.response().error().map(|error| answer(error, id)) else {
+        return response.map_into_boxed_body();
+    };
+    // The admission middleware, which is inside, has added them to the response that the problem replaces.
+    copy_rate_limits(response.headers(), problem.headers_mut());
+    response.into_response(problem)
 }
 
 /// The problem response for an error that came up when there was a response already.
 pub fn replace(response: ServiceResponse<BoxBody>, error: &ApiError, id: &RequestId) -> ServiceResponse<BoxBody> {
-    respond_instead(response, answer_error(error, id))
-}
-
-fn respond_instead<B>(response: ServiceResponse<B>, mut problem: HttpResponse) -> ServiceResponse<BoxBody> {
-    // The admission middleware, which is inside, has added them to the response that the problem replaces.
-    copy_rate_limits(response.headers(), problem.headers_mut());
+    let mut problem = answer_error(error, id);
+    add_rate_limits(response.headers(), problem.headers_mut());
     response.into_response(problem)
 }
 

@@ -16,6 +16,8 @@ async fn insert_long_readings(pulso: &Pulso) {
              SELECT id, '2024-03-10 00:00:00+00'::timestamptz + n * interval '1 second', now(), n,
                  (SELECT jsonb_object_agg(rpad('metric-' || m, 64, 'x'), n + m) FROM generate_series(1, 32) AS m)
              FROM devices, generate_series(1, 10000) AS n;
+             INSERT INTO dirty_buckets SELECT 'readings', device_id, date_bin('1 hour', ts, '0001-01-01 00:00:00+00')
+             FROM readings GROUP BY 1, 2, 3;
              UPDATE device_state SET reading_ts = (SELECT max(ts) FROM readings)",
         )
         .await;
