@@ -8,32 +8,36 @@ use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::commands::device_error;
+use super::super::quota::DeviceQuota;
 use super::super::serial_number::SerialNumber;
 use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
 use super::types::{ImportResponse, ImportedDevice, SheetRow};
 use crate::auth::secret::{self, SecretHash};
 use crate::db::DbPool;
-use crate::http::error::{ApiError, violates};
+use crate::http::error::ApiError;
 use crate::ids::{CredentialId, UserId};
 
 /// Registers a device for each row; 422 names the lines whose serial numbers are taken.
 pub async fn import(
     db: &DbPool,
     clock: &Clock,
+    quota: DeviceQuota,
     owner: UserId,
     rows: Vec<SheetRow>,
 ) -> Result<ImportResponse, ApiError> {
     let (new, secrets) = with_secrets(rows);
     let now = clock.now();
     let mut connection = db.get().await?;
-    let inserted = connection.transaction(async |connection| store::insert_devices(connection, owner, &new, now).await);
+    let inserted = connection.transaction(async |connection| {
+        quota.reserve(connection, owner, new.len()).await?;
+        store::insert_devices(connection, owner, &new, now).await.map_err(device_error)
+    });
     match inserted.await {
         Ok(_) => Ok(to_response(new, secrets)),
-        Err(error) if violates(&error, "devices_owner_id_serial_number_key") => {
-            Err(find_taken(&mut connection, owner, &new).await?.unwrap_or_else(|| device_error(error)))
-        }
-        Err(error) => Err(device_error(error)),
+        // A serial number, or several.
+        Err(taken @ ApiError::Conflict(_)) => Err(find_taken(&mut connection, owner, &new).await?.unwrap_or(taken)),
+        Err(error) => Err(error),
     }
 }
 
