@@ -18,6 +18,7 @@ async fn insert_long_readings(pulso: &Pulso) {
              FROM devices, generate_series(1, 10000) AS n;
              INSERT INTO dirty_buckets SELECT 'readings', device_id, date_bin('1 hour', ts, '0001-01-01 00:00:00+00')
              FROM readings GROUP BY 1, 2, 3;
+             UPDATE rollup_watermarks SET rolled_until = '2024-03-10', closed_until = '2024-03-10';
              UPDATE device_state SET reading_ts = (SELECT max(ts) FROM readings)",
         )
         .await;

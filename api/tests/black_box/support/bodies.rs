@@ -41,10 +41,4 @@ impl RawConnection {
         self.0.read_exact(&mut line).await.unwrap();
         std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
     }
-
-    /// Whether no answer has come yet.
-    pub fn is_silent(&mut self) -> bool {
-        let mut byte = [0];
-        matches!(self.0.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
-    }
 }
