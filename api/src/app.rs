@@ -23,7 +23,7 @@ use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits
 use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{self, DbPool};
-use crate::devices::{DeviceQuota, DeviceRegistry};
+use crate::devices::{DeviceLimits, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::extract::body::LargeBodies;
@@ -93,7 +93,10 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         redis: Data::new(redis),
         auth,
         devices,
-        device_quota: DeviceQuota(config.limits.devices_max_per_account),
+        device_limits: DeviceLimits {
+            max_per_account: config.limits.devices_max_per_account,
+            offline_after_min_s: config.limits.offline_after_min_s,
+        },
         ingest: Data::new(ingest),
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),

@@ -106,6 +106,9 @@ pub struct LimitsConfig {
     /// Devices of one account, servers among them.
     #[arg(long, env = "DEVICES_MAX_PER_ACCOUNT", default_value_t = 100_000)]
     pub devices_max_per_account: u32,
+    /// Least `offline_after_s` of a device, s.
+    #[arg(long, env = "OFFLINE_AFTER_MIN_S", default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=3_600))]
+    pub offline_after_min_s: i32,
 }
 
 /// Settings of the catalogue.

@@ -1,12 +1,15 @@
 //! Reads rows, the newest of them, and points.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use pulso_shared::ids::DeviceId;
+use pulso_shared::rollup::Source;
 
 use super::access::Reader;
 use super::store;
-use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow};
+use super::store::rows::{HeartbeatRow, Latest, LatestResponse, ReadingRow};
 use super::types::{Order, PointsQuery, RowsQuery};
 use super::windows::after;
 use crate::aggregation::{
@@ -16,12 +19,49 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::{Page, TimeCursor};
 
+const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// The newest heartbeat and reading of a device.
 pub async fn find_latest(db: &DbPool, reader: Reader, device: DeviceId) -> Result<LatestResponse, ApiError> {
     let mut connection = db.get().await?;
-    let device = reader.find(&mut connection, device).await?;
-    let latest = store::load_latest(&mut connection, &[device]).await?.remove(&device.id).unwrap_or_default();
-    Ok(LatestResponse { device_id: device.id, heartbeat: latest.heartbeat, reading: latest.reading })
+    let mut transaction = connection.build_transaction().repeatable_read().read_only();
+    let found = transaction.run(async |connection| {
+        prepare_snapshots(connection).await?;
+        let device = reader.find(connection, device).await?;
+        let latest = store::load_latest(connection, &[device]).await?.remove(&device.id).unwrap_or_default();
+        Ok(LatestResponse { device_id: device.id, heartbeat: latest.heartbeat, reading: latest.reading })
+    });
+    found.await
+}
+
+/// The newest heartbeat and reading of each of `devices`; one that has sent nothing is left out.
+pub async fn list_latest(
+    connection: &mut AsyncPgConnection,
+    devices: &[DeviceId],
+) -> Result<HashMap<DeviceId, Latest>, ApiError> {
+    let mut transaction = connection.build_transaction().repeatable_read().read_only();
+    let found = transaction.run(async |connection| {
+        prepare_snapshots(connection).await?;
+        Ok(store::list_latest(connection, devices).await?)
+    });
+    found.await
+}
+
+/// As `build_transaction`, for what a closure cannot hold. A connection whose transaction is not ended is not used again.
+async fn begin_snapshot(connection: &mut AsyncPgConnection, source: Source) -> Result<(), ApiError> {
+    AnsiTransactionManager::begin_transaction_sql(connection, BEGIN).await?;
+    Ok(prepare_snapshot(connection, source).await?)
+}
+
+async fn end_snapshot(connection: &mut AsyncPgConnection) -> Result<(), ApiError> {
+    Ok(AnsiTransactionManager::commit_transaction(connection).await?)
+}
+
+async fn prepare_snapshots(connection: &mut AsyncPgConnection) -> Result<(), ApiError> {
+    for source in Source::ALL {
+        prepare_snapshot(connection, source).await?;
+    }
+    Ok(())
 }
 
 /// The heartbeats of a page, and one more where there are more.
@@ -32,9 +72,15 @@ pub async fn list_heartbeats(
     page: &Page<TimeCursor>,
 ) -> Result<Vec<HeartbeatRow>, ApiError> {
     let mut connection = db.get().await?;
-    let device = reader.find(&mut connection, device).await?;
     let range = after(query.range, query.order, page.after);
-    Ok(store::list_heartbeats(&mut connection, &device, (range, query.order), page.fetch_limit()).await?)
+    begin_snapshot(&mut connection, Source::Heartbeats).await?;
+    let device = reader.find(&mut connection, device).await;
+    let rows = match device {
+        Ok(device) => store::list_heartbeats(&mut connection, &device, (range, query.order), page.fetch_limit()).await,
+        Err(error) => return end_snapshot(&mut connection).await.and(Err(error)),
+    };
+    end_snapshot(&mut connection).await?;
+    Ok(rows?)
 }
 
 /// The sensor readings of a page, and one more where there are more.
@@ -45,9 +91,15 @@ pub async fn list_readings(
     page: &Page<TimeCursor>,
 ) -> Result<Vec<ReadingRow>, ApiError> {
     let mut connection = db.get().await?;
-    let device = reader.find(&mut connection, device).await?;
     let range = after(query.range, query.order, page.after);
-    Ok(store::list_readings(&mut connection, &device, (range, query.order), page.fetch_limit()).await?)
+    begin_snapshot(&mut connection, Source::Readings).await?;
+    let device = reader.find(&mut connection, device).await;
+    let rows = match device {
+        Ok(device) => store::list_readings(&mut connection, &device, (range, query.order), page.fetch_limit()).await,
+        Err(error) => return end_snapshot(&mut connection).await.and(Err(error)),
+    };
+    end_snapshot(&mut connection).await?;
+    Ok(rows?)
 }
 
 /// Points in the order that was asked for, and their step; no step where there are none.

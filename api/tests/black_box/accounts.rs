@@ -135,7 +135,8 @@ async fn people_change_and_delete_their_own_account() {
     }
     pulso.stored(6).await;
     let _ = user.delete("/users/me").await.expect(204);
-    assert_eq!(pulso.database.count("SELECT count(*) FROM devices").await, 1);
+    let devices = "SELECT count(*) FROM devices";
+    eventually("its devices are gone", async || (pulso.database.count(devices).await == 1).then_some(())).await;
     let kept = "SELECT (SELECT count(*) FROM heartbeats) + (SELECT count(*) FROM readings)";
     eventually("only the bystander's rows are left", async || (pulso.database.count(kept).await == 2).then_some(()))
         .await;
@@ -247,6 +248,31 @@ async fn an_account_of_12_000_devices_is_gone_at_once_on_every_replica() {
     let _ = register(&pulso.client, ana.clone()).await.expect(201);
     let again = pulso.client.signed_in(&ana).await;
     assert_eq!(again.get("/devices").await.expect(200).body, json!([]));
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn the_first_administrator_is_made_once_and_never_comes_back() {
+    let (mut pulso, root) = start_with_administrator().await;
+    let _ = root.patch("/users/me", &json!({"username": "operator"})).await.expect(200);
+    pulso.restart_api().await;
+    let users = "SELECT count(*) FROM users";
+    assert_eq!(pulso.database.count(users).await, 1, "renamed");
+    let operator = pulso.client.signed_in(&json!({"username": "operator", "password": PASSWORD})).await;
+
+    let made = register(&pulso.client, json!({"username": "ana", "password": PASSWORD})).await.expect(201);
+    let ana = format!("/users/{}", made.body["id"].as_str().unwrap());
+    let _ = operator.patch(&ana, &json!({"is_admin": true})).await.expect(200);
+    let _ = operator.delete("/users/me").await.expect(204);
+    pulso.restart_api().await;
+    assert_eq!(pulso.database.count(users).await, 1, "replaced by another");
+    let _ = pulso.client.post("/auth/login", &json!({"username": "root", "password": PASSWORD})).await.expect(401);
+
+    // Two that start at once where there is none.
+    pulso.database.execute("UPDATE users SET is_admin = false").await;
+    let (first, second) = tokio::join!(pulso.start_replica(), pulso.start_replica());
+    assert_eq!(pulso.database.count("SELECT count(*) FROM users WHERE is_admin").await, 1);
+    drop((first, second));
     pulso.finish().await;
 }
 

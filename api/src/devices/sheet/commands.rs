@@ -8,7 +8,7 @@ use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::commands::device_error;
-use super::super::quota::DeviceQuota;
+use super::super::limits::DeviceLimits;
 use super::super::serial_number::SerialNumber;
 use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
@@ -22,7 +22,7 @@ use crate::ids::{CredentialId, UserId};
 pub async fn import(
     db: &DbPool,
     clock: &Clock,
-    quota: DeviceQuota,
+    limits: DeviceLimits,
     owner: UserId,
     rows: Vec<SheetRow>,
 ) -> Result<ImportResponse, ApiError> {
@@ -30,7 +30,7 @@ pub async fn import(
     let now = clock.now();
     let mut connection = db.get().await?;
     let inserted = connection.transaction(async |connection| {
-        quota.reserve(connection, owner, new.len()).await?;
+        limits.reserve(connection, owner, new.len()).await?;
         store::insert_devices(connection, owner, &new, now).await.map_err(device_error)
     });
     match inserted.await {

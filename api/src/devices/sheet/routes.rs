@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::super::quota::DeviceQuota;
+use super::super::limits::DeviceLimits;
 use super::types::ImportResponse;
 use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
@@ -63,13 +63,13 @@ impl FromRequest for Sheet {
 async fn import_devices(
     db: Data<DbPool>,
     clock: Data<Clock>,
-    quota: Data<DeviceQuota>,
+    limits: Data<DeviceLimits>,
     caller: AuthUser,
     sheet: Sheet,
 ) -> Result<HttpResponse, ApiError> {
     // Off the request threads: a large sheet takes tens of milliseconds.
     let rows = block(move || read::read(&sheet.0)).await.map_err(|error| ApiError::Internal(Box::new(error)))??;
-    Ok(HttpResponse::Created().json(commands::import(&db, &clock, **quota, caller.user_id, rows).await?))
+    Ok(HttpResponse::Created().json(commands::import(&db, &clock, **limits, caller.user_id, rows).await?))
 }
 
 /// One's own devices as a sheet (servers are among them), the oldest first: `name,location,sn,description`.
