@@ -18,6 +18,7 @@ use crate::aggregation::{
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::{Page, TimeCursor};
+use crate::rate_limit::HeavyDb;
 
 const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -66,53 +67,61 @@ async fn prepare_snapshots(connection: &mut AsyncPgConnection) -> Result<(), Api
 
 /// The heartbeats of a page, and one more where there are more.
 pub async fn list_heartbeats(
-    db: &DbPool,
+    db: &HeavyDb,
     (reader, device): (Reader, DeviceId),
     query: &RowsQuery,
     page: &Page<TimeCursor>,
 ) -> Result<Vec<HeartbeatRow>, ApiError> {
-    let mut connection = db.get().await?;
     let range = after(query.range, query.order, page.after);
-    begin_snapshot(&mut connection, Source::Heartbeats).await?;
-    let device = reader.find(&mut connection, device).await;
-    let rows = match device {
-        Ok(device) => store::list_heartbeats(&mut connection, &device, (range, query.order), page.fetch_limit()).await,
-        Err(error) => return end_snapshot(&mut connection).await.and(Err(error)),
-    };
-    end_snapshot(&mut connection).await?;
-    Ok(rows?)
+    db.run(async |connection| {
+        begin_snapshot(connection, Source::Heartbeats).await?;
+        let rows = match reader.find(connection, device).await {
+            Ok(device) => {
+                let rows = store::list_heartbeats(connection, &device, (range, query.order), page.fetch_limit());
+                rows.await.map_err(ApiError::from)
+            }
+            Err(error) => Err(error),
+        };
+        end_snapshot(connection).await.and(rows)
+    })
+    .await
 }
 
 /// The sensor readings of a page, and one more where there are more.
 pub async fn list_readings(
-    db: &DbPool,
+    db: &HeavyDb,
     (reader, device): (Reader, DeviceId),
     query: &RowsQuery,
     page: &Page<TimeCursor>,
 ) -> Result<Vec<ReadingRow>, ApiError> {
-    let mut connection = db.get().await?;
     let range = after(query.range, query.order, page.after);
-    begin_snapshot(&mut connection, Source::Readings).await?;
-    let device = reader.find(&mut connection, device).await;
-    let rows = match device {
-        Ok(device) => store::list_readings(&mut connection, &device, (range, query.order), page.fetch_limit()).await,
-        Err(error) => return end_snapshot(&mut connection).await.and(Err(error)),
-    };
-    end_snapshot(&mut connection).await?;
-    Ok(rows?)
+    db.run(async |connection| {
+        begin_snapshot(connection, Source::Readings).await?;
+        let rows = match reader.find(connection, device).await {
+            Ok(device) => {
+                let rows = store::list_readings(connection, &device, (range, query.order), page.fetch_limit());
+                rows.await.map_err(ApiError::from)
+            }
+            Err(error) => Err(error),
+        };
+        end_snapshot(connection).await.and(rows)
+    })
+    .await
 }
 
 /// Points in the order that was asked for, and their step; no step where there are none.
 pub async fn list_points(
-    db: &DbPool,
+    db: &HeavyDb,
     reader: Reader,
     device: DeviceId,
     query: &PointsQuery,
 ) -> Result<(Option<Step>, Vec<PartialAggregate>), ApiError> {
-    let mut connection = db.get().await?;
-    let mut transaction = connection.build_transaction().repeatable_read().read_only();
-    let (step, mut points) =
-        transaction.run(async |connection| read_points(connection, reader, device, query).await).await?;
+    let (step, mut points) = db
+        .run(async |connection| {
+            let mut transaction = connection.build_transaction().repeatable_read().read_only();
+            transaction.run(async |connection| read_points(connection, reader, device, query).await).await
+        })
+        .await?;
     if query.order == Order::Desc {
         points.reverse();
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
@@ -14,13 +15,13 @@ use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
 use super::types::{ImportResponse, ImportedDevice, SheetRow};
 use crate::auth::secret::{self, SecretHash};
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::ids::{CredentialId, UserId};
+use crate::rate_limit::HeavyDb;
 
 /// Registers a device for each row; 422 names the lines whose serial numbers are taken.
 pub async fn import(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: &Clock,
     limits: DeviceLimits,
     owner: UserId,
@@ -28,15 +29,25 @@ pub async fn import(
 ) -> Result<ImportResponse, ApiError> {
     let (new, secrets) = with_secrets(rows);
     let now = clock.now();
-    let mut connection = db.get().await?;
+    db.run(async |connection| insert(connection, limits, owner, &new, now).await).await?;
+    Ok(to_response(new, secrets))
+}
+
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    limits: DeviceLimits,
+    owner: UserId,
+    new: &[NewRow],
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
     let inserted = connection.transaction(async |connection| {
         limits.reserve(connection, owner, new.len()).await?;
-        store::insert_devices(connection, owner, &new, now).await.map_err(device_error)
+        store::insert_devices(connection, owner, new, now).await.map_err(device_error)
     });
     match inserted.await {
-        Ok(_) => Ok(to_response(new, secrets)),
+        Ok(_) => Ok(()),
         // A serial number, or several.
-        Err(taken @ ApiError::Conflict(_)) => Err(find_taken(&mut connection, owner, &new).await?.unwrap_or(taken)),
+        Err(taken @ ApiError::Conflict(_)) => Err(find_taken(connection, owner, new).await?.unwrap_or(taken)),
         Err(error) => Err(error),
     }
 }

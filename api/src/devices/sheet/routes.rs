@@ -12,10 +12,10 @@ use super::super::limits::DeviceLimits;
 use super::types::ImportResponse;
 use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::body::read_body;
 use crate::http::responses::{Unavailable, UserErrors};
+use crate::rate_limit::HeavyDb;
 
 /// Largest sheet, after decompression: 10,000 devices with 800 bytes each.
 const MAX_SHEET_BYTES: usize = 8 * 1024 * 1024;
@@ -61,7 +61,7 @@ impl FromRequest for Sheet {
     (status = 503, body = Problem, description = "Nothing was registered: send it again")))]
 #[post("/devices/import")]
 async fn import_devices(
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
     limits: Data<DeviceLimits>,
     caller: AuthUser,
@@ -79,7 +79,7 @@ async fn import_devices(
     (status = 200, body = String, content_type = "text/csv", description = "UTF-8, a header, lines that end with CRLF",
         example = "name,location,sn,description\r\nBoiler 3,Hall B,000123456789,\r\n")))]
 #[get("/devices/export")]
-async fn export_devices(db: Data<DbPool>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
+async fn export_devices(db: HeavyDb, caller: AuthUser) -> Result<HttpResponse, ApiError> {
     let pieces = queries::export(db, caller.user_id).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"));
