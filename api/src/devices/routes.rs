@@ -139,8 +139,7 @@ async fn replace_device(
     clock: Data<Clock>,
     registry: Data<DeviceRegistry>,
     limits: Data<DeviceLimits>,
-    device: OwnDevice,
-    if_match: IfMatch,
+    (device, if_match): (OwnDevice, IfMatch),
     body: Json<DeviceSettings>,
 ) -> Result<HttpResponse, ApiError> {
     let change = Change::Replace(body.0);
@@ -165,8 +164,7 @@ async fn update_device(
     clock: Data<Clock>,
     registry: Data<DeviceRegistry>,
     limits: Data<DeviceLimits>,
-    device: OwnDevice,
-    if_match: IfMatch,
+    (device, if_match): (OwnDevice, IfMatch),
     body: Json<DeviceChanges>,
 ) -> Result<HttpResponse, ApiError> {
     let change = Change::Update(body.0);
