@@ -157,7 +157,7 @@ pub struct AuthConfig {
     /// bcrypt's cost: each step doubles the work of a login and of an attack.
     #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20))]
     pub bcrypt_cost: u32,
-    /// Name of the first administrator, made at the start where there is none of that name.
+    /// Name of the first administrator, created at the start where there is no administrator.
     #[arg(long, env = "ADMIN_USERNAME", requires = "admin_password")]
     pub admin_username: Option<String>,
     /// Password of the first administrator.
