@@ -25,8 +25,14 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// Starts devices of which some will fail. They may be silent for less than the outage lasts.
 pub async fn start(deployment: &Deployment<'_>) -> Result<OutageRun, Failure> {
+    start_at(deployment, &deployment.url()).await
+}
+
+/// The same, with devices that send to that address.
+pub async fn start_at(deployment: &Deployment<'_>, url: &str) -> Result<OutageRun, Failure> {
     let (offline_after_s, interval_s) = if deployment.testbed.cli.quick { (8, 2) } else { (15, 5) };
-    let spec = population_spec(deployment, DEVICES, offline_after_s, interval_s)?;
+    let mut spec = population_spec(deployment, DEVICES, offline_after_s, interval_s)?;
+    url.clone_into(&mut spec.owner.url);
     OutageRun::start(Population::enrol(spec, &Screen::silent()).await?, FAILING).await
 }
 

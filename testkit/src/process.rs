@@ -47,6 +47,16 @@ impl Process {
         self.running.log().contains(text)
     }
 
+    /// How many log lines hold that text.
+    pub fn count_logged(&self, text: &str) -> usize {
+        self.running.log().text().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.running.log().text()
+    }
+
     /// The most memory it ever held at a time, bytes.
     pub fn peak_memory_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.pid())).unwrap();

@@ -26,6 +26,11 @@ impl<'a> ItemContext<'a> {
         self.thread.parts()
     }
 
+    /// The present, for what had to wait.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.parts().clock.now()
+    }
+
     /// Which device the item is for, as far as that is known without the database.
     pub fn target(&self, raw: &RawItem<'_>) -> Result<Target, TargetError> {
         target::read(self.caller, self.path_device, raw.device.as_ref())

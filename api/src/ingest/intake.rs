@@ -23,7 +23,8 @@ use crate::http::error::ApiError;
 use crate::http::request_id::RequestId;
 
 /// A request's items on their way into the publisher: already there where no device has to be looked up, which is so for
-/// nearly every heartbeat; else pending, on the heap, so that the others' futures stay small.
+/// nearly every heartbeat; else pending, on the heap, so that the others' futures stay small. What had to wait is received
+/// when the wait is over: watermark probes rely on it that a submission is with the publisher as soon as it is received.
 pub type Taking<'a> = Either<Ready<Result<InFlight, ApiError>>, LocalBoxFuture<'a, Result<InFlight, ApiError>>>;
 
 /// What a request is taken in with.
@@ -42,6 +43,7 @@ impl<'a> Intake<'a> {
             Body::Single(raw) => match self.context.target(&raw) {
                 Ok(Target::Named(name)) => Either::Right(Box::pin(async move {
                     let device = self.look_up(name).await.inspect_err(count_rejected_item)?;
+                    submission.received_at = self.context.now();
                     self.take_single(&raw, device, submission)
                 })),
                 Ok(Target::Known(device)) => Either::Left(ready(self.take_single(&raw, Ok(device), submission))),
@@ -49,6 +51,7 @@ impl<'a> Intake<'a> {
             },
             Body::Array(items) => Either::Right(Box::pin(async move {
                 let rejected = array::add_items(&self.context, items, &mut submission).await?;
+                submission.received_at = self.context.now();
                 self.publish(submission, rejected)
             })),
         }

@@ -71,7 +71,10 @@ fn answer(error: &Error, id: &RequestId) -> HttpResponse {
 fn answer_error(api_error: &ApiError, id: &RequestId) -> HttpResponse {
     let response = api_error.to_response(Some(id.as_str()));
     let (status, cause) = (response.status().as_u16(), api_error.cause());
-    if status >= 500 {
+    // Two places, because each has its own share of lines: an outage must not hide a fault of ours.
+    if matches!(api_error, ApiError::Unavailable { .. } | ApiError::CannotPublish(_)) {
+        tracing::error!(request_id = id.as_str(), status, error = %api_error, cause, "request failed");
+    } else if status >= 500 {
         tracing::error!(request_id = id.as_str(), status, error = %api_error, cause, "request failed");
     } else {
         tracing::debug!(request_id = id.as_str(), status, error = %api_error, cause, "request refused");
