@@ -19,6 +19,7 @@ use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{AdminErrors, BodyErrors, Unavailable, UserErrors, VersionErrors};
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 use crate::sessions::{SignInLimiter, SignInLimits};
 
 /// This domain's routes. `/users/me` comes before `/users/{id}`, which would match it.
@@ -123,7 +124,7 @@ async fn delete_me(
 #[get("/users")]
 async fn list_users(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     _caller: AuthAdmin,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {

@@ -8,7 +8,7 @@ use moka::future::Cache;
 use pulso_shared::ids::DeviceId;
 
 use super::store::{self, NamedRow};
-use crate::db::DbPool;
+use crate::db::SignInDb;
 use crate::http::error::ApiError;
 use crate::ids::UserId;
 
@@ -39,12 +39,12 @@ pub struct DeviceFacts {
 /// Devices by name.
 #[derive(Clone)]
 pub struct DeviceRegistry {
-    db: DbPool,
+    db: SignInDb,
     known: Cache<DeviceName, DeviceFacts>,
 }
 
 impl DeviceRegistry {
-    pub fn new(db: DbPool) -> Self {
+    pub fn new(db: SignInDb) -> Self {
         Self { db, known: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH_FOR).build() }
     }
 
@@ -75,7 +75,7 @@ impl DeviceRegistry {
     }
 }
 
-async fn load(db: &DbPool, names: &[DeviceName]) -> Result<HashMap<DeviceName, DeviceFacts>, ApiError> {
+async fn load(db: &SignInDb, names: &[DeviceName]) -> Result<HashMap<DeviceName, DeviceFacts>, ApiError> {
     let (mut ids, mut owners, mut serial_numbers) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         match name {

@@ -26,6 +26,7 @@ use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{BodyErrors, NotFound, Unavailable, UserErrors, VersionErrors};
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -93,7 +94,7 @@ async fn create_device(
 #[get("/devices")]
 async fn list_devices(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
     caller: AuthUser,
     query: Query<DeviceQuery>,

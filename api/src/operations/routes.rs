@@ -27,7 +27,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "operations", security(("bearer" = [])), responses(
     AdminErrors,
     (status = 200, body = PipelineResponse, description = "Its state at this moment"),
-    (status = 503, body = Problem, description = "The broker or the database is away")))]
+    (status = 503, body = Problem, description = "The broker or the database is unavailable")))]
 #[get("/admin/pipeline")]
 async fn get_pipeline(
     _caller: AuthAdmin,
@@ -46,7 +46,7 @@ async fn get_pipeline(
     (status = 200, body = [DeadLetterResponse], description = "Oldest first",
         headers(("X-Total-Count" = u32, description = "How many there are in all"))),
     (status = 422, body = Problem, description = "A bad limit"),
-    (status = 503, body = Problem, description = "The broker is away, or somebody else is busy with them")))]
+    (status = 503, body = Problem, description = "The broker is unavailable, or another request changes them now")))]
 #[get("/admin/dead-letters")]
 async fn list_dead_letters(
     _caller: AuthAdmin,
@@ -63,7 +63,7 @@ async fn list_dead_letters(
 #[utoipa::path(tag = "operations", security(("bearer" = [])), request_body(content = ReplayBody), responses(
     AdminErrors, BodyErrors,
     (status = 200, body = ReplayResponse, description = "What was put back"),
-    (status = 503, body = Problem, description = "Nothing was put back: the broker is away, or takes nothing now")))]
+    (status = 503, body = Problem, description = "Nothing was put back: the broker is unavailable, or takes nothing now")))]
 #[post("/admin/dead-letters/replay")]
 async fn replay_dead_letters(
     caller: AuthAdmin,
@@ -81,7 +81,7 @@ async fn replay_dead_letters(
     AdminErrors,
     (status = 204, description = "It is gone"),
     (status = 404, body = Problem, description = "There is no such dead letter"),
-    (status = 503, body = Problem, description = "The broker is away, or somebody else is busy with them")))]
+    (status = 503, body = Problem, description = "The broker is unavailable, or another request changes them now")))]
 #[delete("/admin/dead-letters/{id}")]
 async fn delete_dead_letter(
     caller: AuthAdmin,

@@ -12,6 +12,7 @@ mod catalogue;
 mod configuration;
 mod devices;
 mod export;
+mod heavy_queries;
 mod history;
 mod http;
 mod ingest;

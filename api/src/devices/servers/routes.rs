@@ -20,6 +20,7 @@ use crate::http::extract::json::Json;
 use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{BodyErrors, Unavailable, UserErrors};
+use crate::rate_limit::HeavyDb;
 
 /// The routes of servers.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -51,7 +52,7 @@ async fn create_server(
 #[get("/servers")]
 async fn list_servers(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
     caller: AuthUser,
     page: Query<PageQuery>,

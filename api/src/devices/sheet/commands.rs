@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
@@ -13,25 +14,34 @@ use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
 use super::types::{ImportResponse, ImportedDevice, SheetRow};
 use crate::auth::secret::{self, SecretHash};
-use crate::db::DbPool;
 use crate::http::error::{ApiError, violates};
 use crate::ids::{CredentialId, UserId};
+use crate::rate_limit::HeavyDb;
 
 /// Registers a device for each row; 422 names the lines whose serial numbers are taken.
 pub async fn import(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: &Clock,
     owner: UserId,
     rows: Vec<SheetRow>,
 ) -> Result<ImportResponse, ApiError> {
     let (new, secrets) = with_secrets(rows);
     let now = clock.now();
-    let mut connection = db.get().await?;
-    let inserted = connection.transaction(async |connection| store::insert_devices(connection, owner, &new, now).await);
+    db.run(async |connection| insert(connection, owner, &new, now).await).await?;
+    Ok(to_response(new, secrets))
+}
+
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    new: &[NewRow],
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    let inserted = connection.transaction(async |connection| store::insert_devices(connection, owner, new, now).await);
     match inserted.await {
-        Ok(_) => Ok(to_response(new, secrets)),
+        Ok(_) => Ok(()),
         Err(error) if violates(&error, "devices_owner_id_serial_number_key") => {
-            Err(find_taken(&mut connection, owner, &new).await?.unwrap_or_else(|| device_error(error)))
+            Err(find_taken(connection, owner, new).await?.unwrap_or_else(|| device_error(error)))
         }
         Err(error) => Err(device_error(error)),
     }

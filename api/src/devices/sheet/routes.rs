@@ -11,10 +11,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::types::ImportResponse;
 use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::body::read_body;
 use crate::http::responses::{Unavailable, UserErrors};
+use crate::rate_limit::HeavyDb;
 
 /// Largest sheet, after decompression: 10,000 devices with 800 bytes each.
 const MAX_SHEET_BYTES: usize = 8 * 1024 * 1024;
@@ -59,7 +59,7 @@ impl FromRequest for Sheet {
     (status = 503, body = Problem, description = "Nothing was registered: send it again")))]
 #[post("/devices/import")]
 async fn import_devices(
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
     caller: AuthUser,
     sheet: Sheet,
@@ -76,7 +76,7 @@ async fn import_devices(
     (status = 200, body = String, content_type = "text/csv", description = "UTF-8, a header, lines that end with CRLF",
         example = "name,location,sn,description\r\nBoiler 3,Hall B,000123456789,\r\n")))]
 #[get("/devices/export")]
-async fn export_devices(db: Data<DbPool>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
+async fn export_devices(db: HeavyDb, caller: AuthUser) -> Result<HttpResponse, ApiError> {
     let pieces = queries::export(db, caller.user_id).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"));
