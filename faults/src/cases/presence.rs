@@ -16,6 +16,10 @@ use crate::testbed::Testbed;
 
 /// Devices that flap, %.
 const FLAPPING: u32 = 10;
+/// A device that holds on to the replica that is cut off is refused once, after `PUBLISH_TIMEOUT_MS` (5 s): by then it has
+/// been silent for longer than it may be.
+const OFFLINE_AFTER_S: u32 = 5;
+const INTERVAL_S: u64 = 2;
 /// How late a silence may be noticed, at the 99th percentile, ms.
 const LIMIT_MS: u32 = 2_000;
 
@@ -58,7 +62,7 @@ pub async fn replica_cut_off(testbed: &Testbed) -> CaseResult {
     let balancer = Proxy::balance(upstreams).await;
     let url = format!("http://{}", balancer.address());
     let (load, probe) = (deployment.load_of(LoadSpec::new(&url, testbed.cli.rate))?, deployment.probe()?);
-    let devices = monitored_devices::start_at(&deployment, &url).await?;
+    let devices = monitored_devices::start_at(&deployment, &url, OFFLINE_AFTER_S, INTERVAL_S).await?;
     tokio::time::sleep(STEADY).await;
     let (broken, outage) = (Instant::now(), testbed.lasting(45, 16));
     broker.cut();
@@ -75,7 +79,7 @@ pub async fn replica_cut_off(testbed: &Testbed) -> CaseResult {
     outcome.recovered_in = Some(recovered_in);
     outcome.note(format!("by the replica that was cut off: {}", responses.summary()));
     outcome.require(responses.are_only(&[202, 503]), "something else than 202 and 503 was answered");
-    monitored_devices::finish(&deployment, devices, recovered, false, &mut outcome).await?;
+    monitored_devices::finish(&deployment, devices, recovered, true, &mut outcome).await?;
     deployment.stop(&mut outcome).await;
     Ok(outcome)
 }
