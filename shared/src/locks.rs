@@ -17,6 +17,8 @@ pub enum AdvisoryLock {
     ApplyRetention,
     /// Dead letters: the worker that holds it moves them to the broker's dead-letter queue.
     MoveDeadLetters,
+    /// The first administrator: one replica creates it.
+    FirstAdministrator,
 }
 
 impl AdvisoryLock {
@@ -30,6 +32,7 @@ impl AdvisoryLock {
             Self::ComputeRollups => 482_872_390_515,
             Self::ApplyRetention => 482_872_390_516,
             Self::MoveDeadLetters => 482_872_390_517,
+            Self::FirstAdministrator => 482_872_390_521,
         }
     }
 }
@@ -50,6 +53,7 @@ mod tests {
             AdvisoryLock::ComputeRollups,
             AdvisoryLock::ApplyRetention,
             AdvisoryLock::MoveDeadLetters,
+            AdvisoryLock::FirstAdministrator,
         ];
         assert_eq!(all.map(AdvisoryLock::id).into_iter().collect::<BTreeSet<_>>().len(), all.len());
     }
