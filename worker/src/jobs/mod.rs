@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  partitions  creates partitions before there are rows for them    one worker at a time
-//!  dead letters  moves dead letters to the broker                 one worker at a time
+//!  dead_letters  moves dead letters to the broker                  one worker at a time
 //!  throughput  writes what this worker stored, by owner             every worker
 //!  retention   purges what deleted accounts and devices left (every worker); drops what is too old (one worker at a time)
 //!  rollup      computes rollups                                     one worker at a time
