@@ -11,6 +11,7 @@ use diesel::sql_query;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
+use pulso_shared::logging::{keep_reporting_suppressed, report_suppressed};
 use pulso_shared::metrics;
 use pulso_shared::shutdown::Shutdown;
 use pulso_shared::supervisor::Supervisor;
@@ -67,6 +68,7 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     load_revocations(&state.auth, &db.background, state.clock).await;
     start_tasks(&state, &db, &mut supervisor);
     run(listener, state, supervisor).await?;
+    report_suppressed();
     tracing::info!("stopped");
     Ok(())
 }
@@ -139,7 +141,7 @@ fn readiness(db: &DbPool, redis: &RedisClient, publisher: &Publisher) -> Readine
     let (db, redis, publisher) = (db.clone(), redis.clone(), publisher.clone());
     Readiness::default()
         .require("database", move || select_one(db.clone()))
-        .require("broker", move || {
+        .require_for_ingest("broker", move || {
             std::future::ready(publisher.is_ready().then_some(()).ok_or_else(|| "not connected".to_owned()))
         })
         .observe("cache", move || {
@@ -182,6 +184,7 @@ fn start_tasks(state: &AppState, db: &DbPools, supervisor: &mut Supervisor) {
         ingest.limiter.reconcile(&redis, &prefix, clock).await;
     });
     supervisor.spawn_background("metrics upkeep", metrics::run_upkeep(PrometheusHandle::clone(&state.metrics)));
+    supervisor.spawn_background("log counts", keep_reporting_suppressed());
 }
 
 /// Serves HTTP until the shutdown, under the supervisor's eye.

@@ -59,7 +59,7 @@ impl<'a> Deployment<'a> {
         let folder = testbed.case_folder(case)?;
         let name = Ulid::generate().to_string().to_lowercase();
         let prefix = format!("faults-{name}");
-        let api = |place| Replica::api(testbed, place, &prefix, &plan.api, &folder);
+        let api = |place| Replica::api(testbed, place, &prefix, &plan.api_variables(place), &folder);
         let api_replicas = (0..plan.replicas).map(api).collect::<Result<Vec<_>, _>>()?;
         let worker = |place| Replica::worker(testbed, place, &prefix, &plan.worker, &folder);
         let worker_replicas = (0..MAX_WORKERS).map(worker).collect::<Result<Vec<_>, _>>()?;

@@ -26,7 +26,18 @@ const POLL: Duration = Duration::from_millis(500);
 /// Starts devices of which some will fail. They may be silent for less than the outage lasts.
 pub async fn start(deployment: &Deployment<'_>) -> Result<OutageRun, Failure> {
     let (offline_after_s, interval_s) = if deployment.testbed.cli.quick { (8, 2) } else { (15, 5) };
-    let spec = population_spec(deployment, DEVICES, offline_after_s, interval_s)?;
+    start_at(deployment, &deployment.url(), offline_after_s, interval_s).await
+}
+
+/// The same, with devices that send to that address, this often, and may be silent for so long.
+pub async fn start_at(
+    deployment: &Deployment<'_>,
+    url: &str,
+    offline_after_s: u32,
+    interval_s: u64,
+) -> Result<OutageRun, Failure> {
+    let mut spec = population_spec(deployment, DEVICES, offline_after_s, interval_s)?;
+    url.clone_into(&mut spec.owner.url);
     OutageRun::start(Population::enrol(spec, &Screen::silent()).await?, FAILING).await
 }
 
@@ -46,8 +57,8 @@ pub fn population_spec(
     })
 }
 
-/// Ends the devices, and adds the verdict and the rows to the outcome. `is_ingest_down`: whether no heartbeat could be
-/// accepted during the outage.
+/// Ends the devices, and adds the verdict and the rows to the outcome. `is_ingest_down`: whether devices must
+/// have been refused for longer than they may be silent.
 pub async fn finish(
     deployment: &Deployment<'_>,
     devices: OutageRun,

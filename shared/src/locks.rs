@@ -17,6 +17,8 @@ pub enum AdvisoryLock {
     ApplyRetention,
     /// Expired rows: the worker that holds it deletes them.
     DeleteExpired,
+    /// Dead letters: the worker that holds it moves them to the broker's dead-letter queue.
+    MoveDeadLetters,
     /// The first administrator: one replica creates it.
     FirstAdministrator,
 }
@@ -32,6 +34,7 @@ impl AdvisoryLock {
             Self::ComputeRollups => 482_872_390_515,
             Self::ApplyRetention => 482_872_390_516,
             Self::DeleteExpired => 482_872_390_522,
+            Self::MoveDeadLetters => 482_872_390_517,
             Self::FirstAdministrator => 482_872_390_521,
         }
     }
@@ -53,6 +56,7 @@ mod tests {
             AdvisoryLock::ComputeRollups,
             AdvisoryLock::ApplyRetention,
             AdvisoryLock::DeleteExpired,
+            AdvisoryLock::MoveDeadLetters,
             AdvisoryLock::FirstAdministrator,
         ];
         assert_eq!(all.map(AdvisoryLock::id).into_iter().collect::<BTreeSet<_>>().len(), all.len());

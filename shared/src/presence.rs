@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// 250 ms vouches for the time up to the probe before it; a batch and two of the worker's watermarks come on top.
 pub const HEALTHY_LAG: TimeDelta = TimeDelta::milliseconds(1_000);
 
-/// A time in which no API replica could take data in.
+/// A time in which no API replica could take data in; or one of them could not, and its devices had not moved yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutageWindow {
     /// The last instant before it at which data could be taken in.

@@ -1,12 +1,14 @@
 //! RabbitMQ as a test sees it: queue depths, dead letters, messages that the test publishes.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
+use std::collections::BTreeMap;
+
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, ExchangeDeleteOptions,
     QueueDeclareOptions, QueueDeleteOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
 /// The queues and exchanges under one prefix.
@@ -31,6 +33,23 @@ impl Broker {
         let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         Self { _connection: connection, channel, prefix: prefix.to_owned() }
+    }
+
+    /// Declares `store` or `dead` as an earlier version did, but for this limit.
+    pub async fn declare_with_limit(&self, name: &str, limit: &str, value: i32) {
+        let text = |value: String| AMQPValue::LongString(value.into());
+        let mut arguments = BTreeMap::from([
+            ("x-queue-type".into(), text("quorum".to_owned())),
+            ("x-overflow".into(), text("reject-publish".to_owned())),
+            (limit.into(), AMQPValue::LongInt(value)),
+        ]);
+        if name == "store" {
+            arguments.insert("x-dead-letter-exchange".into(), text(format!("{}.dead-letter", self.prefix)));
+            arguments.insert("x-dead-letter-strategy".into(), text("at-least-once".to_owned()));
+        }
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let queue = format!("{}.{name}", self.prefix);
+        self.channel.queue_declare(queue.into(), durable, arguments.into()).await.unwrap();
     }
 
     /// How many messages wait in the queue `<prefix>.<name>`.
@@ -81,6 +100,13 @@ impl Broker {
     /// Takes the queue's message and gives it back, again and again, until the broker moves it to the dead letters.
     pub async fn return_until_dead(&self, name: &str) {
         while self.depth("dead").await == 0 {
+            self.return_to_queue(name, 1).await;
+        }
+    }
+
+    /// Takes a message of the queue and gives it back, so many times.
+    pub async fn return_to_queue(&self, name: &str, times: u32) {
+        for _ in 0..times {
             let queue = format!("{}.{name}", self.prefix);
             if let Some(message) = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap() {
                 let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };

@@ -48,8 +48,13 @@ impl Process {
     }
 
     /// How many log lines hold that text.
-    pub fn times_logged(&self, text: &str) -> usize {
+    pub fn count_logged(&self, text: &str) -> usize {
         self.running.log().text().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.running.log().text()
     }
 
     /// The most memory it ever held at a time, bytes.

@@ -24,6 +24,8 @@ pub struct Options {
     pub redis_url: Option<String>,
     /// Start without a worker.
     pub without_worker: bool,
+    /// Queues that exist before: `store` or `dead`, with this limit (an AMQP argument) of this value.
+    pub queues: Vec<(&'static str, &'static str, i32)>,
 }
 
 /// The processes, their database and their broker.
@@ -62,15 +64,23 @@ impl Pulso {
         ];
         let api_environment = environment(&common, API, &options.api);
         let worker_environment = environment(&common, WORKER, &options.worker);
+        let broker = Broker::connect(&direct_amqp, &prefix).await;
+        for (queue, limit, value) in options.queues {
+            broker.declare_with_limit(queue, limit, value).await;
+        }
         let (api, client) = start_api(&api_environment).await;
         let worker = if options.without_worker { None } else { Some(start_worker(&worker_environment).await) };
-        let broker = Broker::connect(&direct_amqp, &prefix).await;
         Self { api, worker, client, database, broker, api_environment, worker_environment }
     }
 
     /// Starts one more API on the same database and broker.
     pub async fn start_replica(&self) -> (Process, Client) {
         start_api(&self.api_environment).await
+    }
+
+    /// Starts one more API, with variables of its own.
+    pub async fn start_replica_with(&self, variables: &[(&'static str, String)]) -> (Process, Client) {
+        start_api(&environment(&self.api_environment, &[], variables)).await
     }
 
     /// Starts one more worker.

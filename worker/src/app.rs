@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
+use pulso_shared::logging::{keep_reporting_suppressed, report_suppressed};
 use pulso_shared::metrics;
 use pulso_shared::supervisor::Supervisor;
 
 use crate::config::{Cli, Command, WorkerConfig};
-use crate::dead_letters::{DeadLetterPublisher, command};
+use crate::dead_letters::command;
 use crate::health::{self, Readiness};
-use crate::jobs::{self, JobSettings, RetentionPolicy, WatermarkReporter};
+use crate::jobs::{self, DeadLetterSettings, JobSettings, RetentionPolicy, WatermarkReporter};
 use crate::pipeline::consumer;
 use crate::pipeline::{SessionSettings, Writer};
 use crate::storage::Database;
@@ -81,16 +82,22 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let (in_flight, throughput) = (Arc::default(), Arc::default());
     let readiness = serve_operations(&mut supervisor, ops_address)?;
     jobs::create_first_partitions(&database_url, retention, clock).await;
-    let jobs =
-        JobSettings { database_url: database_url.clone(), retention, throughput: Arc::clone(&throughput), clock };
-    jobs::spawn_all(&mut supervisor, jobs);
+    let topology = Topology::new(&broker);
+    let dead_letters = DeadLetterSettings {
+        database_url: database_url.clone(),
+        amqp_url: broker.amqp_url.clone(),
+        topology: topology.clone(),
+    };
+    let (url, counter) = (database_url.clone(), Arc::clone(&throughput));
+    jobs::spawn_all(
+        &mut supervisor,
+        JobSettings { database_url: url, retention, throughput: counter, dead_letters, clock },
+    );
     let watermark = Arc::new(WatermarkReporter::new(database_url.clone(), Arc::clone(&in_flight)));
     watermark.report_first().await;
     supervisor.spawn_background("watermark", Arc::clone(&watermark).run());
-    let topology = Topology::new(&broker);
-    let dead_letters = DeadLetterPublisher::new(broker.amqp_url.clone(), topology.clone(), clock);
     let database = Database::new(database_url);
-    let writer = Writer { database, dead_letters, in_flight: Arc::clone(&in_flight), throughput, clock };
+    let writer = Writer { database, in_flight: Arc::clone(&in_flight), throughput, clock };
     let session = SessionSettings { amqp_url: broker.amqp_url, topology, batch, clock, in_flight };
     let shutdown = supervisor.shutdown();
     supervisor.spawn("consumer", async move {
@@ -98,6 +105,7 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
         watermark.report_last().await;
     });
     supervisor.run(STOP_TIMEOUT).await?;
+    report_suppressed();
     tracing::info!("stopped");
     Ok(())
 }
@@ -108,6 +116,7 @@ fn serve_operations(supervisor: &mut Supervisor, address: SocketAddr) -> Result<
     let metrics = metrics::install()?;
     let server = health::serve(address, Arc::clone(&readiness), metrics.clone())?;
     supervisor.spawn_background("metrics upkeep", metrics::run_upkeep(metrics));
+    supervisor.spawn_background("log counts", keep_reporting_suppressed());
     supervisor.spawn_background("health server", async {
         if let Err(error) = server.await {
             tracing::error!(%error, "health server failed");

@@ -22,7 +22,9 @@ pub struct StoreMetrics {
     pub lag: Gauge,
     /// Messages ready in the store queue.
     pub queue_depth: Gauge,
-    /// Whether a batch waits for the dead-letter queue, 0 or 1.
+    /// Rows that were not stored, because their device is deleted.
+    pub dropped_device_gone: Counter,
+    /// At the worker that moves them: dead letters that wait for a place in the dead-letter queue.
     pub dead_letters_waiting: Gauge,
 }
 
@@ -35,6 +37,7 @@ pub static STORE: LazyLock<StoreMetrics> = LazyLock::new(|| StoreMetrics {
     retries: counter!("pulso_store_retries_total"),
     lag: gauge!("pulso_queue_lag_seconds"),
     queue_depth: gauge!("pulso_queue_depth_messages"),
+    dropped_device_gone: counter!("pulso_dropped_total", "reason" => "device_gone"),
     dead_letters_waiting: gauge!("pulso_dead_letters_waiting"),
 });
 
@@ -88,7 +91,7 @@ pub fn count_status_changes(status: &'static str, count: usize) {
     counter!("pulso_status_changes_total", "status" => status).increment(as_count(count));
 }
 
-/// Counts a dead-lettered message.
+/// Counts a dead letter.
 pub fn count_dead_letter(reason: &'static str) {
     counter!("pulso_dead_letters_total", "reason" => reason).increment(1);
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outcome::{Outcome, PublishError};
+use super::unconfirmed::Message;
 
 /// A message is closed when it has grown to this: a quorum queue copies it a few times, and the worker's prefetch
 /// counts messages, so the largest one decides how much memory a full prefetch takes.
@@ -35,6 +36,8 @@ pub struct Batch {
     pub body: Vec<u8>,
     /// When its oldest request is answered 503.
     pub deadline: Instant,
+    /// As which it is unconfirmed.
+    pub message: Message,
     opened_at: Instant,
     /// The device of each reading in it.
     devices: Vec<DeviceId>,
@@ -51,12 +54,13 @@ pub struct Confirmed {
 
 impl Batch {
     /// An empty batch that has to be confirmed within `timeout`.
-    pub fn open(timeout: Duration) -> Self {
+    pub fn open(timeout: Duration, message: Message) -> Self {
         let (outcome, receiver) = oneshot::channel();
         let opened_at = Instant::now();
         Self {
             body: Vec::with_capacity(4096),
             deadline: opened_at + timeout,
+            message,
             opened_at,
             devices: Vec::new(),
             outcome,

@@ -14,6 +14,7 @@ use super::batch::{Batch, Confirmed, Receipt};
 use super::metrics::PUBLISH;
 use super::outcome::PublishError;
 use super::publisher::Publisher;
+use super::unconfirmed::UnconfirmedOfThread;
 
 /// Messages of one thread in flight at once, of which one may be a partial batch: the next partial one leaves when it
 /// has been confirmed, and has grown meanwhile. More would only be smaller messages: each costs the broker as much as 90
@@ -70,6 +71,7 @@ struct Inner {
     partial: Arc<Semaphore>,
     limits: PublishLimits,
     accepted: AcceptedCounter,
+    unconfirmed: UnconfirmedOfThread,
 }
 
 /// Batches that wait to be published, and how many bytes wait or are in flight.
@@ -90,6 +92,7 @@ impl BatchingPublisher {
             partial: Arc::new(Semaphore::new(1)),
             limits,
             accepted: publisher.accepted_counter(),
+            unconfirmed: publisher.unconfirmed_of_thread(),
         });
         actix_web::rt::spawn(run(Rc::clone(&inner), publisher, Running(watch)));
         Self(inner)
@@ -101,7 +104,7 @@ impl BatchingPublisher {
         if queue.bytes >= self.0.limits.buffer_bytes {
             return Err(PublishError::BufferFull);
         }
-        let receipt = queue.add(submission, self.0.limits)?;
+        let receipt = queue.add(submission, self.0.limits, &self.0.unconfirmed)?;
         self.0.submitted.notify_one();
         if !queue.full.is_empty() {
             self.0.filled.notify_one();
@@ -111,10 +114,23 @@ impl BatchingPublisher {
 }
 
 impl Queue {
-    fn add(&mut self, submission: &Submission, limits: PublishLimits) -> Result<Receipt, PublishError> {
-        let batch = self.open.get_or_insert_with(|| Batch::open(limits.timeout));
+    fn add(
+        &mut self,
+        submission: &Submission,
+        limits: PublishLimits,
+        unconfirmed: &UnconfirmedOfThread,
+    ) -> Result<Receipt, PublishError> {
+        let open = || Batch::open(limits.timeout, unconfirmed.begin(submission.received_at));
+        let batch = self.open.get_or_insert_with(open);
         let before = batch.body.len();
-        let receipt = batch.push(submission)?;
+        let pushed = batch.push(submission);
+        if batch.body.is_empty() {
+            // Nothing is in it, and nothing may ever come: it must not hold the watermark back.
+            unconfirmed.end(batch.message);
+            self.open = None;
+            return pushed;
+        }
+        let receipt = pushed?;
         self.bytes = self.bytes.saturating_add(batch.body.len().saturating_sub(before));
         if batch.is_full() {
             self.full.extend(self.open.take());
@@ -193,6 +209,7 @@ impl Inner {
     async fn deliver(&self, batch: Batch, publisher: &Publisher) {
         let outcome = publisher.deliver(&batch.body, batch.deadline).await;
         self.forget(&batch);
+        self.unconfirmed.end(batch.message);
         batch.resolve(outcome, |confirmed| self.count(confirmed));
     }
 

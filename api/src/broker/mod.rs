@@ -19,6 +19,7 @@ mod connection;
 mod metrics;
 mod outcome;
 mod publisher;
+mod unconfirmed;
 
 pub use accepted::AcceptedCounts;
 pub use admin::{BrokerAdmin, QueueDepth};

@@ -49,6 +49,14 @@ impl PublishError {
 
 impl From<PublishError> for ApiError {
     fn from(error: PublishError) -> Self {
-        Self::Unavailable { what: "The message broker", cause: error.to_string() }
+        match error {
+            // Whatever replica they asked, the answer would be the same: a new connection would only cost more.
+            PublishError::QueueFull | PublishError::Blocked | PublishError::Unroutable => {
+                Self::Unavailable { what: "The message broker", cause: error.to_string() }
+            }
+            PublishError::Timeout | PublishError::BufferFull | PublishError::Stopped => {
+                Self::CannotPublish(error.to_string())
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::amqp::watermark::WatermarkProbe;
 use secrecy::SecretString;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::accepted::{AcceptedCounter, AcceptedCounts};
 use super::connection::{CHECK_EVERY, PublishConnection};
 use super::outcome::{Outcome, PublishError};
+use super::unconfirmed::{Unconfirmed, UnconfirmedOfThread};
 
 /// Wait between two attempts to connect: short, since "back within 5 s of the broker" is a promise.
 const RECONNECT_EVERY: Duration = Duration::from_millis(500);
@@ -31,13 +33,17 @@ type Current = Option<Arc<PublishConnection>>;
 pub struct Publisher {
     connection: watch::Receiver<Current>,
     accepted: Arc<AcceptedCounts>,
+    unconfirmed: Unconfirmed,
 }
 
 impl Publisher {
     /// A publisher without a connection, and the task that connects it and keeps it connected.
     pub fn new(url: SecretString, topology: Topology) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, connection) = watch::channel(None);
-        (Self { connection, accepted: Arc::default() }, keep_connected(url, topology, sender))
+        (
+            Self { connection, accepted: Arc::default(), unconfirmed: Unconfirmed::default() },
+            keep_connected(url, topology, sender),
+        )
     }
 
     /// The accepted readings of this process.
@@ -48,6 +54,16 @@ impl Publisher {
     /// A counter of accepted readings for one HTTP thread.
     pub fn accepted_counter(&self) -> AcceptedCounter {
         AcceptedCounter::new(Arc::clone(&self.accepted))
+    }
+
+    /// When the oldest data was received that the broker has not confirmed; `None` when there is none.
+    pub fn oldest_unconfirmed(&self) -> Option<DateTime<Utc>> {
+        self.unconfirmed.oldest()
+    }
+
+    /// The unconfirmed messages of one HTTP thread.
+    pub fn unconfirmed_of_thread(&self) -> UnconfirmedOfThread {
+        self.unconfirmed.of_thread()
     }
 
     /// Whether a message published now could be confirmed.

@@ -161,6 +161,9 @@ pub enum ApiError {
         /// What the operator needs to know.
         cause: String,
     },
+    /// 503 of this replica alone: the client is to come back on a new connection, which may lead it to another one.
+    #[error("The message broker is unavailable; send it again in a moment.")]
+    CannotPublish(String),
     /// 500: our own fault. The cause is logged, never answered.
     #[error("Something went wrong on our side; it has been logged under the request's id.")]
     Internal(Box<dyn std::error::Error + Send + Sync>),
@@ -175,7 +178,7 @@ impl ApiError {
     /// What the operator needs to know beyond what the client reads.
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::Unavailable { cause, .. } => Some(cause.clone()),
+            Self::Unavailable { cause, .. } | Self::CannotPublish(cause) => Some(cause.clone()),
             Self::Internal(source) => Some(source.to_string()),
             Self::Validation(errors) | Self::Conflicts(errors) => serde_json::to_string(&listed(errors)).ok(),
             _ => None,
@@ -198,7 +201,9 @@ impl ApiError {
             }
             Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
-            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Unavailable { .. } | Self::CannotPublish(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
+            }
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -230,6 +235,7 @@ impl ApiError {
             Self::UnsupportedEncoding => response.insert_header((ACCEPT_ENCODING, "gzip, deflate")),
             Self::TooManyRequests(refusal) => response.insert_header((RETRY_AFTER, refusal.retry_after_s())),
             Self::Unavailable { .. } => response.insert_header((RETRY_AFTER, RETRY_AFTER_OUTAGE.as_secs())),
+            Self::CannotPublish(_) => response.insert_header((RETRY_AFTER, RETRY_AFTER_OUTAGE.as_secs())).force_close(),
             _ => response,
         };
     }

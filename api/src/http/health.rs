@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/metrics`: for whoever runs us.
+//! `/livez`, `/readyz`, `/readyz/ingest`, `/metrics`: for whoever runs us.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 /// Where these routes are; at the root only.
-pub const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+pub const PATHS: [&str; 4] = ["/livez", "/readyz", "/readyz/ingest", "/metrics"];
 
 /// A dependency that takes longer is down. Whoever probes us waits for a second or more.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
@@ -20,7 +20,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 pub fn configure(routes: &mut ServiceConfig) {
     // Whoever opens the bare address finds what can be done here.
     routes.service(web::redirect("/", "/docs/"));
-    routes.service(livez).service(readyz).service(metrics);
+    routes.service(livez).service(readyz).service(readyz_for_ingest).service(metrics);
 }
 
 /// Asks a dependency whether it works; the error is for the log.
@@ -29,13 +29,20 @@ type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>
 /// A dependency that `/readyz` names.
 struct Probe {
     name: &'static str,
-    /// Whether we are not ready without it.
-    is_required: bool,
+    needed: Needed,
     ask: Ask,
 }
 
 /// How long a result is told again: whoever probes as fast as they can costs four round trips a second.
 const TOLD_FOR: Duration = Duration::from_millis(250);
+/// What a dependency is needed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// To take in what a device sends that has a token.
+    ForIngest,
+    ForTheRest,
+    No,
+}
 
 /// The dependencies that `/readyz` names.
 #[derive(Default)]
@@ -48,12 +55,20 @@ pub struct Readiness {
 type States = Vec<bool>;
 
 impl Readiness {
-    /// Adds a dependency without which nothing can be accepted.
+    /// Adds a dependency without which nothing at all can be accepted.
+    pub fn require_for_ingest<F>(self, name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.with(name, Needed::ForIngest, Box::new(move || Box::pin(ask())))
+    }
+
+    /// Adds a dependency without which not everything works.
     pub fn require<F>(self, name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.with(name, true, Box::new(move || Box::pin(ask())))
+        self.with(name, Needed::ForTheRest, Box::new(move || Box::pin(ask())))
     }
 
     /// Adds a dependency that is named only: ingest and sign-in work without it.
@@ -61,11 +76,11 @@ impl Readiness {
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.with(name, false, Box::new(move || Box::pin(ask())))
+        self.with(name, Needed::No, Box::new(move || Box::pin(ask())))
     }
 
-    fn with(mut self, name: &'static str, is_required: bool, ask: Ask) -> Self {
-        self.probes.push(Probe { name, is_required, ask });
+    fn with(mut self, name: &'static str, needed: Needed, ask: Ask) -> Self {
+        self.probes.push(Probe { name, needed, ask });
         self
     }
 
@@ -88,13 +103,25 @@ async fn livez() -> &'static str {
     "ok"
 }
 
-/// 200 when a heartbeat could be accepted now.
+/// 200 when everything that is needed works.
 #[get("/readyz")]
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
+    report(&readiness, |_| true).await
+}
+
+/// 200 when this replica can take in what devices send: for the balancer that spreads them. A replica that has lost the
+/// broker must not keep its share of them; while PostgreSQL is unavailable, all replicas take in what they can.
+#[get("/readyz/ingest")]
+async fn readyz_for_ingest(readiness: Data<Readiness>) -> HttpResponse {
+    report(&readiness, |probe| probe.needed == Needed::ForIngest).await
+}
+
+async fn report(readiness: &Readiness, is_asked: impl Fn(&Probe) -> bool) -> HttpResponse {
     let states = readiness.states().await;
-    let ready = readiness.probes.iter().zip(states.iter()).all(|(probe, is_up)| *is_up || !probe.is_required);
+    let asked = || readiness.probes.iter().zip(states.iter()).filter(|(probe, _)| is_asked(probe));
+    let ready = asked().all(|(probe, is_up)| *is_up || probe.needed == Needed::No);
     let mut body = Map::from_iter([("ready".to_owned(), Value::Bool(ready))]);
-    for (probe, is_up) in readiness.probes.iter().zip(states.iter()) {
+    for (probe, is_up) in asked() {
         body.insert(probe.name.to_owned(), if *is_up { "up" } else { "down" }.into());
     }
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

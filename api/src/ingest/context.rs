@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use chrono::{DateTime, Utc};
 use pulso_shared::ids::DeviceId;
 
 use super::parts::{IngestParts, IngestThread};
@@ -24,6 +25,11 @@ pub struct ItemContext<'a> {
 impl<'a> ItemContext<'a> {
     pub fn parts(&self) -> &'a IngestParts {
         self.thread.parts()
+    }
+
+    /// The present, for what had to wait.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.parts().clock.now()
     }
 
     /// Whether this caller may send for the device that was found under the item's name, if one was.

@@ -24,7 +24,8 @@ use crate::http::error::{ApiError, MAX_FAULTS};
 use crate::http::request_id::RequestId;
 
 /// A request's items on their way into the publisher: already there where no device has to be looked up, which is so for
-/// nearly every heartbeat; else pending, on the heap, so that the others' futures stay small.
+/// nearly every heartbeat; else pending, on the heap, so that the others' futures stay small. What had to wait is received
+/// when the wait is over: watermark probes rely on it that a submission is with the publisher as soon as it is received.
 pub type Taking<'a> = Either<Ready<Result<InFlight, ApiError>>, LocalBoxFuture<'a, Result<InFlight, ApiError>>>;
 
 /// What an item has in a body that cannot be taken apart, roughly.
@@ -45,7 +46,7 @@ impl<'a> Intake<'a> {
             Body::Single(raw) => match self.context.rules.target(&raw) {
                 Ok(Target::Named(name)) => Either::Right(Box::pin(async move {
                     let device = self.look_up(name).await.inspect_err(count_rejected_item)?;
-                    self.take_single(device, || self.check(&raw), self.submission())
+                    self.take_single(device, || self.check(&raw), self.late_submission())
                 })),
                 Ok(Target::Known(device)) => {
                     Either::Left(ready(self.take_single(Ok(device), || self.check(&raw), self.submission())))
@@ -70,7 +71,7 @@ impl<'a> Intake<'a> {
             Ok(Target::Known(device)) => Ok(device),
             Err(error) => Err(error),
         };
-        self.take_single(device, || item.measured, self.submission())
+        self.take_single(device, || item.measured, self.late_submission())
     }
 
     /// The error of a body none of whose items could be read: it is charged as some items.
@@ -83,6 +84,7 @@ impl<'a> Intake<'a> {
     async fn take_array(self, items: Vec<JudgedItem>) -> Result<InFlight, ApiError> {
         let mut submission = self.submission();
         let rejected = array::add_items(&self.context, items, &mut submission).await?;
+        submission.received_at = self.context.now();
         self.publish(submission, rejected)
     }
 
@@ -97,6 +99,11 @@ impl<'a> Intake<'a> {
             heartbeats: Vec::new(),
             readings: Vec::new(),
         }
+    }
+
+    /// The submission of what had to wait.
+    fn late_submission(&self) -> Submission {
+        Submission { received_at: self.context.now(), ..self.submission() }
     }
 
     /// The device of that name, if this caller may send for it.

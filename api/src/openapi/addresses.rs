@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn pages_and_probes_are_there_to_be_read() {
-        for path in ["/livez", "/readyz", "/metrics", "/docs", "/redoc", "/api-docs/openapi.json"] {
+        for path in ["/livez", "/readyz", "/readyz/ingest", "/metrics", "/docs", "/redoc", "/api-docs/openapi.json"] {
             assert_eq!(allowed_methods(path), [Method::GET], "{path}");
         }
     }

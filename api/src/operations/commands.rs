@@ -26,7 +26,8 @@ pub async fn replay(
         let replayed = broker.replay_dead_letters(choice).await?;
         let event = |subject, after| AuditEvent { actor, action: "dead_letter.replayed", subject, before: None, after };
         let events = match choice {
-            Choice::All => {
+            // The latter only workers ask for, who are nobody.
+            Choice::All | Choice::ReturnedTooOften => {
                 let after = json!({"all": true, "replayed": replayed.replayed});
                 vec![event(SubjectId::from(actor.as_uuid()), Some(after))]
             }

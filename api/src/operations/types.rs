@@ -46,7 +46,7 @@ impl ReplayBody {
 pub struct DeadLetterResponse {
     /// For replay and deletion.
     id: DeadLetterId,
-    /// Why, in one word: `undecodable`, `device_gone`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
+    /// Why, in one word: `undecodable`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
     #[schema(example = "refused")]
     reason: String,
     /// Why, for people.

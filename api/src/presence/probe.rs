@@ -1,7 +1,7 @@
 //! Watermark probes: this replica's claim, published behind the data, that it could take data in without interruption.
 //!
-//! A probe claims the time up to the probe before it, whose confirm has come: what was received before that one has had
-//! the time of a confirm to get into the queue, ahead of this one.
+//! A probe claims the time up to the probe before it, and never beyond the oldest data that the broker has not confirmed:
+//! whatever was received up to then is in the queue, ahead of the probe, however slow the broker is.
 
 use std::time::Duration;
 
@@ -31,11 +31,12 @@ pub async fn publish_probes(db: DbPool, publisher: Publisher, clock: Clock, mut 
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = shutdown.requested() => return,
+            () = shutdown.requested() => return leave(&db, run.claim(None)).await,
         }
         let at = clock.now();
         run.interrupt_after_gap(at);
-        let published = tokio::time::timeout(PROBE_TIMEOUT, probe(&db, &publisher, run.claim())).await;
+        let claim = run.claim(publisher.oldest_unconfirmed());
+        let published = tokio::time::timeout(PROBE_TIMEOUT, probe(&db, &publisher, claim)).await;
         if published == Ok(true) {
             run.extend(at);
         } else {
@@ -52,6 +53,18 @@ async fn probe(db: &DbPool, publisher: &Publisher, claim: Option<WatermarkProbe>
     answers && publisher.publish_probe(claim).await
 }
 
+/// Says that this replica ends in order. Should it fail, the next minute is judged more carefully than need be.
+async fn leave(db: &DbPool, last: Option<WatermarkProbe>) {
+    let Some(WatermarkProbe { replica, since, .. }) = last else { return };
+    let left = tokio::time::timeout(PROBE_TIMEOUT, async {
+        let mut connection = db.get().await.map_err(|error| error.to_string())?;
+        store::end_run(&mut connection, replica, since).await.map_err(|error| error.to_string())
+    });
+    if !matches!(left.await, Ok(Ok(()))) {
+        tracing::debug!("the end of this replica's run could not be written");
+    }
+}
+
 /// A time without interruption.
 #[derive(Debug)]
 struct Run {
@@ -65,10 +78,12 @@ impl Run {
         Self { replica, probed: None }
     }
 
-    /// What the next probe may claim.
-    fn claim(&self) -> Option<WatermarkProbe> {
-        let (since, until) = self.probed?;
-        Some(WatermarkProbe { replica: self.replica.as_uuid(), since, until })
+    /// What the next probe may claim, given when the oldest data was received that is not in the queue yet.
+    fn claim(&self, unconfirmed: Option<DateTime<Utc>>) -> Option<WatermarkProbe> {
+        let (since, last) = self.probed?;
+        let before_unconfirmed = unconfirmed.map(|oldest| oldest - TimeDelta::microseconds(1));
+        let until = before_unconfirmed.map_or(last, |before| before.min(last));
+        (since <= until).then(|| WatermarkProbe { replica: self.replica.as_uuid(), since, until })
     }
 
     /// Ends the run when its last probe is too long ago, or in the future: then a clock was set back.
@@ -90,7 +105,7 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
+    use chrono::{DateTime, TimeDelta, Utc};
     use pulso_shared::ids::ProcessId;
 
     use super::Run;
@@ -100,7 +115,7 @@ mod tests {
     }
 
     fn claim(run: &Run) -> Option<(i64, i64)> {
-        run.claim().map(|probe| (probe.since.timestamp(), probe.until.timestamp()))
+        run.claim(None).map(|probe| (probe.since.timestamp(), probe.until.timestamp()))
     }
 
     #[test]
@@ -111,6 +126,17 @@ mod tests {
         assert_eq!(claim(&run), Some((1, 1)));
         run.extend(at(2));
         assert_eq!(claim(&run), Some((1, 2)));
+    }
+
+    #[test]
+    fn a_probe_does_not_claim_what_is_not_in_the_queue_yet() {
+        let mut run = Run::new(ProcessId::generate());
+        run.extend(at(10));
+        run.extend(at(20));
+        let until = |oldest| run.claim(Some(at(oldest))).map(|probe| probe.until);
+        assert_eq!(until(25), Some(at(20)));
+        assert_eq!(until(15), Some(at(15) - TimeDelta::microseconds(1)));
+        assert_eq!(until(10), None, "nothing since the run began");
     }
 
     #[test]

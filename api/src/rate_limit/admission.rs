@@ -23,7 +23,7 @@ use crate::http::middleware::is_ingest;
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitStatus, append_status};
 
 /// Probes and scrapers, which come from inside and must never be refused.
-const UNCOUNTED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const UNCOUNTED: [&str; 4] = ["/livez", "/readyz", "/readyz/ingest", "/metrics"];
 
 /// The status of every limit that a request was counted in; sent in the response.
 #[derive(Debug, Clone, Default)]

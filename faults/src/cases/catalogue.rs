@@ -105,6 +105,11 @@ fn world() -> Vec<Case> {
         case!(whole / "servers-down", servers_down, "the same, and PostgreSQL, RabbitMQ and Redis with them"),
         case!(whole / "storage-behind", storage_behind, "no worker for 3 minutes; some devices fail"),
         case!(presence / "flapping", flapping, "10,000 devices, a tenth of which flap"),
+        case!(
+            presence / "replica-cut-off",
+            replica_cut_off,
+            "one of two APIs is cut off from the broker; devices stick to it"
+        ),
         case!(poison / "unreadable", unreadable, "messages that cannot be decoded, under load"),
         case!(poison / "device-deleted", device_deleted, "a device deleted while its data waits"),
         case!(poison / "replay", replay, "refused rows put back by route and by command"),

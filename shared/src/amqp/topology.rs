@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  api ──▶ <p>.telemetry (topic) ──telemetry.#──▶ <p>.store (quorum) ──▶ worker
-//!                                                     │ returned too often
+//!                                                     │ returned too often (queues of earlier versions)
 //!                                                     ▼
 //!  worker, with the reason ───────────────▶ <p>.dead-letter (topic) ──▶ <p>.dead (quorum)
 //! ```
@@ -15,13 +15,11 @@ use super::connect::{ConnectionError, within_time};
 use super::declare_queue::declare_queue;
 use crate::config::BrokerConfig;
 
-/// How often a message may be redelivered before the broker dead-letters it. RabbitMQ's default is 20 from version 4
-/// on; a worker that is killed again and again must not lose good data, so ours is higher, and dead letters can be
-/// replayed.
-const DELIVERY_LIMIT: i32 = 100;
-
-/// As good as unlimited: a dead letter stays until somebody deletes it.
-const DEAD_DELIVERY_LIMIT: i32 = 1_000_000_000;
+/// As good as unlimited. A delivery counts whenever a worker is restarted or loses its connection, and each look at a
+/// dead letter is one too: neither says anything about the message, and what was accepted must not be taken out of the
+/// queue for it. Left out, the limit would be 20 from RabbitMQ 4 on; -1, which is unlimited there, is refused by 3.x.
+/// A queue of an earlier version keeps its 100, and what that limit catches is replayed by a worker.
+const DELIVERY_LIMIT: i32 = 1_000_000_000;
 
 /// The names of the exchanges and queues under one prefix, and the queues' size limit.
 #[derive(Debug, Clone)]
@@ -107,9 +105,8 @@ impl Topology {
 
     fn dead_arguments(&self) -> FieldTable {
         let mut arguments = quorum();
-        // Each look at a dead letter is a redelivery too, and RabbitMQ 4 drops a message after 20 by default.
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DEAD_DELIVERY_LIMIT));
-        // Bounded, or a flood of poison messages would fill the disk; what is rejected stays in the store queue.
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+        // Bounded, or a flood of poison messages would fill the disk; what is rejected waits in the database.
         insert_text(&mut arguments, "x-overflow", "reject-publish");
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::from(self.store_max_bytes)));
         arguments
@@ -174,7 +171,7 @@ mod tests {
         assert_eq!(text(&arguments, "x-dead-letter-exchange").as_deref(), Some("pulso.dead-letter"));
         assert_eq!(text(&arguments, "x-dead-letter-strategy").as_deref(), Some("at-least-once"));
         assert_eq!(number(&arguments, "x-max-length-bytes"), Some(1_000));
-        assert_eq!(number(&arguments, "x-delivery-limit"), Some(100));
+        assert!(number(&arguments, "x-delivery-limit") > Some(1_000_000), "and takes nothing out by itself");
     }
 
     #[test]

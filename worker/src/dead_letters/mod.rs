@@ -1,10 +1,14 @@
-//! Dead letters: what can never be stored, published with its reason; and the command that lists, replays and deletes
-//! it.
+//! Dead letters: what cannot be stored, published with its reason; and the command that lists, replays and deletes it.
+//!
+//! ```text
+//!  pipeline ─▶ Rejected ─▶ dead_letter_outbox (committed before the ack) ─▶ jobs::dead_letters ─▶ DeadLetterPublisher
+//! ```
 
 pub mod command;
-mod letter;
 mod publisher;
 mod rejected;
+mod returned;
 
-pub use publisher::DeadLetterPublisher;
-pub use rejected::{Reason, ReasonCode, Rejected, Undecodable};
+pub use publisher::{DeadLetterPublisher, PublishError};
+pub use rejected::{Refused, Rejected, Undecodable};
+pub use returned::ReturnedLetters;

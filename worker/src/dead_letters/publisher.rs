@@ -1,39 +1,29 @@
-//! Publishes what can never be stored to the dead-letter exchange, with the reason in a header, and confirmed before
-//! the original is acked. The body is in the API's format, so that it can be replayed.
-//!
-//! On a connection of its own: a broker that is short of memory or disk blocks publishing connections, and the consumer
-//! must be able to ack then, because acks free memory and disk.
+//! Publishes dead letters to the dead-letter exchange, with the reason in a header. The body is in the API's format, so
+//! that it can be replayed.
 
-use std::time::Duration;
-
-use backon::ExponentialBuilder;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation, Connection};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use pulso_shared::amqp::connect::{self, ConnectionError, within_time};
-use pulso_shared::amqp::message::{self, MESSAGE_TYPE};
+use pulso_shared::amqp::dead_letters::REASON_HEADER;
+use pulso_shared::amqp::message::{CONTENT_TYPE, PERSISTENT};
 use pulso_shared::amqp::topology::Topology;
-use pulso_shared::clock::Clock;
-use pulso_shared::ids::DeadLetterId;
 use secrecy::SecretString;
 
-use super::letter::{Letter, into_bodies, shorten};
-use super::rejected::{Reason, ReasonCode, Rejected, Undecodable};
-use crate::backoff;
-use crate::metrics::{STORE, count_dead_letter};
-use crate::storage::Rows;
-
-const BACKOFF: ExponentialBuilder = backoff::between(Duration::from_millis(200), Duration::from_secs(10));
+use crate::storage::dead_letter_outbox::Letter;
 
 /// Publishes dead letters; connected on demand.
+///
+/// On a connection of its own: a broker that is short of memory or disk blocks publishing connections, and the consumer
+/// must be able to ack then, because acks free memory and disk.
 pub struct DeadLetterPublisher {
     url: SecretString,
     topology: Topology,
-    clock: Clock,
     link: Option<(Connection, Channel)>,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum PublishError {
+pub enum PublishError {
     #[error(transparent)]
     Broker(#[from] ConnectionError),
     #[error("the dead-letter queue refused it: is it full?")]
@@ -41,90 +31,24 @@ enum PublishError {
 }
 
 impl DeadLetterPublisher {
-    pub fn new(url: SecretString, topology: Topology, clock: Clock) -> Self {
-        Self { url, topology, clock, link: None }
+    pub fn new(url: SecretString, topology: Topology) -> Self {
+        Self { url, topology, link: None }
     }
 
-    /// Returns when all is confirmed, however long that takes: the rest of the batch is stored, and a redelivery of the
-    /// batch would only lead here again.
-    pub async fn dead_letter(&mut self, rejected: Rejected) {
-        for message in &rejected.messages {
-            self.dead_letter_message(message).await;
-        }
-        for (rows, reason) in rejected.rows {
-            self.dead_letter_rows(rows, &reason).await;
-        }
-    }
-
-    async fn dead_letter_message(&mut self, message: &Undecodable) {
-        let reason = Reason { code: ReasonCode::Undecodable, detail: message.reason.clone() };
-        tracing::warn!(reason = shorten(&reason.detail), bytes = message.body.len(), "message dead-lettered");
-        let kind = message.kind.as_deref();
-        self.publish_with_retry(Letter { id: DeadLetterId::generate(), reason: &reason, kind, body: &message.body })
-            .await;
-    }
-
-    /// Rows with the same reason share messages.
-    async fn dead_letter_rows(&mut self, rows: Rows, reason: &Reason) {
-        let mut submissions = Vec::new();
-        for submission in rows.into_submissions() {
-            let request_id = submission.request_id.as_str();
-            tracing::warn!(
-                request_id,
-                code = reason.code.as_str(),
-                reason = shorten(&reason.detail),
-                "reading dead-lettered"
-            );
-            let mut json = Vec::new();
-            match message::encode(&submission, &mut json) {
-                Ok(()) => submissions.push(json),
-                Err(error) => tracing::error!(%error, "dead letter not encoded"),
-            }
-        }
-        for body in into_bodies(submissions) {
-            let id = DeadLetterId::generate();
-            self.publish_with_retry(Letter { id, reason, kind: Some(MESSAGE_TYPE), body: &body }).await;
-        }
-    }
-
-    async fn publish_with_retry(&mut self, letter: Letter<'_>) {
-        let mut waiting = None;
-        let notify = |error: &PublishError, retry_in| {
-            waiting.get_or_insert_with(Waiting::begin);
-            tracing::warn!(%error, ?retry_in, "dead letter not published; retrying");
-        };
-        let letter = &letter;
-        backoff::retry(
-            BACKOFF,
-            self,
-            |publisher| async move {
-                let published = publisher.publish(letter).await;
-                (publisher, published)
-            },
-            notify,
-        )
-        .await;
-    }
-
-    async fn publish(&mut self, letter: &Letter<'_>) -> Result<(), PublishError> {
-        let properties = letter.properties(self.clock);
+    /// Returns when the broker has the letter on disk.
+    pub async fn publish(&mut self, letter: &Letter) -> Result<(), PublishError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let exchange = self.topology.dead_letter_exchange();
-        let key = letter.reason.code.as_str().into();
+        let (exchange, key) = (self.topology.dead_letter_exchange(), letter.reason.as_str().into());
         // Taken out, and put back when the broker has taken the letter: after a failure the next attempt reconnects.
         let link = match self.link.take() {
             Some(link) => link,
             None => self.open().await?,
         };
-        let publish = async { link.1.basic_publish(exchange, key, options, letter.body, properties).await?.await };
-        match within_time(publish).await? {
-            Confirmation::Ack(None) => {
-                self.link = Some(link);
-                count_dead_letter(letter.reason.code.as_str());
-                Ok(())
-            }
-            _ => Err(PublishError::Refused),
-        }
+        let properties = properties(letter);
+        let publish = async { link.1.basic_publish(exchange, key, options, &letter.body, properties).await?.await };
+        let confirmation = within_time(publish).await?;
+        self.link = Some(link);
+        if confirmation == Confirmation::Ack(None) { Ok(()) } else { Err(PublishError::Refused) }
     }
 
     async fn open(&self) -> Result<(Connection, Channel), ConnectionError> {
@@ -136,18 +60,47 @@ impl DeadLetterPublisher {
     }
 }
 
-/// Shows in the metrics that a batch waits here, until it is dropped: with the retry, or with its session.
-struct Waiting;
-
-impl Waiting {
-    fn begin() -> Self {
-        STORE.dead_letters_waiting.set(1.0);
-        Self
+fn properties(letter: &Letter) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    headers.insert(REASON_HEADER.into(), AMQPValue::LongString(letter.detail.as_str().into()));
+    let properties = BasicProperties::default()
+        .with_message_id(letter.id.to_string().into())
+        .with_timestamp(u64::try_from(letter.died_at.timestamp()).unwrap_or(0))
+        .with_content_type(CONTENT_TYPE.into())
+        .with_delivery_mode(PERSISTENT)
+        .with_headers(headers);
+    match &letter.message_type {
+        Some(kind) => properties.with_type(kind.as_str().into()),
+        None => properties,
     }
 }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        STORE.dead_letters_waiting.set(0.0);
+#[cfg(test)]
+mod tests {
+    use lapin::types::ShortString;
+    use pulso_shared::ids::DeadLetterId;
+
+    use super::{Letter, REASON_HEADER, properties};
+
+    #[test]
+    fn a_letter_says_what_when_and_why_and_keeps_its_type() {
+        let letter = Letter {
+            id: DeadLetterId::generate(),
+            reason: "undecodable".to_owned(),
+            detail: "unknown message type".to_owned(),
+            message_type: Some("pulso.telemetry.v9".to_owned()),
+            body: b"[]".to_vec(),
+            died_at: "2026-11-25T12:00:00.9Z".parse().unwrap(),
+        };
+        let shown = properties(&letter);
+        assert_eq!(shown.message_id().as_ref().map(ToString::to_string), Some(letter.id.to_string()));
+        assert_eq!(*shown.timestamp(), Some(1_795_608_000), "AMQP has whole seconds");
+        assert_eq!(*shown.delivery_mode(), Some(2), "it survives the broker");
+        assert_eq!(*shown.expiration(), None, "it stays until somebody deletes it");
+        assert_eq!(shown.kind().as_ref().map(ShortString::as_str), Some("pulso.telemetry.v9"));
+        let headers = shown.headers().clone().unwrap();
+        let detail = headers.inner().get(REASON_HEADER).and_then(|value| value.as_long_string()).unwrap();
+        assert_eq!(detail.as_bytes(), b"unknown message type");
+        assert_eq!(*properties(&Letter { message_type: None, ..letter }).kind(), None);
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  partitions  creates partitions before there are rows for them    one worker at a time
+//!  dead_letters  moves dead letters to the broker                  one worker at a time
 //!  throughput  writes what this worker stored, by owner             every worker
 //!  retention   purges what deleted accounts and devices left (every worker); drops what is too old (one worker at a time)
 //!  rollup      computes rollups                                     one worker at a time
 //!  presence    this worker's watermark (every worker); offline detection (one worker at a time)
 //! ```
 
+mod dead_letters;
 mod leader;
 mod partitions;
 mod presence;
@@ -23,6 +25,7 @@ use pulso_shared::supervisor::Supervisor;
 use pulso_shared::throughput::ThroughputCounter;
 use secrecy::SecretString;
 
+pub use dead_letters::DeadLetterSettings;
 pub use partitions::create_first as create_first_partitions;
 pub use presence::WatermarkReporter;
 pub use retention::RetentionPolicy;
@@ -32,12 +35,14 @@ pub struct JobSettings {
     pub database_url: SecretString,
     pub retention: RetentionPolicy,
     pub throughput: Arc<ThroughputCounter>,
+    pub dead_letters: DeadLetterSettings,
     pub clock: Clock,
 }
 
 /// Starts every job, except for the watermark, which has to come before consuming.
 pub fn spawn_all(supervisor: &mut Supervisor, settings: JobSettings) {
-    let JobSettings { database_url: url, retention, throughput, clock } = settings;
+    let JobSettings { database_url: url, retention, throughput, dead_letters, clock } = settings;
+    supervisor.spawn_background("dead letters", dead_letters::run(dead_letters));
     supervisor.spawn_background("partitions", partitions::run(url.clone(), retention, clock));
     supervisor.spawn_background("throughput", throughput::run(url.clone(), throughput, clock));
     supervisor.spawn_background("purge of accounts", retention::run_account_purge(url.clone()));

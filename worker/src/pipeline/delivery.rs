@@ -25,7 +25,7 @@ impl Delivery {
     pub fn decode(delivery: AmqpDelivery) -> Self {
         let kind = delivery.properties.kind().as_ref().map(|kind| kind.as_str().to_owned());
         let probe = delivery.properties.headers().as_ref().and_then(WatermarkProbe::from_headers);
-        let whole = |reason, body| (Vec::new(), vec![Undecodable { reason, kind: kind.clone(), body }]);
+        let whole = |detail, body| (Vec::new(), vec![Undecodable { detail, kind: kind.clone(), body }]);
         let (submissions, undecodable) = match kind.as_deref() {
             Some(kind @ (MESSAGE_TYPE | NAMED_MESSAGE_TYPE)) => decode(kind, delivery.data),
             Some(other) => whole(format!("unknown message type {other}"), delivery.data),
@@ -48,7 +48,7 @@ impl Delivery {
 /// cannot be decoded must not take the others along.
 fn decode(kind: &str, body: Vec<u8>) -> (Vec<Submission>, Vec<Undecodable>) {
     let undecodable = |error: &serde_json::Error, body| Undecodable {
-        reason: format!("undecodable: {error}"),
+        detail: format!("undecodable: {error}"),
         kind: Some(kind.to_owned()),
         body,
     };
@@ -129,7 +129,7 @@ mod tests {
             let message = delivered(kind, "[]");
             assert_eq!((message.submissions.len(), message.undecodable.len()), (0, 1));
             let undecodable = &message.undecodable[0];
-            assert_eq!((undecodable.reason.as_str(), undecodable.kind.as_deref()), (reason, kind));
+            assert_eq!((undecodable.detail.as_str(), undecodable.kind.as_deref()), (reason, kind));
             assert_eq!(undecodable.body, b"[]");
         }
     }

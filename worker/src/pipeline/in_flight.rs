@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// Deliveries of a broken session are requeued: at once when the broker has seen it break, else after two missed AMQP
 /// heartbeats (10 s each). Until then they hold the watermark back, for nobody else knows of them.
 const REQUEUE_TIME: Duration = Duration::from_secs(25);
+/// A worker whose watermark is older takes nothing more. The others forget it 8 s after its last report at the earliest
+/// (`delete_gone_workers.sql`): until then it has the time to store what it has in flight.
+const REPORT_MAX_AGE: Duration = Duration::from_secs(3);
 
 /// When the API accepted the oldest delivery that is being gathered, is being written, or was requeued.
 #[derive(Debug, Default)]
@@ -19,6 +22,7 @@ struct Oldest {
     gathering: Option<DateTime<Utc>>,
     writing: Option<DateTime<Utc>>,
     requeued: Option<(DateTime<Utc>, Instant)>,
+    reported_at: Option<Instant>,
 }
 
 impl InFlight {
@@ -49,6 +53,16 @@ impl InFlight {
         }
     }
 
+    /// The watermark has been reported, with what was in flight then.
+    pub fn reported(&self) {
+        self.lock().reported_at = Some(Instant::now());
+    }
+
+    /// Whether something more may be taken: what the others do not know of, they would judge devices without.
+    pub fn may_grow(&self) -> bool {
+        self.lock().reported_at.is_some_and(|at| at.elapsed() < REPORT_MAX_AGE)
+    }
+
     /// When the API accepted the oldest of all; `None` when everything is stored.
     pub fn oldest(&self) -> Option<DateTime<Utc>> {
         let mut oldest = self.lock();
@@ -71,7 +85,7 @@ fn older(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<Dat
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::{InFlight, REQUEUE_TIME};
+    use super::{InFlight, REPORT_MAX_AGE, REQUEUE_TIME};
 
     fn at(second: i64) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(second, 0)
@@ -124,6 +138,18 @@ mod tests {
         assert_eq!(in_flight.oldest(), at(5));
         tokio::time::advance(REQUEUE_TIME / 2).await;
         assert_eq!(in_flight.oldest(), at(7), "delivered again, it counts by itself");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_taken_before_the_first_report_nor_long_after_the_last_one() {
+        let in_flight = InFlight::default();
+        assert!(!in_flight.may_grow());
+        in_flight.reported();
+        assert!(in_flight.may_grow());
+        tokio::time::advance(REPORT_MAX_AGE).await;
+        assert!(!in_flight.may_grow());
+        in_flight.reported();
+        assert!(in_flight.may_grow());
     }
 
     #[test]

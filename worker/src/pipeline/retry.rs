@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::delivery::Delivery;
 use crate::backoff;
-use crate::dead_letters::{Reason, ReasonCode, Rejected};
+use crate::dead_letters::{Refused, Rejected};
 use crate::error::StoreError;
 use crate::metrics::{STORE, as_count};
 use crate::storage::{Database, Rows};
@@ -33,7 +33,7 @@ pub async fn store(
     let mut submissions = Vec::new();
     for delivery in deliveries {
         submissions.extend(delivery.submissions);
-        rejected.messages.extend(delivery.undecodable);
+        rejected.undecodable.extend(delivery.undecodable);
     }
     let mut parts = vec![Rows::gather(submissions)];
     while let Some(part) = parts.pop() {
@@ -45,11 +45,10 @@ pub async fn store(
             Err(Verdict::DeviceGone) => {
                 let (existing, gone) = without_gone(database, part).await;
                 parts.push(existing);
-                let reason = Reason { code: ReasonCode::DeviceGone, detail: "the device is not there".into() };
-                rejected.rows.push((gone, reason));
+                rejected.device_gone.append(gone);
             }
             Err(Verdict::Poison(detail)) if part.len() == 1 => {
-                rejected.rows.push((part, Reason { code: ReasonCode::Refused, detail }));
+                rejected.refused.push(Refused { rows: part, detail });
             }
             Err(Verdict::Poison(_) | Verdict::TooSlow) => {
                 let (first, second) = part.halve();

@@ -44,6 +44,9 @@ pub enum SessionError {
     Broker(#[from] ConnectionError),
     #[error("the broker cancelled the consumer")]
     Cancelled,
+    /// Nobody else knows what it has in flight: what was delivered is to be delivered to others.
+    #[error("the watermark cannot be reported")]
+    Unreported,
     #[error("the writer failed: {0}")]
     Writer(#[from] tokio::task::JoinError),
 }
@@ -98,8 +101,12 @@ impl Session {
         let mut check = tokio::time::interval(CHECK_EVERY);
         loop {
             let due_at = self.batcher.due_at().filter(|_| self.writing.is_none());
+            let is_known = self.in_flight.may_grow();
+            if !is_known && !self.has_in_flight() {
+                return Err(SessionError::Unreported);
+            }
             tokio::select! {
-                delivery = self.deliveries.next(), if !self.batcher.is_full() => self.gather(delivery)?,
+                delivery = self.deliveries.next(), if is_known && !self.batcher.is_full() => self.gather(delivery)?,
                 () = sleep_until(due_at.unwrap_or_else(Instant::now)), if due_at.is_some() => self.start_writing(),
                 done = written(&mut self.writing), if self.writing.is_some() => {
                     done?;

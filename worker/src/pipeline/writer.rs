@@ -1,4 +1,4 @@
-//! Writes batches: rows to the database, watermark probes behind them, rejected rows to the dead-letter queue.
+//! Writes batches: rows to the database, dead letters to the outbox, watermark probes behind them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::delivery::Delivery;
 use super::in_flight::InFlight;
 use super::retry::{self, BACKOFF};
 use crate::backoff;
-use crate::dead_letters::DeadLetterPublisher;
+use crate::dead_letters::Rejected;
 use crate::error::StoreError;
 use crate::metrics::STORE;
 use crate::storage::Database;
@@ -21,7 +21,6 @@ use crate::storage::Database;
 /// Everything that a batch's rows go through.
 pub struct Writer {
     pub database: Database,
-    pub dead_letters: DeadLetterPublisher,
     pub in_flight: Arc<InFlight>,
     pub throughput: Arc<ThroughputCounter>,
     pub clock: Clock,
@@ -34,7 +33,31 @@ impl Writer {
         // A probe proves that what was before it in the queue is stored, so it comes after the rows.
         self.record_probes(&probes).await;
         self.in_flight.stored();
-        self.dead_letters.dead_letter(rejected).await;
+        self.keep_dead_letters(rejected).await;
+    }
+
+    /// Commits dead letters to the outbox: only then may their messages be acked. The broker's dead-letter queue may be
+    /// full for days, and storing must not wait for it; the database has just taken their neighbours.
+    async fn keep_dead_letters(&mut self, rejected: Rejected) {
+        let letters = rejected.into_letters(self.clock.now());
+        if letters.is_empty() {
+            return;
+        }
+        let letters = &letters;
+        let notify = |error: &StoreError, retry_in| {
+            tracing::warn!(%error, ?retry_in, "dead letters not kept; retrying");
+            STORE.retries.increment(1);
+        };
+        backoff::retry(
+            BACKOFF,
+            &mut self.database,
+            |database| async move {
+                let kept = database.insert_dead_letters(letters).await;
+                (database, kept)
+            },
+            notify,
+        )
+        .await;
     }
 
     /// Records probes, however long it takes: a lost one would look like an outage window.

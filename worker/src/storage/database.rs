@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use tokio_postgres::Client;
 
 use super::connect::connect;
+use super::dead_letter_outbox::{self, Letter};
 use super::rows::Rows;
 use super::store::{self, Statements, Stored};
 use super::watermark_probes;
@@ -53,10 +54,24 @@ impl Database {
             Ok(session) => watermark_probes::record(&session.client, probes).await,
             Err(error) => Err(error),
         };
-        if recorded.is_err() {
+        self.keep_session_if(recorded)
+    }
+
+    /// Appends dead letters to those that wait for the broker.
+    pub async fn insert_dead_letters(&mut self, letters: &[Letter]) -> Result<(), StoreError> {
+        let inserted = match self.session().await {
+            Ok(session) => dead_letter_outbox::insert(&session.client, letters).await,
+            Err(error) => Err(error),
+        };
+        self.keep_session_if(inserted)
+    }
+
+    /// After an error the connection itself may be the cause: the next attempt opens another one.
+    fn keep_session_if(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+        if done.is_err() {
             self.session = None;
         }
-        recorded
+        done
     }
 
     async fn session(&mut self) -> Result<&Session, StoreError> {

@@ -3,6 +3,7 @@
 
 mod connect;
 mod database;
+pub mod dead_letter_outbox;
 mod late_rows;
 mod rows;
 mod state;

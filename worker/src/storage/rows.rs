@@ -98,6 +98,18 @@ impl Rows {
         (Self { heartbeats, readings }, Self { heartbeats: gone_heartbeats, readings: gone_readings })
     }
 
+    /// Each row's device and origin.
+    pub fn origins(&self) -> impl Iterator<Item = (DeviceId, &Origin)> {
+        let heartbeats = self.heartbeats.iter().map(|row| (row.item.device_id, &*row.origin));
+        heartbeats.chain(self.readings.iter().map(|row| (row.item.device_id, &*row.origin)))
+    }
+
+    /// Adds rows of another part of the same batch.
+    pub fn append(&mut self, mut other: Self) {
+        self.heartbeats.append(&mut other.heartbeats);
+        self.readings.append(&mut other.readings);
+    }
+
     /// Each row as a submission of its own, as it would come again.
     pub fn into_submissions(self) -> impl Iterator<Item = Submission> {
         let alone = |origin: &Origin| Submission {

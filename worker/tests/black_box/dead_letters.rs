@@ -1,7 +1,15 @@
 //! What can never be stored goes to the dead letters with its reason, and its neighbours are stored.
 
-use pulso_testkit::{Options, Pulso, eventually};
+use std::collections::BTreeSet;
+
+use pulso_shared::clock::Clock;
+use pulso_testkit::{Client, Options, Pulso, eventually};
 use serde_json::{Value, json};
+
+/// So many seconds ago, as devices say it.
+fn ago(seconds: i64) -> String {
+    (Clock::system().now() - chrono::TimeDelta::seconds(seconds)).to_rfc3339()
+}
 
 async fn dead_letter(pulso: &Pulso) -> pulso_testkit::DeadLetter {
     eventually("a dead letter", async || pulso.broker.take_dead_letter().await).await
@@ -81,19 +89,79 @@ async fn a_row_that_the_database_refuses_is_found_among_its_neighbours() {
     pulso.finish().await;
 }
 
+/// The worker's own address, for its metrics.
+async fn operations(pulso: &mut Pulso) -> Client {
+    let address = pulso.worker.as_mut().unwrap().logged("health and metrics", "address").await;
+    Client::new(format!("http://{address}"))
+}
+
+/// Waits until a metric of the worker has that value.
+async fn counts(operations: &Client, metric: &str, value: u32) {
+    let line = format!("{metric} {value}");
+    eventually(&line, async || {
+        let metrics = operations.get("/metrics").await.expect(200).text;
+        metrics.lines().any(|found| found == line).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
-async fn readings_of_a_device_deleted_meanwhile_are_dead_lettered_and_others_stored() {
+async fn readings_of_a_device_deleted_meanwhile_are_dropped_and_counted_and_others_stored() {
     let mut pulso = Pulso::start().await;
     let user = pulso.client.new_user().await;
     let (kept, deleted) = (user.new_device().await, user.new_device().await);
     pulso.worker.as_mut().unwrap().kill().await;
-    let body = json!([{"device_id": kept.id, "cpu": 1}, {"device_id": deleted.id, "cpu": 2}]);
-    let _ = user.post("/heartbeats", &body).await.expect(202);
+    let of_deleted: Vec<_> = (0..500).map(|n| json!({"timestamp": ago(n + 1), "cpu": 2})).collect();
+    let _ = deleted.client.post("/heartbeats", &json!(of_deleted)).await.expect(202);
+    let _ = kept.client.post("/heartbeats", &json!({"cpu": 1})).await.expect(202);
     let _ = user.delete(&format!("/devices/{}", deleted.id)).await.expect(204);
     pulso.restart_worker().await;
     pulso.stored(1).await;
-    let dead = dead_letter(&pulso).await;
-    assert!(dead.reason.contains("device") && dead.body.contains(&deleted.id), "{dead:?}");
+    let worker = operations(&mut pulso).await;
+    counts(&worker, "pulso_dropped_total{reason=\"device_gone\"}", 500).await;
+    eventually("all is acknowledged", async || (pulso.broker.depth("store").await == 0).then_some(())).await;
+    let lines = pulso.worker.as_ref().unwrap().count_logged("rows of deleted devices dropped");
+    assert!(
+        (1..=2).contains(&lines),
+        "one line for each batch, of which there is at most one for each message: {lines}"
+    );
+    assert_eq!(pulso.database.count("SELECT count(*) FROM dead_letter_outbox").await, 0);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_full_dead_letter_queue_holds_up_no_storing_and_loses_no_letter() {
+    // A quorum queue takes a message as long as it is not full yet: this one takes one at a time.
+    let queues = vec![("dead", "x-max-length-bytes", 1)];
+    let mut pulso = Pulso::start_with(Options { queues, ..Options::default() }).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    pulso.database.execute("ALTER TABLE heartbeats ADD CONSTRAINT no_13 CHECK (cpu_usage <> 13)").await;
+    // More messages with a poison row than the worker may have unacknowledged (32).
+    for n in 0..40 {
+        let body = json!([{"timestamp": ago(2 * n + 2), "cpu": 13}, {"timestamp": ago(2 * n + 1), "cpu": n}]);
+        let _ = device.client.post("/heartbeats", &body).await.expect(202);
+    }
+    pulso.stored(39).await;
+    let count = "SELECT count(*) FROM dead_letter_outbox";
+    eventually("the letters wait", async || (pulso.database.count(count).await == 40).then_some(())).await;
+    let worker = operations(&mut pulso).await;
+    counts(&worker, "pulso_dead_letters_waiting", 40).await;
+
+    // They outlive the worker, and what comes meanwhile is stored.
+    pulso.worker.as_mut().unwrap().kill().await;
+    let _ = device.client.post("/heartbeats", &json!({"timestamp": ago(1_000), "cpu": 1})).await.expect(202);
+    pulso.restart_worker().await;
+    pulso.stored(40).await;
+    assert_eq!(pulso.database.count(count).await, 40);
+
+    // An operator makes room.
+    let mut letters = BTreeSet::new();
+    while letters.len() < 41 {
+        let dead = dead_letter(&pulso).await;
+        assert!(dead.reason.contains("no_13"), "{}", dead.reason);
+        letters.insert(dead.body);
+    }
+    eventually("none waits", async || (pulso.database.count(count).await == 0).then_some(())).await;
     pulso.finish().await;
 }
 
@@ -132,15 +200,17 @@ async fn the_command_lists_replays_and_deletes() {
 }
 
 #[tokio::test]
-async fn what_rabbitmq_itself_gave_up_is_seen_and_put_back() {
-    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+async fn what_rabbitmq_itself_gave_up_is_seen_and_replayed_by_the_next_worker() {
+    // As a queue of an earlier version, whose limit stays.
+    let queues = vec![("store", "x-delivery-limit", 3)];
+    let options = Options { without_worker: true, queues, ..Options::default() };
+    let mut pulso = Pulso::start_with(options).await;
     let device = pulso.client.new_user().await.new_device().await;
     let _ =
         device.client.post("/heartbeats", &json!({"timestamp": "2026-01-01T00:00:00Z", "cpu": 1})).await.expect(202);
-    // Beyond the queue's delivery limit, as a worker that dies of each delivery would bring it.
     pulso.broker.return_until_dead("store").await;
     let shown = || {
-        let (code, shown, _) = pulso.worker_command(&["dead-letters", "list", "--json"]);
+        let (code, shown, _) = pulso.worker_command(&["dead-letters", "list", "--json", "--limit", "1"]);
         assert_eq!(code, 0);
         serde_json::from_str::<Value>(shown.trim()).unwrap()
     };
@@ -148,8 +218,21 @@ async fn what_rabbitmq_itself_gave_up_is_seen_and_put_back() {
     assert_eq!((&letter["reason"], &letter["message_type"]), (&json!("delivery_limit"), &json!("pulso.telemetry.v2")));
     assert!(letter["died_at"].is_string(), "{letter}");
     assert_eq!(shown()["id"], letter["id"], "its id stays the same");
-    let replayed = pulso.worker_command(&["dead-letters", "replay", letter["id"].as_str().unwrap()]);
-    assert_eq!(replayed, (0, "1 replayed\n".to_owned(), String::new()));
+    pulso.restart_worker().await;
+    pulso.stored(1).await;
+    eventually("the broker's letters are replayed", async || (pulso.broker.depth("dead").await == 0).then_some(()))
+        .await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn no_number_of_returns_takes_a_message_out_of_a_new_queue() {
+    let mut pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let _ = device.client.post("/heartbeats", &json!({"cpu": 1})).await.expect(202);
+    // As often as workers that crash one after the other would return it.
+    pulso.broker.return_to_queue("store", 300).await;
+    assert_eq!(pulso.broker.depth("dead").await, 0);
     pulso.restart_worker().await;
     pulso.stored(1).await;
     pulso.finish().await;

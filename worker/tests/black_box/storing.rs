@@ -244,3 +244,21 @@ async fn a_batch_that_takes_too_long_is_halved_and_its_last_row_waits() {
     pulso.stored(5).await;
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn a_worker_that_cannot_report_its_watermark_gives_back_what_it_was_delivered_and_takes_nothing_more() {
+    let pulso = Pulso::start().await;
+    let device = pulso.client.new_user().await.new_device().await;
+    let _ = device.client.post("/heartbeats", &json!({"cpu": 1})).await.expect(202);
+    pulso.stored(1).await;
+    pulso.database.execute("ALTER TABLE worker_watermarks RENAME TO elsewhere").await;
+    let worker = pulso.worker.as_ref().unwrap();
+    let says = "the watermark cannot be reported";
+    eventually("it stops taking", async || worker.has_logged(says).then_some(())).await;
+    let _ = device.client.post("/heartbeats", &json!({"cpu": 2})).await.expect(202);
+    eventually("all waits in the queue", async || (pulso.broker.depth("store").await > 1).then_some(())).await;
+    assert_eq!(pulso.database.count("SELECT count(*) FROM heartbeats").await, 1);
+    pulso.database.execute("ALTER TABLE elsewhere RENAME TO worker_watermarks").await;
+    pulso.stored(2).await;
+    pulso.finish().await;
+}

@@ -83,7 +83,10 @@ fn answer_error(api_error: &ApiError, id: &RequestId) -> HttpResponse {
         count_limit_exceeded(exceeded.policy.name);
     }
     // The cause is a text of some kilobytes that is made for the line alone: the macro asks for it where it is written.
-    if status >= 500 {
+    // Two places for errors, because each has its own share of lines: an outage must not hide a fault of ours.
+    if matches!(api_error, ApiError::Unavailable { .. } | ApiError::CannotPublish(_)) {
+        tracing::error!(request_id = id.as_str(), status, error = %api_error, cause = api_error.cause(), "request failed");
+    } else if status >= 500 {
         tracing::error!(request_id = id.as_str(), status, error = %api_error, cause = api_error.cause(), "request failed");
     } else {
         tracing::debug!(request_id = id.as_str(), status, error = %api_error, cause = api_error.cause(), "request refused");

@@ -29,7 +29,7 @@ async fn readyz_asked_by_a_crowd_asks_the_database_now_and_then() {
         let crowd = futures_util::future::join_all((0..50).map(|_| ask())).await;
         assert!(crowd.into_iter().all(|is_down| is_down));
     }
-    let asked = pulso.api.times_logged("not ready");
+    let asked = pulso.api.count_logged("not ready");
     assert!((1..100).contains(&asked), "500 requests asked {asked} times");
     pulso.finish().await;
 }

@@ -33,10 +33,9 @@ async fn a_request_id_leads_from_the_client_to_the_workers_log_and_everything_is
     let worker = pulso.worker.as_mut().unwrap();
     assert_eq!(worker.logged("heartbeat stored", "request_id").await, "follow-me-1");
     assert_eq!(worker.logged("heartbeat stored", "device_id").await, kept.id);
-    assert_eq!(worker.logged("reading dead-lettered", "request_id").await, "follow-me-2");
-    assert_eq!(worker.logged("reading dead-lettered", "level").await, "WARN");
-    let dead = eventually("the dead letter", async || pulso.broker.take_dead_letter().await).await;
-    assert!(dead.body.contains("follow-me-2"));
+    assert_eq!(worker.logged("row of a deleted device dropped", "request_id").await, "follow-me-2");
+    assert_eq!(worker.logged("row of a deleted device dropped", "device_id").await, deleted.id);
+    assert_eq!(worker.logged("rows of deleted devices dropped", "level").await, "INFO");
 
     let metrics = pulso.client.get("/metrics").await.expect(200);
     holds_all(
@@ -53,7 +52,7 @@ async fn a_request_id_leads_from_the_client_to_the_workers_log_and_everything_is
     }
     holds_all(
         &operations.get("/metrics").await.expect(200),
-        &["pulso_stored_total 1", "pulso_duplicates_total 0", "pulso_dead_letters_total{reason=\"device_gone\"} 1"],
+        &["pulso_stored_total 1", "pulso_duplicates_total 0", "pulso_dropped_total{reason=\"device_gone\"} 1"],
     );
     pulso.finish().await;
 }

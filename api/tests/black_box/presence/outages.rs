@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pulso_testkit::{Client, Device, Options, Process, Pulso, eventually};
+use pulso_testkit::{Client, Device, Options, Process, Proxy, Pulso, eventually};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -109,6 +109,98 @@ async fn nobody_is_called_offline_because_the_broker_was_down() {
     stays_online(&user, &alive).await;
     proxy.restore();
     only_the_dead_is_offline(&user, &alive, &dead, "silence_after_outage").await;
+}
+
+/// A second replica whose way to the broker can be cut; devices that stick to it use this client.
+async fn replica_behind_proxy(pulso: &Pulso) -> (Process, Client, Proxy) {
+    let (proxy, amqp_url) = broker_proxy().await;
+    let own = [("AMQP_URL", amqp_url), ("PUBLISH_TIMEOUT_MS", "500".to_owned())];
+    let (process, client) = pulso.start_replica_with(&own).await;
+    (process, client, proxy)
+}
+
+#[tokio::test]
+async fn nobody_is_called_offline_because_one_replica_of_two_was_cut_off_and_its_devices_are_told_to_move() {
+    let pulso = Pulso::start().await;
+    let (_process, replica, proxy) = replica_behind_proxy(&pulso).await;
+    let user = pulso.client.new_user().await;
+    let device = device_with_timeout(&user, TIMEOUT_S).await;
+    detector_runs(&pulso).await;
+    let sticky = replica.with_token(device.client.token().unwrap());
+    let sender = Sender::start(sticky.clone());
+    let _ = changed(&user, &device, 1).await;
+    let _ = replica.get("/readyz/ingest").await.expect(200);
+
+    proxy.cut();
+    eventually("it is taken out of the balancer", async || {
+        (replica.get("/readyz/ingest").await.status == 503).then_some(())
+    })
+    .await;
+    let refused = sticky.post("/heartbeats", &json!({})).await.expect(503);
+    assert_eq!((refused.header("connection"), refused.header("retry-after")), (Some("close"), Some("1")));
+    // Longer than its timeout, all of its heartbeats are refused; the other replica takes in whatever it is sent.
+    stays_online(&user, &device).await;
+    let _ = pulso.client.get("/readyz/ingest").await.expect(200);
+    drop(sender);
+    let _sender = Sender::start(device.client.clone());
+    stays_online(&user, &device).await;
+    assert_eq!(changes(&user, &device).await, [online()]);
+}
+
+/// The windows that the presence rule leaves out, as seconds from the beginning of these runs: replica, since, until, and
+/// whether it left in order.
+async fn outages(pulso: &Pulso, runs: &[(i64, i64, i64, bool)]) -> Vec<(i64, i64)> {
+    pulso.database.execute("DELETE FROM availability_runs").await;
+    for (replica, since, until, has_left) in runs {
+        let at = |second: &i64| format!("'2026-11-25T12:00:00Z'::timestamptz + interval '{second} seconds'");
+        let replica = format!("00000000-0000-0000-0000-{replica:012}");
+        let run = format!("('{replica}', {}, {}, {has_left})", at(since), at(until));
+        let insert = "INSERT INTO availability_runs (replica_id, available_since, available_until, has_left) VALUES";
+        pulso.database.execute(&format!("{insert} {run}")).await;
+    }
+    let seconds = "SELECT extract(EPOCH FROM f - '2026-11-25T12:00:00Z')::bigint,
+        extract(EPOCH FROM u - '2026-11-25T12:00:00Z')::bigint
+        FROM ingest_availability() AS a, unnest(a.outages_from, a.outages_until) AS w (f, u) ORDER BY 1";
+    let rows = pulso.database.query(seconds, &[]).await;
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_spares_everybody_for_a_minute_in_ten_and_no_longer() {
+    // Without a worker nobody but the test writes runs.
+    let pulso = Pulso::start_with(Options { without_worker: true, ..Options::default() }).await;
+    let healthy = (1, 0, 5_000, false);
+    assert_eq!(outages(&pulso, &[healthy, (2, 0, 5_000, false)]).await, []);
+    assert_eq!(outages(&pulso, &[healthy, (2, 0, 100, false), (2, 130, 5_000, false)]).await, [(100, 130)]);
+    assert_eq!(outages(&pulso, &[healthy, (2, 0, 100, false)]).await, [(100, 160)], "it never came back");
+    assert_eq!(outages(&pulso, &[healthy, (2, 0, 100, true)]).await, [], "it was stopped in order");
+    assert_eq!(
+        outages(&pulso, &[(1, 0, 100, false), (2, 200, 5_000, false)]).await,
+        [(100, 200)],
+        "it was the only one"
+    );
+    let restarted = [(1, 0, 110, false), (2, 0, 100, false), (3, 115, 5_000, false)];
+    assert_eq!(outages(&pulso, &restarted).await, [(100, 115)], "a power cut: both of them, and then a new one");
+    // Again and again: 20 s of every 40 s, for 1,000 s.
+    let flapping = (0..25).map(|n| (2, 40 * n, 40 * n + 20, false));
+    let runs: Vec<_> = [healthy].into_iter().chain(flapping).chain([(2, 1_000, 5_000, false)]).collect();
+    let spared: i64 = outages(&pulso, &runs).await.iter().map(|(from, until)| until - from).sum();
+    assert!((60..=120).contains(&spared), "{spared} s of 1,000 s");
+    pulso.database.execute("DELETE FROM availability_runs").await;
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_stopped_in_order_delays_nobodys_judgement() {
+    let pulso = Pulso::start().await;
+    let (mut replica, _client) = pulso.start_replica().await;
+    let runs = "SELECT count(DISTINCT replica_id) FROM availability_runs";
+    eventually("both are available", async || (pulso.database.count(runs).await == 2).then_some(())).await;
+    replica.terminate().await;
+    let left = "SELECT count(*) FROM availability_runs WHERE has_left";
+    eventually("it has left", async || (pulso.database.count(left).await == 1).then_some(())).await;
+    let open = "SELECT count(*) FROM partial_outages WHERE outage_until - outage_from > interval '1 second'";
+    assert_eq!(pulso.database.count(open).await, 0);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use lapin::types::FieldTable;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::letter::{DeadLetter, id_of};
+use super::letter::{DeadLetter, id_of, was_returned_too_often};
 use super::page::{self, Page};
 use super::republish::{Publisher, Stop};
 use crate::amqp::connect::{self, ConnectionError, within_time};
@@ -39,6 +39,8 @@ pub enum Choice {
     All,
     /// The letters with these ids.
     Only(BTreeSet<DeadLetterId>),
+    /// Those that RabbitMQ gave up after its delivery limit: nothing is wrong with them.
+    ReturnedTooOften,
 }
 
 /// The oldest letters, and how many there are in all.
@@ -94,20 +96,13 @@ impl DeadLetterBrowser {
     /// meanwhile, what was replayed until then stays replayed.
     pub async fn replay(&self, choice: &Choice, deadline: Instant) -> Result<Replayed, BrowseError> {
         let publisher = Publisher::open(&self.connection, &self.topology).await?;
-        let mut done = Replayed::default();
-        let walk = self.walk(choice, async |letter| {
-            let stop =
-                if Instant::now() >= deadline { Some(Stop::OutOfTime) } else { publisher.republish(letter).await? };
-            done.stopped = stop;
-            Ok(stop.is_none())
-        });
-        (done.replayed, done.missing) = walk.await?;
-        Ok(done)
+        self.walk(choice, &Action::Replay { publisher, deadline }).await
     }
 
     /// Deletes letters; returns how many, and the ids that were not found.
     pub async fn delete(&self, choice: &Choice) -> Result<(u32, Vec<DeadLetterId>), BrowseError> {
-        self.walk(choice, async |_| Ok(true)).await
+        let Replayed { replayed: deleted, missing, .. } = self.walk(choice, &Action::Delete).await?;
+        Ok((deleted, missing))
     }
 
     /// Closes the connection, which releases the lock.
@@ -117,17 +112,13 @@ impl DeadLetterBrowser {
         }
     }
 
-    /// Goes through the queue once, and removes each chosen letter for which `act` returns `true`; the first `false`
+    /// Goes through the queue once, acts on each chosen letter and removes it; the first one that cannot be acted on
     /// ends it.
-    async fn walk(
-        &self,
-        choice: &Choice,
-        mut act: impl AsyncFnMut(&Delivery) -> Result<bool, ConnectionError>,
-    ) -> Result<(u32, Vec<DeadLetterId>), BrowseError> {
+    async fn walk(&self, choice: &Choice, action: &Action) -> Result<Replayed, BrowseError> {
         let mut missing = choice.ids();
         let total = self.count().await?;
-        let (mut seen, mut removed, mut more) = (0_u32, 0_u32, true);
-        let mut pages = Vec::new();
+        let (mut seen, mut removed, mut stopped) = (0_u32, 0_u32, None);
+        let (mut pages, mut more) = (Vec::new(), true);
         // Not beyond the letters that were there at first: a replayed one that fails again is appended behind them.
         while more && seen < total {
             let left = usize::try_from(total.saturating_sub(seen)).unwrap_or(usize::MAX);
@@ -135,21 +126,21 @@ impl DeadLetterBrowser {
             for letter in std::mem::take(&mut page.letters) {
                 seen = seen.saturating_add(1);
                 let id = id_of(&letter);
-                if !more || !choice.contains(id) {
+                if stopped.is_some() || !choice.contains(id, &letter) {
                     continue;
                 }
-                more = act(&letter).await?;
-                if more {
+                stopped = action.act(&letter).await?;
+                if stopped.is_none() {
                     page.remove(&letter).await?;
                     removed = removed.saturating_add(1);
                     missing.remove(&id);
                 }
             }
-            more = more && (*choice == Choice::All || !missing.is_empty());
+            more = stopped.is_none() && choice.may_hold_more(&missing);
             pages.push(page);
         }
         self.requeue(pages, total.saturating_sub(removed)).await?;
-        Ok((removed, missing.into_iter().collect()))
+        Ok(Replayed { replayed: removed, missing: missing.into_iter().collect(), stopped })
     }
 
     async fn next_page(&self, limit: usize) -> Result<Option<Page>, ConnectionError> {
@@ -164,7 +155,8 @@ impl DeadLetterBrowser {
         page::wait_until_requeued(&self.connection, &self.topology.dead_queue(), letters).await
     }
 
-    async fn count(&self) -> Result<u32, ConnectionError> {
+    /// How many letters there are.
+    pub async fn count(&self) -> Result<u32, ConnectionError> {
         let channel = within_time(self.connection.create_channel()).await?;
         let count = page::count(&channel, &self.topology.dead_queue()).await?;
         within_time(channel.close(200, "counted".into())).await?;
@@ -172,18 +164,44 @@ impl DeadLetterBrowser {
     }
 }
 
+/// What is done with each chosen letter before it is removed.
+enum Action {
+    Delete,
+    Replay { publisher: Publisher, deadline: Instant },
+}
+
+impl Action {
+    /// Why the letter has to stay; `None`: it may be removed.
+    async fn act(&self, letter: &Delivery) -> Result<Option<Stop>, ConnectionError> {
+        match self {
+            Self::Delete => Ok(None),
+            Self::Replay { deadline, .. } if Instant::now() >= *deadline => Ok(Some(Stop::OutOfTime)),
+            Self::Replay { publisher, .. } => publisher.republish(letter).await,
+        }
+    }
+}
+
 impl Choice {
     fn ids(&self) -> BTreeSet<DeadLetterId> {
         match self {
-            Self::All => BTreeSet::new(),
+            Self::All | Self::ReturnedTooOften => BTreeSet::new(),
             Self::Only(ids) => ids.clone(),
         }
     }
 
-    fn contains(&self, id: DeadLetterId) -> bool {
+    fn contains(&self, id: DeadLetterId, letter: &Delivery) -> bool {
         match self {
             Self::All => true,
             Self::Only(ids) => ids.contains(&id),
+            Self::ReturnedTooOften => was_returned_too_often(letter),
+        }
+    }
+
+    /// Whether to look further, when these ids have not been found yet.
+    fn may_hold_more(&self, missing: &BTreeSet<DeadLetterId>) -> bool {
+        match self {
+            Self::All | Self::ReturnedTooOften => true,
+            Self::Only(_) => !missing.is_empty(),
         }
     }
 }
@@ -212,15 +230,19 @@ async fn acquire_lock(connection: &Connection, topology: &Topology) -> Result<()
 mod tests {
     use std::collections::BTreeSet;
 
+    use lapin::message::Delivery;
+
     use super::Choice;
     use crate::ids::DeadLetterId;
 
     #[test]
     fn a_choice_contains_all_letters_or_those_it_names() {
         let (chosen, other) = (DeadLetterId::generate(), DeadLetterId::generate());
-        assert!(Choice::All.contains(chosen) && Choice::All.contains(other));
+        let letter = Delivery::mock(1, "".into(), "refused".into(), false, b"[]".to_vec());
+        assert!(Choice::All.contains(chosen, &letter) && Choice::All.contains(other, &letter));
         let only = Choice::Only(BTreeSet::from([chosen]));
-        assert!(only.contains(chosen) && !only.contains(other));
+        assert!(only.contains(chosen, &letter) && !only.contains(other, &letter));
+        assert!(!Choice::ReturnedTooOften.contains(chosen, &letter), "the worker put it there");
     }
 
     #[test]
@@ -228,5 +250,8 @@ mod tests {
         let chosen = BTreeSet::from([DeadLetterId::generate(), DeadLetterId::generate()]);
         assert_eq!(Choice::All.ids(), BTreeSet::new());
         assert_eq!(Choice::Only(chosen.clone()).ids(), chosen);
+        let none = BTreeSet::new();
+        assert!(Choice::All.may_hold_more(&none) && Choice::ReturnedTooOften.may_hold_more(&none));
+        assert!(Choice::Only(chosen.clone()).may_hold_more(&chosen) && !Choice::Only(chosen).may_hold_more(&none));
     }
 }

@@ -13,6 +13,8 @@ use crate::ids::DeadLetterId;
 pub const REASON_HEADER: &str = "x-pulso-reason";
 /// Header that RabbitMQ sets on messages it dead-letters by itself: why and when.
 const DEATH_HEADER: &str = "x-death";
+/// RabbitMQ's word for a message that was returned to the queue too often.
+const RETURNED_TOO_OFTEN: &str = "delivery_limit";
 /// Of a larger body only an excerpt is shown: a list of a thousand letters has to fit into memory.
 const MAX_DECODED_BYTES: usize = 16 * 1024;
 /// Namespace of the UUIDv5 ids. Arbitrary, but fixed: replicas of all versions have to agree on an id.
@@ -25,7 +27,7 @@ const EXCERPT_BYTES: usize = 512;
 pub struct DeadLetter {
     /// Stable for as long as the letter is in the queue.
     pub id: DeadLetterId,
-    /// The reason's code: `undecodable`, `device_gone`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
+    /// The reason's code: `undecodable`, `refused`, or RabbitMQ's own, such as `delivery_limit`.
     pub reason: String,
     /// The reason in full.
     pub detail: String,
@@ -94,6 +96,12 @@ pub(super) fn id_of(delivery: &Delivery) -> DeadLetterId {
     })
 }
 
+/// Whether RabbitMQ dead-lettered it by itself, after its delivery limit. A letter of the worker that was replayed, and
+/// then returned too often, has both headers: nothing is known to be wrong with it any more.
+pub(super) fn was_returned_too_often(delivery: &Delivery) -> bool {
+    Death::of(&delivery.properties).reason.as_deref() == Some(RETURNED_TOO_OFTEN)
+}
+
 /// The newest entry of `x-death`.
 #[derive(Default)]
 struct Death {
@@ -128,7 +136,10 @@ mod tests {
     use lapin::message::Delivery;
     use lapin::types::{AMQPValue, FieldArray, FieldTable};
 
-    use super::{Content, DEATH_HEADER, DeadLetter, EXCERPT_BYTES, MAX_DECODED_BYTES, REASON_HEADER, id_of};
+    use super::{
+        Content, DEATH_HEADER, DeadLetter, EXCERPT_BYTES, MAX_DECODED_BYTES, REASON_HEADER, id_of,
+        was_returned_too_often,
+    };
     use crate::ids::DeadLetterId;
 
     fn letter(properties: BasicProperties, body: &[u8]) -> Delivery {
@@ -170,6 +181,16 @@ mod tests {
         let read = DeadLetter::read(&letter(headers(vec![(DEATH_HEADER, deaths)]), b"[]"));
         assert_eq!(read.reason, "delivery_limit");
         assert_eq!(read.died_at.map(|at| at.timestamp()), Some(1_764_072_000));
+    }
+
+    #[test]
+    fn what_the_broker_returned_too_often_is_told_from_other_deaths() {
+        let returned = |reason: &str| {
+            was_returned_too_often(&letter(headers(vec![(DEATH_HEADER, deaths(&[(reason, 1_764_072_000)]))]), b"[]"))
+        };
+        assert!(returned("delivery_limit"));
+        assert!(!returned("expired") && !returned("rejected"));
+        assert!(!was_returned_too_often(&letter(BasicProperties::default(), b"[]")));
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //!
 //! Devices are judged as of the watermark `stored_through`: all that the API accepted up to then is stored. When
 //! storage falls behind, the watermark stands still, and nobody is judged. When no API replica could take data in,
-//! there is a gap between the runs: an outage window, which does not count.
+//! there is a gap between the runs: an outage window, which does not count. Nor does a partial outage, for up to a
+//! minute: one replica could not, while its devices still held on to it.
 
 mod offline_detector;
 mod status_tracker;

@@ -69,7 +69,7 @@ impl WatermarkReporter {
             }
         });
         if reported.await.is_err() {
-            tracing::warn!("watermark not reported in time; consuming without");
+            tracing::warn!("watermark not reported in time; nothing is taken until it is");
         }
     }
 
@@ -107,6 +107,7 @@ impl WatermarkReporter {
         let reported = tokio::time::timeout(REPORT_TIMEOUT, report).await;
         reported.map_err(|_| StoreError::Transient("no answer in time".into()))??;
         *slot = Some(session);
+        self.in_flight.reported();
         Ok(())
     }
 }

@@ -1,7 +1,18 @@
-//! Structured logs: one line an event, as JSON or text.
+//! Structured logs: one line an event, as JSON or text; of a flood of equal ones some lines and a count.
+
+mod flood_limit;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use flood_limit::FloodLimit;
+pub use flood_limit::report_suppressed;
+
+/// Where the counts come from.
+const COUNTS: &str = "pulso_shared::logging::flood_limit=info";
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,12 +37,24 @@ pub struct LogConfig {
 impl LogConfig {
     /// Installs the process-wide subscriber, which writes to standard error.
     pub fn install(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let filter = EnvFilter::try_new(&self.log_filter)?;
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // The counts are said whatever the filter selects: what they count, it has let through.
+        let filter = EnvFilter::try_new(&self.log_filter)?.add_directive(COUNTS.parse()?);
+        let registry = tracing_subscriber::registry().with(filter).with(FloodLimit);
+        let lines = fmt::layer().with_writer(std::io::stderr);
         match self.log_format {
-            LogFormat::Json => builder.json().flatten_event(true).try_init(),
-            LogFormat::Text => builder.try_init(),
+            LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
+            LogFormat::Text => registry.with(lines).try_init()?,
         }
+        Ok(())
+    }
+}
+
+/// Counts the lines that were left out, for as long as the process runs. The last ones are said by
+/// [`report_suppressed`] at its end.
+pub async fn keep_reporting_suppressed() {
+    loop {
+        tokio::time::sleep(flood_limit::WINDOW).await;
+        report_suppressed();
     }
 }
 
