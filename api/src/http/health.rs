@@ -35,6 +35,7 @@ struct Probe {
 
 /// How long a result is told again: whoever probes as fast as they can costs four round trips a second.
 const TOLD_FOR: Duration = Duration::from_millis(250);
+
 /// What a dependency is needed for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needed {
