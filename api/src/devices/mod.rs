@@ -24,4 +24,6 @@ mod types;
 
 pub use commands::{DeletedDevices, announce_deleted, delete_all_of, register_bought};
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use sheet::sheet_property;
 pub use store::{OnlineBounds, online_bounds};
