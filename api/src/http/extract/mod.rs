@@ -1,6 +1,7 @@
 //! What handlers take in their signatures: a parsed body, a query, a page, a precondition.
 
 pub mod accept;
+pub mod blank;
 pub mod body;
 pub mod etag;
 pub mod fields;
