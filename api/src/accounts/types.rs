@@ -142,7 +142,6 @@ pub struct UserResponse {
 mod tests {
     use super::{RegisterBody, UpdateMeBody};
     use crate::http::error::ApiError;
-    use crate::http::extract::blank::blank_or_email;
     use crate::http::extract::fields::FromFields;
     use crate::http::extract::json::parse;
 
