@@ -22,15 +22,15 @@ use crate::auth::tokens::Tokens;
 use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits, Publisher};
 use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
-use crate::db::{self, DbPool};
-use crate::devices::DeviceRegistry;
+use crate::db::{DbPool, DbPools};
+use crate::devices::{DeviceQuota, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::extract::body::LargeBodies;
 use crate::http::health::{self, Readiness};
 use crate::http::middleware::{cors, observe};
 use crate::ingest::{IngestParts, IngestThread, StoredWatch};
-use crate::rate_limit::{self, RateLimiter};
+use crate::rate_limit::{self, HeavyQueries, RateLimiter};
 use crate::redis::RedisClient;
 use crate::sessions::SignInLimiter;
 use crate::state::AppState;
@@ -55,24 +55,24 @@ const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
     let mut supervisor = Supervisor::on_signal()?;
     let listener = TcpListener::bind(config.bind_address)?;
-    let state = build(config, &mut supervisor)?;
-    accounts::ensure_administrator(&state.db, state.auth.clone().into_inner(), &mut supervisor).await?;
-    load_revocations(&state.auth, &state.db, state.clock).await;
-    start_tasks(&state, &mut supervisor);
+    let db = DbPools::new(&config.database, config.database_pool_size)?;
+    let state = build(config, &db, &mut supervisor)?;
+    accounts::ensure_administrator(&db.background, state.auth.clone().into_inner(), &mut supervisor).await?;
+    load_revocations(&state.auth, &db.background, state.clock).await;
+    start_tasks(&state, &db, &mut supervisor);
     run(listener, state, supervisor).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
-fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
+fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
     let clock = Clock::system();
-    let db = db::connect(&config.database, config.database_pool_size)?;
     let redis = RedisClient::new(&config.redis_url)?;
     let topology = Topology::new(&config.broker);
     let (publisher, keep_connected) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
     supervisor.spawn_background("publisher connection", keep_connected);
-    let (stored_watch, watch) = StoredWatch::new(db.clone(), supervisor.shutdown());
+    let (stored_watch, watch) = StoredWatch::new(db.sign_in.clone(), supervisor.shutdown());
     supervisor.spawn("stored watch", watch);
     let auth = Auth {
         config: config.auth.clone(),
@@ -82,17 +82,18 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         redis: redis.clone(),
         clock,
     };
-    let (auth, devices) = (Data::new(auth), Data::new(DeviceRegistry::new(db.clone())));
+    let (auth, devices) = (Data::new(auth), Data::new(DeviceRegistry::new(db.sign_in.clone())));
     let ingest = IngestParts::new(&config, clock, auth.clone(), devices.clone(), stored_watch);
     let rate_limiter = Data::new(RateLimiter::new(&config.limits, redis.clone(), &config.broker.queue_prefix));
     Ok(Data::new(AppState {
         clock,
         sign_in_limiter: Data::new(SignInLimiter::new(&config.limits, rate_limiter.clone())),
         rate_limiter,
-        readiness: Data::new(readiness(&db, &redis, &publisher)),
+        readiness: Data::new(readiness(&db.background, &redis, &publisher)),
         redis: Data::new(redis),
         auth,
         devices,
+        device_quota: DeviceQuota(config.limits.devices_max_per_account),
         ingest: Data::new(ingest),
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),
@@ -101,7 +102,13 @@ fn build(config: ApiConfig, supervisor: &mut Supervisor) -> Result<Data<AppState
         pipeline_samples: Data::default(),
         large_bodies: LargeBodies::default(),
         metrics: Data::new(metrics::install()?),
-        db: Data::new(db),
+        heavy_queries: Data::new(HeavyQueries::new(
+            db.requests.clone(),
+            config.database_pool_size,
+            config.limits.account_max_concurrent_queries,
+        )),
+        db: Data::new(db.requests.clone()),
+        sign_in_db: Data::new(db.sign_in.clone()),
         auth_config: Data::new(config.auth.clone()),
         web_config: Data::new(config.web.clone()),
         config: Data::new(config),
@@ -138,11 +145,13 @@ async fn load_revocations(auth: &Auth, db: &DbPool, clock: Clock) {
     }
 }
 
-fn start_tasks(state: &AppState, supervisor: &mut Supervisor) {
-    let (clock, db, publisher) = (state.clock, DbPool::clone(&state.db), Publisher::clone(&state.publisher));
-    supervisor.spawn_background("revocations", state.auth.revocations.clone().keep_fresh(db.clone(), clock));
-    let probes = presence::publish_probes(db.clone(), publisher.clone(), clock, supervisor.shutdown());
+fn start_tasks(state: &AppState, db: &DbPools, supervisor: &mut Supervisor) {
+    let (clock, publisher) = (state.clock, Publisher::clone(&state.publisher));
+    supervisor.spawn_background("revocations", state.auth.revocations.clone().keep_fresh(db.background.clone(), clock));
+    let probes = presence::publish_probes(db.background.clone(), publisher.clone(), clock, supervisor.shutdown());
     supervisor.spawn("watermark probes", probes);
+    // Counts that are written late hurt nobody, so they wait behind sign-ins rather than before a probe.
+    let db = db.sign_in.clone();
     supervisor.spawn_background("throughput", async move {
         throughput::keep_written(publisher.accepted(), &db, clock).await;
     });
@@ -192,6 +201,8 @@ fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingW
     .keep_alive(KEEP_ALIVE)
     // An answer in two pieces would otherwise wait 40 ms for the client's delayed acknowledgement of the first.
     .tcp_nodelay(true)
+    // Who has hung up takes no response: the handler ends, and its query with it.
+    .h1_allow_half_closed(false)
     .client_request_timeout(REQUEST_HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .workers(workers)

@@ -72,9 +72,10 @@ pub fn run(cli: Cli, settings: &str) -> ExitCode {
     }
 }
 
-/// A heartbeat never leaves its HTTP thread; what is left for this runtime is little.
+/// A heartbeat never leaves its HTTP thread. What is left for this runtime drives the connections to the servers, and runs
+/// the tasks that keep promises: two threads, so that a long response being read keeps no watermark probe waiting.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 #[cfg(test)]

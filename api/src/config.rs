@@ -5,6 +5,7 @@ mod trusted_proxies;
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
@@ -35,7 +36,8 @@ pub struct ApiConfig {
     /// The database.
     #[command(flatten)]
     pub database: DatabaseConfig,
-    /// Most connections to the database open at once.
+    /// Most connections to the database that requests open at once; heavy queries take three quarters of them at most.
+    /// Sign-in and the tasks in the background have 7 more.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 16)]
     pub database_pool_size: usize,
     /// The broker.
@@ -94,6 +96,9 @@ pub struct LimitsConfig {
     /// Requests a minute of one user.
     #[arg(long, env = "USER_MAX_PER_MINUTE", default_value_t = 60_000)]
     pub user_max_per_minute: u32,
+    /// Heavy queries (lists, searches, history, exports) of one account at once; four times as many may wait.
+    #[arg(long, env = "ACCOUNT_MAX_CONCURRENT_QUERIES", default_value = "4")]
+    pub account_max_concurrent_queries: NonZeroU32,
     /// Sign-ins and registrations a minute from one address.
     #[arg(long, env = "LOGIN_ADDRESS_MAX_PER_MINUTE", default_value_t = 300)]
     pub login_address_max_per_minute: u32,
@@ -103,6 +108,9 @@ pub struct LimitsConfig {
     /// Sign-ins an hour to one account from all addresses that never signed in to it.
     #[arg(long, env = "LOGIN_STRANGERS_MAX_PER_HOUR", default_value_t = 100)]
     pub login_strangers_max_per_hour: u32,
+    /// Devices of one account, servers among them.
+    #[arg(long, env = "DEVICES_MAX_PER_ACCOUNT", default_value_t = 100_000)]
+    pub devices_max_per_account: u32,
 }
 
 /// Settings of the catalogue.

@@ -1,34 +1,90 @@
-//! The PostgreSQL connection pool.
+//! The PostgreSQL connection pools.
+//!
+//! ```text
+//!  requests:   what people ask for; heavy queries may take three quarters of it (`rate_limit::HeavyDb`)
+//!  sign_in:    sign-in of people and devices, and ingest's look-ups
+//!  background: watermark probes, revocations, readiness
+//! ```
+//!
+//! Every connection is driven by the main runtime, whichever thread asked for it: an HTTP thread that is busy keeps
+//! nobody else's query waiting.
 
+mod abandoned;
+
+use std::ops::Deref;
 use std::time::Duration;
 
 use deadpool_redis::Runtime;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::deadpool::{BuildError, Pool, PoolError};
+use diesel_async::pooled_connection::deadpool::{BuildError, Object, Pool, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use secrecy::ExposeSecret;
+use tokio::runtime::Handle;
 use tokio_postgres::NoTls;
 
 use pulso_shared::config::DatabaseConfig;
+
+pub use abandoned::CancelOnDrop;
 
 /// A pool of connections.
 pub type DbPool = Pool<AsyncPgConnection>;
 /// Why no connection could be had.
 pub type DbPoolError = PoolError;
+/// A connection of a pool.
+pub type DbConnection = Object<AsyncPgConnection>;
 
 /// How long a caller waits for a connection: an unavailable database is a 503 soon, not a hung request.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection whose other end has vanished is given up after this long without an answer to TCP's probes.
 const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(20);
 /// What a person waits for takes milliseconds; what takes this long is stuck.
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30s";
+/// Each of its queries takes a millisecond, so few connections serve hundreds of sign-ins a second.
+const SIGN_IN_CONNECTIONS: usize = 4;
+/// One for each of the tasks that use them.
+const BACKGROUND_CONNECTIONS: usize = 3;
 
-/// Builds the pool; connects to nothing yet.
-pub fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildError> {
+/// The pools of a process. What stands in one does not wait for another.
+#[derive(Clone)]
+pub struct DbPools {
+    /// For what people ask for.
+    pub requests: DbPool,
+    /// For sign-in, and for what ingest has to look up.
+    pub sign_in: SignInDb,
+    /// For the tasks that keep promises.
+    pub background: DbPool,
+}
+
+impl DbPools {
+    /// Builds the pools, `pool_size` connections for requests and a few more; connects to nothing yet. To be called on
+    /// the main runtime.
+    pub fn new(config: &DatabaseConfig, pool_size: usize) -> Result<Self, BuildError> {
+        Ok(Self {
+            requests: connect(config, pool_size)?,
+            sign_in: SignInDb(connect(config, SIGN_IN_CONNECTIONS)?),
+            background: connect(config, BACKGROUND_CONNECTIONS)?,
+        })
+    }
+}
+
+/// Connections that only sign-in and ingest's look-ups use: no query of a signed-in person takes them away.
+#[derive(Clone)]
+pub struct SignInDb(DbPool);
+
+impl Deref for SignInDb {
+    type Target = DbPool;
+
+    fn deref(&self) -> &DbPool {
+        &self.0
+    }
+}
+
+fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildError> {
+    let runtime = Handle::current();
     let mut setup = ManagerConfig::default();
-    setup.custom_setup = Box::new(|url| Box::pin(establish(url)));
+    setup.custom_setup = Box::new(move |url| Box::pin(establish_on(runtime.clone(), url.to_owned())));
     let url = config.database_url.expose_secret();
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, setup);
     Pool::builder(manager)
@@ -38,6 +94,12 @@ pub fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, Buil
         .recycle_timeout(Some(ACQUIRE_TIMEOUT))
         .runtime(Runtime::Tokio1)
         .build()
+}
+
+/// diesel spawns the task that drives a connection where it is opened.
+async fn establish_on(runtime: Handle, url: String) -> ConnectionResult<AsyncPgConnection> {
+    let opened = runtime.spawn(async move { establish(&url).await }).await;
+    opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))?
 }
 
 /// A connection that notices when its other end has vanished, and that no statement holds for ever.

@@ -8,14 +8,14 @@ use crate::auth::Auth;
 use crate::broker::{BrokerAdmin, Publisher};
 use crate::catalogue::FeedSource;
 use crate::config::{ApiConfig, AuthConfig, WebConfig};
-use crate::db::DbPool;
-use crate::devices::DeviceRegistry;
+use crate::db::{DbPool, SignInDb};
+use crate::devices::{DeviceQuota, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::extract::body::LargeBodies;
 use crate::http::health::Readiness;
 use crate::ingest::IngestParts;
 use crate::operations::PipelineSamples;
-use crate::rate_limit::RateLimiter;
+use crate::rate_limit::{HeavyQueries, RateLimiter};
 use crate::redis::RedisClient;
 use crate::sessions::SignInLimiter;
 
@@ -30,8 +30,12 @@ pub struct AppState {
     pub web_config: Data<WebConfig>,
     /// The time.
     pub clock: Clock,
-    /// PostgreSQL.
+    /// PostgreSQL, for what is found by its key.
     pub db: Data<DbPool>,
+    /// PostgreSQL, for sign-in.
+    pub sign_in_db: Data<SignInDb>,
+    /// PostgreSQL, for everything that may take long.
+    pub heavy_queries: Data<HeavyQueries>,
     /// Redis.
     pub redis: Data<RedisClient>,
     /// Access tokens and revocations.
@@ -40,6 +44,8 @@ pub struct AppState {
     pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
     pub devices: Data<DeviceRegistry>,
+    /// How many devices one account may have.
+    pub device_quota: DeviceQuota,
     /// What ingest uses.
     pub ingest: Data<IngestParts>,
     /// How much anybody else may ask for.
@@ -71,10 +77,13 @@ impl AppState {
             .app_data(self.web_config.clone())
             .app_data(Data::new(self.clock))
             .app_data(self.db.clone())
+            .app_data(self.sign_in_db.clone())
+            .app_data(self.heavy_queries.clone())
             .app_data(self.redis.clone())
             .app_data(self.auth.clone())
             .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
+            .app_data(Data::new(self.device_quota))
             .app_data(self.ingest.clone())
             .app_data(self.rate_limiter.clone())
             .app_data(self.response_cache.clone())

@@ -58,7 +58,7 @@ THINGS_OF_THEIR_OWN = {
     "ingest/request": "the extractor of an ingest request",
     "ingest/stored": "waiting for the commit",
     "ingest/target": "which device an item is of",
-    "operations/rates": "rates from the counts of two looks",
+    "operations/rates": "rates from the counts of two samples",
     "orders/checkout": "lock, stock, idempotency and audit of one purchase, told as one story",
     "orders/idempotency": "an order that may be sent again: key and digest",
     "presence/probe": "watermark probes that this replica publishes",

@@ -1,5 +1,7 @@
 //! Accounts as they are shown.
 
+use diesel_async::AsyncPgConnection;
+
 use super::store::{self, UserRow};
 use super::types::{RegisterResponse, UserResponse};
 use crate::auth::caller::ACCOUNT_GONE;
@@ -7,6 +9,7 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::Page;
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 
 /// The caller's own account.
 pub async fn find_own(db: &DbPool, id: UserId) -> Result<UserRow, ApiError> {
@@ -14,8 +17,11 @@ pub async fn find_own(db: &DbPool, id: UserId) -> Result<UserRow, ApiError> {
 }
 
 /// A page of accounts, oldest first.
-pub async fn list(db: &DbPool, page: &Page<UserId>) -> Result<Vec<UserResponse>, ApiError> {
-    let rows = store::list_users(&mut *db.get().await?, page.after, page.fetch_limit()).await?;
+pub async fn list(db: &HeavyDb, page: &Page<UserId>) -> Result<Vec<UserResponse>, ApiError> {
+    let list = async |connection: &mut AsyncPgConnection| {
+        Ok(store::list_users(connection, page.after, page.fetch_limit()).await?)
+    };
+    let rows = db.run(list).await?;
     Ok(rows.into_iter().map(UserResponse::from).collect())
 }
 

@@ -11,7 +11,6 @@ use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::caller::{AuthAdmin, AuthUser};
 use crate::db::DbPool;
-use crate::devices::DeviceRegistry;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
@@ -19,6 +18,7 @@ use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{AdminErrors, BodyErrors, Unavailable, UserErrors, VersionErrors};
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 use crate::sessions::{SignInLimiter, SignInLimits};
 
 /// This domain's routes. `/users/me` comes before `/users/{id}`, which would match it.
@@ -105,13 +105,8 @@ async fn update_me(
     (status = 204, description = "Deleted; all tokens of the account and of its devices stop working"),
     (status = 409, body = Problem, description = "The last administrator cannot leave")))]
 #[delete("/users/me")]
-async fn delete_me(
-    db: Data<DbPool>,
-    auth: Data<Auth>,
-    registry: Data<DeviceRegistry>,
-    caller: AuthUser,
-) -> Result<HttpResponse, ApiError> {
-    commands::delete(&db, &auth, &registry, caller.user_id).await?;
+async fn delete_me(db: Data<DbPool>, auth: Data<Auth>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
+    commands::delete(&db, &auth, caller.user_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -123,7 +118,7 @@ async fn delete_me(
 #[get("/users")]
 async fn list_users(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     _caller: AuthAdmin,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -151,7 +146,7 @@ async fn update_user(
     if_match: IfMatch,
     body: Json<UpdateUserBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = commands::change_other(&db, &auth, id.0, &if_match, body.0).await?;
+    let user = commands::change_other(&db, &auth, caller.0.user_id, id.0, &if_match, body.0).await?;
     tracing::info!(administrator = %caller.0.user_id, user = %user.id, "an administrator changed an account");
     respond(&request, user)
 }

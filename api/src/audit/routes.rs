@@ -1,6 +1,6 @@
 //! The audit log over HTTP.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Query;
 use actix_web::{HttpRequest, HttpResponse, get};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -8,11 +8,11 @@ use super::queries;
 use super::store::AuditEntry;
 use super::types::AuditQuery;
 use crate::auth::caller::AuthAdmin;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::page::PageQuery;
 use crate::http::responses::{AdminErrors, Unavailable};
 use crate::ids::AuditId;
+use crate::rate_limit::HeavyDb;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -28,7 +28,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[get("/admin/audit")]
 async fn list_audit(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     _caller: AuthAdmin,
     query: Query<AuditQuery>,
     page: Query<PageQuery>,

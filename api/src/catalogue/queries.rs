@@ -7,16 +7,17 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::Page;
 use crate::ids::ProductId;
+use crate::rate_limit::HeavyDb;
 
 /// A page of products, and one more where there is a next page.
 pub async fn list(
-    db: &DbPool,
+    db: &HeavyDb,
     filter: &ProductFilter,
     sort: Sort,
     page: &Page<ProductCursor>,
 ) -> Result<Vec<Product>, ApiError> {
-    let mut connection = db.get().await?;
-    Ok(store::list_products(&mut connection, filter, sort, page.after.as_ref(), page.fetch_limit()).await?)
+    let (after, limit) = (page.after.as_ref(), page.fetch_limit());
+    db.run(async |connection| Ok(store::list_products(connection, filter, sort, after, limit).await?)).await
 }
 
 /// Where a list in this order goes on behind a product.
@@ -30,13 +31,13 @@ pub fn cursor_behind(product: &Product, sort: Sort) -> ProductCursor {
 }
 
 /// The categories, by name.
-pub async fn list_categories(db: &DbPool) -> Result<Vec<CategoryCount>, ApiError> {
-    Ok(store::list_categories(&mut *db.get().await?).await?)
+pub async fn list_categories(db: &HeavyDb) -> Result<Vec<CategoryCount>, ApiError> {
+    db.run(async |connection| Ok(store::list_categories(connection).await?)).await
 }
 
 /// The most ordered products.
-pub async fn list_best_sellers(db: &DbPool, limit: u16) -> Result<Vec<BestSeller>, ApiError> {
-    Ok(store::list_best_sellers(&mut *db.get().await?, limit.into()).await?)
+pub async fn list_best_sellers(db: &HeavyDb, limit: u16) -> Result<Vec<BestSeller>, ApiError> {
+    db.run(async |connection| Ok(store::list_best_sellers(connection, limit.into()).await?)).await
 }
 
 /// A product that is not retired.

@@ -25,6 +25,7 @@ use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{AdminErrors, BodyErrors, Unavailable, VersionErrors};
 use crate::ids::ProductId;
+use crate::rate_limit::HeavyDb;
 
 /// This domain's routes. `/products/{id}` comes last: it would match the others.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -50,7 +51,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[get("/products")]
 async fn list_products(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     query: Query<ProductQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -65,7 +66,7 @@ async fn list_products(
 #[get("/data/products")]
 async fn list_data_products(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     query: Query<ProductQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -74,7 +75,7 @@ async fn list_data_products(
 
 async fn respond_list(
     request: &HttpRequest,
-    db: &DbPool,
+    db: &HeavyDb,
     query: &ProductQuery,
     page: &PageQuery,
 ) -> Result<HttpResponse, ApiError> {
@@ -89,7 +90,7 @@ async fn respond_list(
     (status = 200, body = [CategoryCount], description = "All of them", headers(("ETag" = String, description = "Of the list"))),
     (status = 304, description = "As in If-None-Match")))]
 #[get("/products/categories")]
-async fn list_categories(request: HttpRequest, db: Data<DbPool>) -> Result<HttpResponse, ApiError> {
+async fn list_categories(request: HttpRequest, db: HeavyDb) -> Result<HttpResponse, ApiError> {
     let categories = queries::list_categories(&db).await?;
     etag::respond(&request, StatusCode::OK, &categories, DateTime::UNIX_EPOCH)
 }
@@ -103,7 +104,7 @@ async fn list_categories(request: HttpRequest, db: Data<DbPool>) -> Result<HttpR
 #[get("/products/best-sellers")]
 async fn list_best_sellers(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     query: Query<BestSellerQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let best = queries::list_best_sellers(&db, query.parse()?).await?;

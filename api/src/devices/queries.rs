@@ -13,6 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::page::Page;
 use crate::ids::UserId;
 use crate::presence::{self, PresenceStatus};
+use crate::rate_limit::HeavyDb;
 
 /// A device as it is now.
 pub async fn find(db: &DbPool, clock: &Clock, owner: UserId, id: DeviceId) -> Result<DeviceResponse, ApiError> {
@@ -25,23 +26,25 @@ pub async fn find(db: &DbPool, clock: &Clock, owner: UserId, id: DeviceId) -> Re
 
 /// A page of devices as they are now.
 pub async fn list(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: &Clock,
     owner: UserId,
     filter: &DeviceFilter,
     page: &Page<DeviceId>,
 ) -> Result<Vec<DeviceResponse>, ApiError> {
-    let mut connection = db.get().await?;
-    let availability = presence::availability(&mut connection, clock.now()).await?;
-    let rows =
-        store::list_devices(&mut connection, owner, filter, page.after, page.fetch_limit(), &availability).await?;
-    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-    let mut latest = history::list_latest(&mut connection, &ids).await?;
-    let mut respond = |row: DeviceRow| {
-        let latest = latest.remove(&row.id);
-        to_response(row, latest, &availability)
-    };
-    Ok(rows.into_iter().map(&mut respond).collect())
+    db.run(async |connection| {
+        let availability = presence::availability(connection, clock.now()).await?;
+        let rows =
+            store::list_devices(connection, owner, filter, page.after, page.fetch_limit(), &availability).await?;
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        let mut latest = history::list_latest(connection, &ids).await?;
+        let mut respond = |row: DeviceRow| {
+            let latest = latest.remove(&row.id);
+            to_response(row, latest, &availability)
+        };
+        Ok(rows.into_iter().map(&mut respond).collect())
+    })
+    .await
 }
 
 /// A device as it is shown, its status judged by what could be received.

@@ -12,10 +12,10 @@ use crate::aggregation::{
     AggregateQuery, Buckets, Measures, PartialAggregate, PointWriter, Scope, Step, floor, load_bounds, load_partials,
     prepare_snapshot,
 };
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::json_array::JsonArrayWriter;
 use crate::http::time_range::TimeRange;
+use crate::rate_limit::HeavyDb;
 
 /// Rollups that a chunk is computed from, where each device has points of its own: that many points are held in memory.
 const ROLLUPS_PER_DEVICE: i64 = 50_000;
@@ -24,7 +24,7 @@ const ROLLUPS_TOGETHER: i64 = 500_000;
 
 /// The means that are still to be sent.
 pub struct MeanChunks {
-    db: DbPool,
+    db: HeavyDb,
     clock: Clock,
     scope: Scope,
     measures: Measures,
@@ -39,7 +39,7 @@ pub struct MeanChunks {
 }
 
 impl MeanChunks {
-    pub fn new(db: DbPool, clock: Clock, scope: Scope, step: Step, request: &DataRequest) -> Self {
+    pub fn new(db: HeavyDb, clock: Clock, scope: Scope, step: Step, request: &DataRequest) -> Self {
         Self {
             db,
             clock,
@@ -100,10 +100,12 @@ impl ChunkSource for MeanChunks {
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(remaining) = self.remaining else { return Ok(None) };
         let db = self.db.clone();
-        let mut connection = db.get().await?;
-        let mut transaction = connection.build_transaction().repeatable_read().read_only();
-        let partials = transaction.run(async |connection| self.read_chunk(connection, remaining).await).await?;
-        drop(connection);
+        let partials = db
+            .run(async |connection| {
+                let mut transaction = connection.build_transaction().repeatable_read().read_only();
+                transaction.run(async |connection| self.read_chunk(connection, remaining).await).await
+            })
+            .await?;
         self.has_begun = true;
         let written = PointWriter::new(&self.measures).and_then(|mut points| points.write(&mut self.array, &partials));
         written.map_err(|error| ApiError::Internal(Box::new(error)))?;

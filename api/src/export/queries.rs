@@ -9,15 +9,15 @@ use super::response_cache::{CacheKey, ResponseCache};
 use super::stream::{ChunkSource, Export};
 use super::types::{DataRequest, Interval};
 use crate::aggregation::Scope;
-use crate::db::DbPool;
 use crate::history::Reader;
 use crate::http::error::ApiError;
 use crate::http::extract::etag::TaggedBody;
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 
 /// The readings of `user`'s devices, or their means.
 pub async fn export(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: Clock,
     cache: &ResponseCache,
     user: UserId,
@@ -33,9 +33,9 @@ pub async fn export(
     }
 }
 
-async fn find_scope(db: &DbPool, user: UserId, server: Option<DeviceId>) -> Result<Scope, ApiError> {
+async fn find_scope(db: &HeavyDb, user: UserId, server: Option<DeviceId>) -> Result<Scope, ApiError> {
     let Some(server) = server else { return Ok(Scope::Owner(user)) };
-    let device = Reader::User(user).find(&mut *db.get().await?, server).await;
+    let device = db.run(async |connection| Reader::User(user).find(connection, server).await).await;
     device.map(|device| Scope::Device(device.id)).map_err(|error| match error {
         ApiError::NotFound(_) => ApiError::NotFound("server"),
         other => other,
@@ -44,7 +44,7 @@ async fn find_scope(db: &DbPool, user: UserId, server: Option<DeviceId>) -> Resu
 
 /// The means, from the cache where they are in it and still valid.
 async fn export_means(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: Clock,
     cache: &ResponseCache,
     key: CacheKey,

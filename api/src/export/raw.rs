@@ -21,9 +21,9 @@ use super::store::{self, PageQuery};
 use super::stream::ChunkSource;
 use super::types::{DataRequest, DataRow, SensorType};
 use crate::aggregation::{Scope, load_bounds};
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::json_array::JsonArrayWriter;
+use crate::rate_limit::HeavyDb;
 
 const MAX_PAGE_ROWS: usize = 10_000;
 /// A chunk with so many rows is sent; one with fewer waits for the next page's.
@@ -38,7 +38,7 @@ const MAX_WINDOW_OF_A_SENSOR: TimeDelta = TimeDelta::hours(6);
 
 /// The readings that are still to be sent.
 pub struct RawChunks {
-    db: DbPool,
+    db: HeavyDb,
     scope: Scope,
     sensor: Option<SensorType>,
     /// From an instant up to, but not including, another; `None`: all are sent.
@@ -57,8 +57,11 @@ pub struct RawChunks {
 
 impl RawChunks {
     /// The readings that are there now.
-    pub async fn begin(db: DbPool, scope: Scope, request: &DataRequest) -> Result<Self, ApiError> {
-        let bounds = load_bounds(&mut *db.get().await?, Source::Readings, scope, request.range).await?;
+    pub async fn begin(db: HeavyDb, scope: Scope, request: &DataRequest) -> Result<Self, ApiError> {
+        let load = async |connection: &mut AsyncPgConnection| {
+            Ok(load_bounds(connection, Source::Readings, scope, request.range).await?)
+        };
+        let bounds = db.run(load).await?;
         let remaining = bounds.clip(request.range).map(|range| (range.from, range.to + TimeDelta::microseconds(1)));
         let max_window = if request.sensor.is_some() { MAX_WINDOW_OF_A_SENSOR } else { MAX_WINDOW };
         let devices = usize::try_from(bounds.devices).unwrap_or(usize::MAX).max(1);
@@ -109,6 +112,20 @@ impl RawChunks {
         Ok(rows)
     }
 
+    /// Reads pages until they are enough for a chunk.
+    async fn fill_chunk(&mut self, connection: &mut AsyncPgConnection) -> Result<(), ApiError> {
+        let enough = self.array.elements().saturating_add(MIN_CHUNK_ROWS);
+        while let Some(remaining) = self.remaining {
+            for row in self.read_page(connection, remaining).await? {
+                self.array.push(&row).map_err(|error| ApiError::Internal(Box::new(error)))?;
+            }
+            if self.array.elements() >= enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// How many rows the next page takes of each device: more where one device ended this page early, and its even share
     /// again where none did.
     fn adapted(&self, was_cut: bool, rows: usize) -> usize {
@@ -140,16 +157,9 @@ impl ChunkSource for RawChunks {
             return Ok(None);
         }
         self.has_begun = true;
-        let enough = self.array.elements().saturating_add(MIN_CHUNK_ROWS);
-        let db = self.db.clone();
-        let mut connection = if self.remaining.is_some() { Some(db.get().await?) } else { None };
-        while let (Some(remaining), Some(connection)) = (self.remaining, connection.as_mut()) {
-            for row in self.read_page(connection, remaining).await? {
-                self.array.push(&row).map_err(|error| ApiError::Internal(Box::new(error)))?;
-            }
-            if self.array.elements() >= enough {
-                break;
-            }
+        if self.remaining.is_some() {
+            let db = self.db.clone();
+            db.run(async |connection| self.fill_chunk(connection).await).await?;
         }
         if self.remaining.is_none() {
             self.array.close();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use diesel_async::AsyncPgConnection;
 use metrics::counter;
 use moka::future::Cache;
 use pulso_shared::rollup::Source;
@@ -10,9 +11,9 @@ use pulso_shared::rollup::Source;
 use super::store::{self, DataVersion};
 use super::types::DataRequest;
 use crate::aggregation::Scope;
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::etag::TaggedBody;
+use crate::rate_limit::HeavyDb;
 
 /// An entry that nobody has asked for during this time is dropped.
 const IDLE: Duration = Duration::from_secs(15 * 60);
@@ -44,10 +45,13 @@ impl ResponseCache {
     }
 
     /// The response, where it is cached and still valid.
-    pub async fn find(&self, db: &DbPool, key: &CacheKey) -> Result<Option<TaggedBody>, ApiError> {
+    pub async fn find(&self, db: &HeavyDb, key: &CacheKey) -> Result<Option<TaggedBody>, ApiError> {
         let Some(cached) = self.0.get(key).await else { return Ok(None) };
-        let connection = &mut *db.get().await?;
-        let version = store::find_version(connection, Source::Readings, key.scope, key.request.range).await?;
+        let (scope, range) = (key.scope, key.request.range);
+        let find = async |connection: &mut AsyncPgConnection| {
+            Ok(store::find_version(connection, Source::Readings, scope, range).await?)
+        };
+        let version = db.run(find).await?;
         if version.as_ref() != Some(&cached.version) {
             return Ok(None);
         }

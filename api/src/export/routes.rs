@@ -9,9 +9,9 @@ use super::queries;
 use super::response_cache::ResponseCache;
 use super::types::{DataQuery, DataRow};
 use crate::auth::caller::AuthUser;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::responses::{Unavailable, UserErrors};
+use crate::rate_limit::HeavyDb;
 
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes.service(list_data);
@@ -34,7 +34,7 @@ async fn list_data(
     request: HttpRequest,
     user: AuthUser,
     query: Query<DataQuery>,
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
     cache: Data<ResponseCache>,
 ) -> Result<HttpResponse, ApiError> {

@@ -79,8 +79,8 @@ pub async fn find_version(
     scope: Scope,
     range: TimeRange,
 ) -> QueryResult<Option<DataVersion>> {
-    let (table, device, marks) = (source.table(), has_device(scope), has_row(scope, "mark"));
-    // A mark is its hour's start: one from less than an hour before the range may be of a row in it.
+    let (table, device, is_in_scope) = (source.table(), has_device(scope), has_row(scope, "dirty"));
+    // A dirty bucket is named by the start of its hour: one that starts less than an hour before the range may be of a row in it.
     let hour_before = range.from.checked_sub_signed(TimeDelta::hours(1)).unwrap_or(range.from);
     let (before, last) = (instant(hour_before), instant(range.to));
     let sql = format!(
@@ -89,8 +89,8 @@ pub async fn find_version(
              SELECT md5(coalesce(string_agg(id::text, ' ' ORDER BY id), '')) AS devices FROM devices WHERE {device}
          ) AS known
          WHERE source = '{table}' AND rolled_until > {last} AND NOT EXISTS (
-             SELECT FROM dirty_buckets AS mark
-             WHERE mark.source = '{table}' AND mark.hour > {before} AND mark.hour <= {last} AND {marks}
+             SELECT FROM dirty_buckets AS dirty
+             WHERE dirty.source = '{table}' AND dirty.hour > {before} AND dirty.hour <= {last} AND {is_in_scope}
          )"
     );
     sql_query(sql).bind::<Uuid, _>(scope.id()).get_result(connection).await.optional()

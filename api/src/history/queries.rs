@@ -15,6 +15,7 @@ use crate::aggregation::{
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::{Page, TimeCursor};
+use crate::rate_limit::HeavyDb;
 
 /// The newest heartbeat and reading of a device.
 pub async fn find_latest(db: &DbPool, reader: Reader, device: DeviceId) -> Result<LatestResponse, ApiError> {
@@ -26,41 +27,47 @@ pub async fn find_latest(db: &DbPool, reader: Reader, device: DeviceId) -> Resul
 
 /// The heartbeats of a page, and one more where there are more.
 pub async fn list_heartbeats(
-    db: &DbPool,
+    db: &HeavyDb,
     (reader, device): (Reader, DeviceId),
     query: &RowsQuery,
     page: &Page<TimeCursor>,
 ) -> Result<Vec<HeartbeatRow>, ApiError> {
-    let mut connection = db.get().await?;
-    let device = reader.find(&mut connection, device).await?;
     let range = after(query.range, query.order, page.after);
-    Ok(store::list_heartbeats(&mut connection, &device, (range, query.order), page.fetch_limit()).await?)
+    db.run(async |connection| {
+        let device = reader.find(connection, device).await?;
+        Ok(store::list_heartbeats(connection, &device, (range, query.order), page.fetch_limit()).await?)
+    })
+    .await
 }
 
 /// The sensor readings of a page, and one more where there are more.
 pub async fn list_readings(
-    db: &DbPool,
+    db: &HeavyDb,
     (reader, device): (Reader, DeviceId),
     query: &RowsQuery,
     page: &Page<TimeCursor>,
 ) -> Result<Vec<ReadingRow>, ApiError> {
-    let mut connection = db.get().await?;
-    let device = reader.find(&mut connection, device).await?;
     let range = after(query.range, query.order, page.after);
-    Ok(store::list_readings(&mut connection, &device, (range, query.order), page.fetch_limit()).await?)
+    db.run(async |connection| {
+        let device = reader.find(connection, device).await?;
+        Ok(store::list_readings(connection, &device, (range, query.order), page.fetch_limit()).await?)
+    })
+    .await
 }
 
 /// Points in the order that was asked for, and their step; no step where there are none.
 pub async fn list_points(
-    db: &DbPool,
+    db: &HeavyDb,
     reader: Reader,
     device: DeviceId,
     query: &PointsQuery,
 ) -> Result<(Option<Step>, Vec<PartialAggregate>), ApiError> {
-    let mut connection = db.get().await?;
-    let mut transaction = connection.build_transaction().repeatable_read().read_only();
-    let (step, mut points) =
-        transaction.run(async |connection| read_points(connection, reader, device, query).await).await?;
+    let (step, mut points) = db
+        .run(async |connection| {
+            let mut transaction = connection.build_transaction().repeatable_read().read_only();
+            transaction.run(async |connection| read_points(connection, reader, device, query).await).await
+        })
+        .await?;
     if query.order == Order::Desc {
         points.reverse();
     }

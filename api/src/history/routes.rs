@@ -7,7 +7,7 @@ use pulso_shared::ids::DeviceId;
 use pulso_shared::rollup::Source;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::access::Reader;
+use super::access::{Reader, ReaderDb};
 use super::csv;
 use super::queries;
 use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
@@ -20,6 +20,7 @@ use crate::http::extract::etag::TaggedBody;
 use crate::http::extract::page::{Page, PageQuery, TimeCursor};
 use crate::http::extract::path::PathId;
 use crate::http::responses::{DeviceErrors, Unavailable};
+use crate::rate_limit::HeavyDb;
 
 /// Says which step points have.
 const AGGREGATION: HeaderName = HeaderName::from_static("x-aggregation");
@@ -67,13 +68,13 @@ async fn list_heartbeats(
     query: Query<HistoryQuery>,
     page: Query<PageQuery>,
     format: Format,
-    db: Data<DbPool>,
+    db: ReaderDb,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     match page.parse_beside(query.parse(Source::Heartbeats))? {
-        (HistoryRequest::Points(points), _) => respond_points(&request, format, &db, (reader, id.0), &points).await,
+        (HistoryRequest::Points(points), _) => respond_points(&request, format, &db.0, (reader, id.0), &points).await,
         (HistoryRequest::Rows(query), page) => {
-            let rows = queries::list_heartbeats(&db, (reader, id.0), &query, &page).await?;
+            let rows = queries::list_heartbeats(&db.0, (reader, id.0), &query, &page).await?;
             respond_rows(&request, format, rows, &page, &query)
         }
     }
@@ -101,13 +102,13 @@ async fn list_readings(
     query: Query<HistoryQuery>,
     page: Query<PageQuery>,
     format: Format,
-    db: Data<DbPool>,
+    db: ReaderDb,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     match page.parse_beside(query.parse(Source::Readings))? {
-        (HistoryRequest::Points(points), _) => respond_points(&request, format, &db, (reader, id.0), &points).await,
+        (HistoryRequest::Points(points), _) => respond_points(&request, format, &db.0, (reader, id.0), &points).await,
         (HistoryRequest::Rows(query), page) => {
-            let rows = queries::list_readings(&db, (reader, id.0), &query, &page).await?;
+            let rows = queries::list_readings(&db.0, (reader, id.0), &query, &page).await?;
             respond_rows(&request, format, rows, &page, &query)
         }
     }
@@ -116,7 +117,7 @@ async fn list_readings(
 async fn respond_points(
     request: &HttpRequest,
     format: Format,
-    db: &DbPool,
+    db: &HeavyDb,
     (reader, device): (Reader, DeviceId),
     query: &PointsQuery,
 ) -> Result<HttpResponse, ApiError> {

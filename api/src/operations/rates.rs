@@ -1,4 +1,4 @@
-//! Rates from counts: the difference between two looks.
+//! Rates from counts: the difference between two samples.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// A rate over more than this says nothing about now.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// The counts at the last look, from which the next one makes rates.
+/// The last sample: the next one makes rates with it.
 #[derive(Debug, Default)]
 pub struct PipelineSamples(Mutex<Option<Sample>>);
 
@@ -22,7 +22,7 @@ pub struct Sample {
     pub stored: f64,
 }
 
-/// Readings a second between two looks.
+/// Readings a second between two samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     pub accepted_per_s: f64,
@@ -31,7 +31,7 @@ pub struct Rates {
 }
 
 impl PipelineSamples {
-    /// The rates since the last look, where it was neither too near nor too far.
+    /// The rates since the last sample, where it was neither too near nor too far.
     pub fn rates(&self, now: Sample) -> Option<Rates> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rates = last.and_then(|last| Rates::between(last, now));

@@ -6,9 +6,9 @@ use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::queries;
 use super::rates::PipelineSamples;
 use super::types::{DeadLetterResponse, PipelineResponse, ReplayBody, ReplayResponse};
+use super::{commands, queries};
 use crate::auth::caller::AuthAdmin;
 use crate::broker::{BrokerAdmin, Publisher};
 use crate::db::DbPool;
@@ -27,7 +27,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "operations", security(("bearer" = [])), responses(
     AdminErrors,
     (status = 200, body = PipelineResponse, description = "Its state at this moment"),
-    (status = 503, body = Problem, description = "The broker or the database is away")))]
+    (status = 503, body = Problem, description = "The broker or the database is unavailable")))]
 #[get("/admin/pipeline")]
 async fn get_pipeline(
     _caller: AuthAdmin,
@@ -46,7 +46,7 @@ async fn get_pipeline(
     (status = 200, body = [DeadLetterResponse], description = "Oldest first",
         headers(("X-Total-Count" = u32, description = "How many there are in all"))),
     (status = 422, body = Problem, description = "A bad limit"),
-    (status = 503, body = Problem, description = "The broker is away, or somebody else is busy with them")))]
+    (status = 503, body = Problem, description = "The broker is unavailable, or another request changes them now")))]
 #[get("/admin/dead-letters")]
 async fn list_dead_letters(
     _caller: AuthAdmin,
@@ -63,14 +63,16 @@ async fn list_dead_letters(
 #[utoipa::path(tag = "operations", security(("bearer" = [])), request_body(content = ReplayBody), responses(
     AdminErrors, BodyErrors,
     (status = 200, body = ReplayResponse, description = "What was put back"),
-    (status = 503, body = Problem, description = "Nothing was put back: the broker is away, or takes nothing now")))]
+    (status = 503, body = Problem, description = "Nothing was put back: the broker is unavailable, or takes nothing now")))]
 #[post("/admin/dead-letters/replay")]
 async fn replay_dead_letters(
     caller: AuthAdmin,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     broker: Data<BrokerAdmin>,
     body: Json<ReplayBody>,
 ) -> Result<JsonResponse<ReplayResponse>, ApiError> {
-    let replayed = broker.replay_dead_letters(&body.0.choice()).await?;
+    let replayed = commands::replay(&db, &clock, &broker, caller.0.user_id, &body.0.choice()).await?;
     tracing::info!(administrator = %caller.0.user_id, replayed = replayed.replayed, "dead letters replayed");
     Ok(JsonResponse(ReplayResponse::from(replayed)))
 }
@@ -81,14 +83,16 @@ async fn replay_dead_letters(
     AdminErrors,
     (status = 204, description = "It is gone"),
     (status = 404, body = Problem, description = "There is no such dead letter"),
-    (status = 503, body = Problem, description = "The broker is away, or somebody else is busy with them")))]
+    (status = 503, body = Problem, description = "The broker is unavailable, or another request changes them now")))]
 #[delete("/admin/dead-letters/{id}")]
 async fn delete_dead_letter(
     caller: AuthAdmin,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     broker: Data<BrokerAdmin>,
     id: PathId<DeadLetterId>,
 ) -> Result<HttpResponse, ApiError> {
-    broker.delete_dead_letter(id.0).await?;
+    commands::delete(&db, &clock, &broker, caller.0.user_id, id.0).await?;
     tracing::info!(administrator = %caller.0.user_id, dead_letter = %id.0, "dead letter deleted");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -13,12 +13,15 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::Page;
 use crate::ids::OrderId;
+use crate::rate_limit::HeavyDb;
 
 /// A page of orders, the newest first, and one more where there is a next page.
-pub async fn list(db: &DbPool, filter: OrderFilter, page: &Page<OrderId>) -> Result<Vec<OrderResponse>, ApiError> {
-    let mut connection = db.get().await?;
-    let rows = store::list_orders(&mut connection, filter, page.after, page.fetch_limit()).await?;
-    Ok(show(&mut connection, rows).await?)
+pub async fn list(db: &HeavyDb, filter: OrderFilter, page: &Page<OrderId>) -> Result<Vec<OrderResponse>, ApiError> {
+    db.run(async |connection| {
+        let rows = store::list_orders(connection, filter, page.after, page.fetch_limit()).await?;
+        Ok(show(connection, rows).await?)
+    })
+    .await
 }
 
 /// An order that the caller may see: one's own; for administrators, any.

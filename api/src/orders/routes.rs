@@ -24,6 +24,7 @@ use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{AdminErrors, BodyErrors, NotFound, Unavailable, UserErrors, VersionErrors};
 use crate::ids::OrderId;
+use crate::rate_limit::HeavyDb;
 
 /// Marks a response that was given before.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -104,7 +105,7 @@ async fn create_order(
 #[get("/orders")]
 async fn list_orders(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     caller: AuthUser,
     query: Query<OrderQuery>,
     page: Query<PageQuery>,

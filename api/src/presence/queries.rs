@@ -9,10 +9,10 @@ use pulso_shared::presence::IngestAvailability;
 
 use super::store::{self, PresenceRow};
 use super::types::{Asked, HealthResponse, PresenceStatus, TimelineResponse};
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::{Page, TimeCursor};
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 
 /// What decides who is online at `now`; to be read before the devices are.
 pub async fn availability(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<IngestAvailability> {
@@ -20,14 +20,13 @@ pub async fn availability(connection: &mut AsyncPgConnection, now: DateTime<Utc>
 }
 
 /// The status of each of `owner`'s devices, oldest device first.
-pub async fn list_health(
-    connection: &mut AsyncPgConnection,
-    owner: UserId,
-    now: DateTime<Utc>,
-) -> QueryResult<Vec<HealthResponse>> {
-    let availability = availability(connection, now).await?;
-    let rows = store::list_by_owner(connection, owner).await?;
-    Ok(rows.into_iter().map(|row| health(row, &availability)).collect())
+pub async fn list_health(db: &HeavyDb, owner: UserId, now: DateTime<Utc>) -> Result<Vec<HealthResponse>, ApiError> {
+    db.run(async |connection| {
+        let availability = availability(connection, now).await?;
+        let rows = store::list_by_owner(connection, owner).await?;
+        Ok(rows.into_iter().map(|row| health(row, &availability)).collect())
+    })
+    .await
 }
 
 /// The status of the device `id`, if it is one of `owner`'s.
@@ -44,21 +43,30 @@ pub async fn find_health(
 
 /// A page of a device's timeline, and where the next page begins, if there is one.
 pub async fn find_timeline(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: Clock,
     owner: UserId,
     id: DeviceId,
     asked: Asked,
     page: Page<TimeCursor>,
 ) -> Result<(TimelineResponse, Option<TimeCursor>), ApiError> {
-    let mut connection = db.get().await?;
-    let (available, now) = (store::find_availability(&mut connection).await?, clock.now());
-    let device = store::find_timeline_device(&mut connection, owner, id).await?;
+    db.run(async |connection| read_timeline(connection, clock, (owner, id), asked, page).await).await
+}
+
+async fn read_timeline(
+    connection: &mut AsyncPgConnection,
+    clock: Clock,
+    (owner, id): (UserId, DeviceId),
+    asked: Asked,
+    page: Page<TimeCursor>,
+) -> Result<(TimelineResponse, Option<TimeCursor>), ApiError> {
+    let (available, now) = (store::find_availability(connection).await?, clock.now());
+    let device = store::find_timeline_device(connection, owner, id).await?;
     let device = device.ok_or(ApiError::NotFound("device"))?;
     let range = asked.within(device.created_at, available.stored_through.map_or(now, |through| through.min(now)));
     let before = page.after.map(|TimeCursor(at)| at);
-    let mut changes = store::list_changes(&mut connection, id, range, before, page.fetch_limit()).await?;
-    let uptime = store::sum_uptime(&mut connection, id, range).await?;
+    let mut changes = store::list_changes(connection, id, range, before, page.fetch_limit()).await?;
+    let uptime = store::sum_uptime(connection, id, range).await?;
     let has_more = changes.len() > usize::from(page.limit);
     changes.truncate(page.limit.into());
     let next = if has_more { changes.last().map(|last| TimeCursor(last.at)) } else { None };

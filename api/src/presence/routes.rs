@@ -13,6 +13,7 @@ use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::page::{PageQuery, TimeCursor, link_next};
 use crate::http::extract::path::PathId;
+use crate::rate_limit::HeavyDb;
 
 /// `all` comes before an id.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -26,12 +27,8 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 403, body = Problem, description = "A device's token"),
     (status = 503, body = Problem, description = "Try again")))]
 #[get("/health/all")]
-async fn list_health(
-    user: AuthUser,
-    db: Data<DbPool>,
-    clock: Data<Clock>,
-) -> Result<Json<Vec<HealthResponse>>, ApiError> {
-    Ok(Json(queries::list_health(&mut *db.get().await?, user.user_id, clock.now()).await?))
+async fn list_health(user: AuthUser, db: HeavyDb, clock: Data<Clock>) -> Result<Json<Vec<HealthResponse>>, ApiError> {
+    Ok(Json(queries::list_health(&db, user.user_id, clock.now()).await?))
 }
 
 /// Whether a device is there: `online` while the newest of what it sent is at most `offline_after_s` old. Time in which
@@ -73,7 +70,7 @@ async fn get_timeline(
     user: AuthUser,
     query: Query<TimelineQuery>,
     page: Query<PageQuery>,
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {

@@ -11,7 +11,9 @@
 
 mod admission;
 mod fallback;
+mod heavy_db;
 mod limiter;
 
 pub use admission::{RateLimitStatuses, admit};
+pub use heavy_db::{Account, HeavyDb, HeavyQueries};
 pub use limiter::RateLimiter;

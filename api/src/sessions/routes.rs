@@ -13,7 +13,7 @@ use super::{commands, cookies};
 use crate::auth::Auth;
 use crate::auth::caller::AuthUser;
 use crate::config::WebConfig;
-use crate::db::DbPool;
+use crate::db::SignInDb;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::form::JsonOrForm;
 use crate::http::extract::json::Json;
@@ -28,7 +28,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 /// What a sign-in needs of its request besides the body.
 struct SignIn {
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: Data<SignInDb>,
     auth: Data<Auth>,
     web: Data<WebConfig>,
     limits: SignInLimits,
@@ -40,7 +40,7 @@ impl FromRequest for SignIn {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        type Parts = (Data<DbPool>, Data<Auth>, Data<WebConfig>, SignInLimits, Query<SessionQuery>);
+        type Parts = (Data<SignInDb>, Data<Auth>, Data<WebConfig>, SignInLimits, Query<SessionQuery>);
         let parts = Parts::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
@@ -106,7 +106,7 @@ async fn login_short(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<Htt
 #[post("/auth/refresh")]
 async fn refresh(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: Data<SignInDb>,
     auth: Data<Auth>,
     web: Data<WebConfig>,
     body: Json<RefreshBody>,
@@ -129,7 +129,7 @@ async fn refresh(
 #[post("/auth/logout")]
 async fn logout(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: Data<SignInDb>,
     auth: Data<Auth>,
     web: Data<WebConfig>,
     caller: Result<AuthUser, ApiError>,

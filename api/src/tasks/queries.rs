@@ -7,6 +7,7 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::Page;
 use crate::ids::{TaskId, UserId};
+use crate::rate_limit::HeavyDb;
 
 pub async fn find(db: &DbPool, owner: UserId, id: TaskId) -> Result<TaskRow, ApiError> {
     store::find_task(&mut *db.get().await?, owner, id).await?.ok_or(NO_TASK)
@@ -14,26 +15,29 @@ pub async fn find(db: &DbPool, owner: UserId, id: TaskId) -> Result<TaskRow, Api
 
 /// A page of tasks after a cursor, oldest first.
 pub async fn list(
-    db: &DbPool,
+    db: &HeavyDb,
     owner: UserId,
     filter: &TaskFilter,
     page: &Page<TaskId>,
 ) -> Result<Vec<TaskResponse>, ApiError> {
     let window = Window { after: page.after, offset: 0, limit: page.fetch_limit() };
-    let tasks = store::list_tasks(&mut *db.get().await?, owner, filter, window).await?;
+    let tasks = db.run(async |connection| Ok(store::list_tasks(connection, owner, filter, window).await?)).await?;
     Ok(tasks.into_iter().map(TaskResponse::from).collect())
 }
 
 /// A page of tasks by its number, oldest first, and how many there are on all pages.
 pub async fn list_numbered(
-    db: &DbPool,
+    db: &HeavyDb,
     owner: UserId,
     filter: &TaskFilter,
     page: NumberedPage,
 ) -> Result<(Vec<TaskResponse>, i64), ApiError> {
-    let mut connection = db.get().await?;
-    let total = store::count_tasks(&mut connection, owner, filter).await?;
-    let tasks = store::list_tasks(&mut connection, owner, filter, page.window()).await?;
+    let (total, tasks) = db
+        .run(async |connection| {
+            let total = store::count_tasks(connection, owner, filter).await?;
+            Ok((total, store::list_tasks(connection, owner, filter, page.window()).await?))
+        })
+        .await?;
     Ok((tasks.into_iter().map(TaskResponse::from).collect(), total))
 }
 

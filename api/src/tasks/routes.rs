@@ -21,6 +21,7 @@ use crate::http::extract::page::PageQuery;
 use crate::http::extract::path::PathId;
 use crate::http::responses::{BodyErrors, NotFound, Unavailable, UserErrors, VersionErrors};
 use crate::ids::TaskId;
+use crate::rate_limit::HeavyDb;
 
 /// This domain's routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
@@ -71,7 +72,7 @@ async fn create_task(
 #[get("/tasks")]
 async fn list_tasks(
     request: HttpRequest,
-    db: Data<DbPool>,
+    db: HeavyDb,
     caller: AuthUser,
     query: Query<TaskQuery>,
     page: Query<PageQuery>,

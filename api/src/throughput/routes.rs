@@ -9,8 +9,8 @@ use super::queries;
 use super::types::FleetSummaryResponse;
 use crate::auth::caller::AuthUser;
 use crate::broker::Publisher;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
+use crate::rate_limit::HeavyDb;
 
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes.service(get_summary);
@@ -21,10 +21,10 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 200, body = FleetSummaryResponse, description = "As it is now; rates over the last whole minute"),
     (status = 401, body = Problem, description = "No or bad access token"),
     (status = 403, body = Problem, description = "A device's token"),
-    (status = 503, body = Problem, description = "The database is away: try again")))]
+    (status = 503, body = Problem, description = "The database is unavailable: try again")))]
 #[get("/fleet/summary")]
 async fn get_summary(
-    db: Data<DbPool>,
+    db: HeavyDb,
     publisher: Data<Publisher>,
     clock: Data<Clock>,
     caller: AuthUser,

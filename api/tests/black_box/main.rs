@@ -14,6 +14,7 @@ mod configuration;
 mod conventions;
 mod devices;
 mod export;
+mod heavy_queries;
 mod history;
 mod http;
 mod ingest;

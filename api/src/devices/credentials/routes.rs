@@ -10,7 +10,7 @@ use super::types::{CredentialBody, CredentialResponse, DeviceLoginBody, DeviceTo
 use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::caller::AuthUser;
-use crate::db::DbPool;
+use crate::db::{DbPool, SignInDb};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::json::Json;
 use crate::http::extract::path::{PathId, PathIds};
@@ -83,7 +83,7 @@ async fn delete_credential(
     (status = 422, body = Problem, description = "Something is missing, or has a wrong type")))]
 #[post("/auth/device")]
 async fn login_device(
-    db: Data<DbPool>,
+    db: Data<SignInDb>,
     auth: Data<Auth>,
     body: Json<DeviceLoginBody>,
 ) -> Result<HttpResponse, ApiError> {

@@ -1,5 +1,6 @@
 //! Servers as they are shown.
 
+use diesel_async::AsyncPgConnection;
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::IngestAvailability;
@@ -11,6 +12,7 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::Page;
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 
 /// A server; any other device does not exist here.
 pub async fn find(db: &DbPool, owner: UserId, id: DeviceId) -> Result<DeviceRow, ApiError> {
@@ -20,7 +22,7 @@ pub async fn find(db: &DbPool, owner: UserId, id: DeviceId) -> Result<DeviceRow,
 
 /// A page of servers, oldest first.
 pub async fn list(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: &Clock,
     owner: UserId,
     page: &Page<DeviceId>,
@@ -28,9 +30,10 @@ pub async fn list(
     let filter = DeviceFilter { only_servers: true, ..DeviceFilter::default() };
     // The filter asks for no status, so what could be received does not matter.
     let availability = IngestAvailability::as_of(clock.now(), Vec::new());
-    let mut connection = db.get().await?;
-    let rows =
-        store::list_devices(&mut connection, owner, &filter, page.after, page.fetch_limit(), &availability).await?;
+    let list = async |connection: &mut AsyncPgConnection| {
+        Ok(store::list_devices(connection, owner, &filter, page.after, page.fetch_limit(), &availability).await?)
+    };
+    let rows = db.run(list).await?;
     Ok(rows.into_iter().map(ServerResponse::from).collect())
 }
 

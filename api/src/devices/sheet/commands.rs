@@ -2,38 +2,53 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::commands::device_error;
+use super::super::quota::DeviceQuota;
 use super::super::serial_number::SerialNumber;
 use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
 use super::types::{ImportResponse, ImportedDevice, SheetRow};
 use crate::auth::secret::{self, SecretHash};
-use crate::db::DbPool;
-use crate::http::error::{ApiError, violates};
+use crate::http::error::ApiError;
 use crate::ids::{CredentialId, UserId};
+use crate::rate_limit::HeavyDb;
 
 /// Registers a device for each row; 422 names the lines whose serial numbers are taken.
 pub async fn import(
-    db: &DbPool,
+    db: &HeavyDb,
     clock: &Clock,
+    quota: DeviceQuota,
     owner: UserId,
     rows: Vec<SheetRow>,
 ) -> Result<ImportResponse, ApiError> {
     let (new, secrets) = with_secrets(rows);
     let now = clock.now();
-    let mut connection = db.get().await?;
-    let inserted = connection.transaction(async |connection| store::insert_devices(connection, owner, &new, now).await);
+    db.run(async |connection| insert(connection, quota, owner, &new, now).await).await?;
+    Ok(to_response(new, secrets))
+}
+
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    quota: DeviceQuota,
+    owner: UserId,
+    new: &[NewRow],
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    let inserted = connection.transaction(async |connection| {
+        quota.reserve(connection, owner, new.len()).await?;
+        store::insert_devices(connection, owner, new, now).await.map_err(device_error)
+    });
     match inserted.await {
-        Ok(_) => Ok(to_response(new, secrets)),
-        Err(error) if violates(&error, "devices_owner_id_serial_number_key") => {
-            Err(find_taken(&mut connection, owner, &new).await?.unwrap_or_else(|| device_error(error)))
-        }
-        Err(error) => Err(device_error(error)),
+        Ok(_) => Ok(()),
+        // A serial number, or several.
+        Err(taken @ ApiError::Conflict(_)) => Err(find_taken(connection, owner, new).await?.unwrap_or(taken)),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,13 +1,13 @@
 //! An owner's devices exported as a sheet, page by page: its memory does not grow with the fleet.
 
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Bytes;
 use futures_util::{Stream, stream};
 use pulso_shared::ids::DeviceId;
 
 use super::{store, write};
-use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::ids::UserId;
+use crate::rate_limit::HeavyDb;
 
 /// Devices a query.
 const PAGE: i64 = 1_000;
@@ -21,7 +21,7 @@ enum Progress {
 
 /// The sheet, in pieces. The first one is read at once: while nothing has been sent, a failure can still be
 /// an error response.
-pub async fn export(db: Data<DbPool>, owner: UserId) -> Result<impl Stream<Item = Result<Bytes, ApiError>>, ApiError> {
+pub async fn export(db: HeavyDb, owner: UserId) -> Result<impl Stream<Item = Result<Bytes, ApiError>>, ApiError> {
     let (page, progress) = next_page(&db, owner, None).await?;
     let first = Bytes::from([write::header()?, page].concat());
     let rest = stream::try_unfold((db, progress), move |(db, progress)| async move {
@@ -32,8 +32,8 @@ pub async fn export(db: Data<DbPool>, owner: UserId) -> Result<impl Stream<Item 
     Ok(futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest))
 }
 
-async fn next_page(db: &DbPool, owner: UserId, after: Option<DeviceId>) -> Result<(Vec<u8>, Progress), ApiError> {
-    let rows = store::list_page(&mut *db.get().await?, owner, after, PAGE).await?;
+async fn next_page(db: &HeavyDb, owner: UserId, after: Option<DeviceId>) -> Result<(Vec<u8>, Progress), ApiError> {
+    let rows = db.run(async |connection| Ok(store::list_page(connection, owner, after, PAGE).await?)).await?;
     let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= PAGE);
     let progress = match rows.last() {
         Some(last) if is_full => Progress::After(last.id),

@@ -8,13 +8,14 @@ use futures_util::future::LocalBoxFuture;
 use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::super::quota::DeviceQuota;
 use super::types::ImportResponse;
 use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
-use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::body::read_body;
 use crate::http::responses::{Unavailable, UserErrors};
+use crate::rate_limit::HeavyDb;
 
 /// Largest sheet, after decompression: 10,000 devices with 800 bytes each.
 const MAX_SHEET_BYTES: usize = 8 * 1024 * 1024;
@@ -53,20 +54,22 @@ impl FromRequest for Sheet {
         example = "name,location,sn,description\r\nBoiler 3,Hall B,000123456789,\r\n"), responses(UserErrors,
     (status = 201, body = ImportResponse, description = "All of them are registered"),
     (status = 400, body = Problem, description = "Not UTF-8, or not whole"),
+    (status = 409, body = Problem, description = "More devices than the account may have (too_many_devices)"),
     (status = 413, body = Problem, description = "Over 8 MiB"),
     (status = 415, body = Problem, description = "Not CSV by its own word"),
     (status = 422, body = Problem, description = "Lines are not valid, each is named; nothing was registered"),
     (status = 503, body = Problem, description = "Nothing was registered: send it again")))]
 #[post("/devices/import")]
 async fn import_devices(
-    db: Data<DbPool>,
+    db: HeavyDb,
     clock: Data<Clock>,
+    quota: Data<DeviceQuota>,
     caller: AuthUser,
     sheet: Sheet,
 ) -> Result<HttpResponse, ApiError> {
     // Off the request threads: a large sheet takes tens of milliseconds.
     let rows = block(move || read::read(&sheet.0)).await.map_err(|error| ApiError::Internal(Box::new(error)))??;
-    Ok(HttpResponse::Created().json(commands::import(&db, &clock, caller.user_id, rows).await?))
+    Ok(HttpResponse::Created().json(commands::import(&db, &clock, **quota, caller.user_id, rows).await?))
 }
 
 /// One's own devices as a sheet (servers are among them), the oldest first: `name,location,sn,description`.
@@ -76,7 +79,7 @@ async fn import_devices(
     (status = 200, body = String, content_type = "text/csv", description = "UTF-8, a header, lines that end with CRLF",
         example = "name,location,sn,description\r\nBoiler 3,Hall B,000123456789,\r\n")))]
 #[get("/devices/export")]
-async fn export_devices(db: Data<DbPool>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
+async fn export_devices(db: HeavyDb, caller: AuthUser) -> Result<HttpResponse, ApiError> {
     let pieces = queries::export(db, caller.user_id).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"));

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use self::keys::Keys;
-use crate::db::DbPool;
+use crate::db::SignInDb;
 use crate::http::error::ApiError;
 
 /// How often the database is queried. A batch lingers for 50 ms before it is written, so more often tells little more.
@@ -44,7 +44,7 @@ struct Waiter {
 
 impl StoredWatch {
     /// A watch, and the task behind it; that ends at shutdown, and every waiting request is then answered 202.
-    pub fn new(db: DbPool, shutdown: Shutdown) -> (Self, impl Future<Output = ()> + Send + use<>) {
+    pub fn new(db: SignInDb, shutdown: Shutdown) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (arriving, arrivals) = mpsc::channel(MAX_ARRIVING);
         (Self { arriving }, watch(db, arrivals, shutdown))
     }
@@ -61,7 +61,7 @@ impl StoredWatch {
     }
 }
 
-async fn watch(db: DbPool, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: Shutdown) {
+async fn watch(db: SignInDb, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: Shutdown) {
     let mut waiting: Vec<Waiter> = Vec::new();
     loop {
         let first = if waiting.is_empty() {
@@ -91,7 +91,7 @@ async fn watch(db: DbPool, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown: S
 }
 
 /// Takes the rows that are committed off what the waiting requests miss.
-async fn remove_stored(db: &DbPool, waiting: &mut [Waiter]) -> Result<(), ApiError> {
+async fn remove_stored(db: &SignInDb, waiting: &mut [Waiter]) -> Result<(), ApiError> {
     let mut missing = Keys::default();
     waiting.iter().for_each(|waiter| missing.extend(&waiter.missing));
     let stored = store::find_stored(&mut *db.get().await?, &missing).await?;
