@@ -10,9 +10,11 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 BENCH_READ_ARGS ?=
 FAULTS_ARGS ?=
+CONTRACT_ARGS ?=
+FUZZ_ARGS ?=
 DEV_HOME := $(or $(PULSO_HOME),.pulso)/dev
 
-.PHONY: help run build web-assets test bench bench-read faults fmt lint docs check figures clean-data services-up services-down
+.PHONY: help run build web-assets test bench bench-read faults contract fuzz fmt lint docs check figures clean-data services-up services-down
 .PHONY: check-format check-licences check-duplicates check-circles check-roles check-dependencies check-scripts
 
 help: ## this list
@@ -39,6 +41,12 @@ bench-read: ## a large history loaded once and read (BENCH_READ_ARGS, such as --
 faults: ## break everything under load, prove that nothing is lost (FAULTS_ARGS, such as --quick)
 	scripts/faults $(FAULTS_ARGS)
 
+contract: ## the OpenAPI document against the running api, by schemathesis (CONTRACT_ARGS, such as --long)
+	scripts/contract $(CONTRACT_ARGS)
+
+fuzz: ## what reads anybody's bytes, tried with made-up inputs (FUZZ_ARGS, such as --seconds 600 ingest_body)
+	scripts/fuzz $(FUZZ_ARGS)
+
 fmt: ## format the code
 	cargo fmt --all
 
@@ -49,7 +57,7 @@ docs: ## the code's documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 
 # Each of these is a target too; what needs no build comes first.
-check: check-format check-licences check-duplicates check-circles check-roles check-dependencies check-scripts lint docs ## everything that CI checks, except the tests
+check: check-format check-licences check-duplicates check-circles check-roles check-dependencies check-scripts lint docs ## everything that CI checks, except the tests and the contract
 
 check-format:
 	cargo fmt --all --check

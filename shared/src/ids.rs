@@ -18,6 +18,11 @@ pub use uuid;
 #[error("must be a ULID (26 characters) or a UUID (36 characters)")]
 pub struct IdError;
 
+/// What [`parse`] takes, as a regular expression.
+#[doc(hidden)]
+pub const PATTERN: &str =
+    "^([0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$";
+
 /// Reads a ULID or a hyphenated UUID.
 #[doc(hidden)]
 pub fn parse(text: &str) -> Result<Ulid, IdError> {
@@ -135,6 +140,7 @@ macro_rules! api_id_type {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some($crate::ids::PATTERN))
                     .description(Some("A ULID (26 characters); the same 128 bits as a UUID are accepted too."))
                     .examples(["01JD3ZK8M4T0Q2V6X9Y7B5C1RA"])
                     .into()

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::names::{Email, FullName, LoginNames, Username};
 use crate::auth::password::{NewPassword, PasswordAttempt};
+use crate::http::extract::blank::blank_or_email;
 use crate::http::extract::fields::{Fields, body, change, change_text, optional, optional_text, required};
 use crate::ids::UserId;
 
@@ -13,16 +14,16 @@ body! {
     /// A new account; `username` or `email` has to be there.
     pub struct RegisterBody {
         /// The name to sign in with. With an `@` in it, it has to be the e-mail address.
-        #[schema(value_type = Option<String>, max_length = 64, example = "ana")]
+        #[schema(value_type = Option<String>, format = "username", max_length = 64, example = "ana")]
         pub username: Option<Username> = optional_text,
         /// The address, which signs in as well.
-        #[schema(value_type = Option<String>, max_length = 254, format = "email", example = "ana@example.com")]
+        #[schema(schema_with = blank_or_email)]
         pub email: Option<Email> = optional_text,
         /// 8 characters to 72 bytes.
         #[schema(value_type = String, format = "password", min_length = 8, example = "correct horse")]
         pub password: NewPassword = required,
         /// Shown to people; at most 200 characters.
-        #[schema(value_type = Option<String>, max_length = 200, example = "Ana Lima")]
+        #[schema(value_type = Option<String>, format = "line", max_length = 200, example = "Ana Lima")]
         pub full_name: Option<FullName> = optional_text,
     }
     then(fields) {
@@ -51,16 +52,16 @@ body! {
     #[schema(example = json!({"full_name": "Ana Lima", "new_password": "battery staple", "current_password": "correct horse"}))]
     pub struct UpdateMeBody {
         /// The name to sign in with; `null` takes it away where there is an e-mail address.
-        #[schema(value_type = Option<String>, max_length = 64)]
+        #[schema(value_type = Option<String>, format = "username", max_length = 64)]
         pub username: Option<Option<Username>> = change_text,
         /// The address; `null` takes it away where there is a user name.
-        #[schema(value_type = Option<String>, max_length = 254, format = "email")]
+        #[schema(schema_with = blank_or_email)]
         pub email: Option<Option<Email>> = change_text,
         /// Shown to people; `null` clears it.
-        #[schema(value_type = Option<String>, max_length = 200)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 200)]
         pub full_name: Option<Option<FullName>> = change_text,
         /// A new password, 8 characters to 72 bytes; ends all other sessions. `password` is another name for this field.
-        #[schema(value_type = Option<String>, format = "password", min_length = 8)]
+        #[schema(value_type = String, required = false, format = "password", min_length = 8)]
         pub new_password: Option<NewPassword> = change("new_password", "password"),
         /// The password until now; needed for a new one. `old_password` is another name for this field.
         #[schema(value_type = Option<String>, format = "password")]
@@ -88,18 +89,19 @@ body! {
     #[schema(example = json!({"is_admin": true}))]
     pub struct UpdateUserBody {
         /// The name to sign in with; `null` takes it away where there is an e-mail address.
-        #[schema(value_type = Option<String>, max_length = 64)]
+        #[schema(value_type = Option<String>, format = "username", max_length = 64)]
         pub username: Option<Option<Username>> = change_text,
         /// The address; `null` takes it away where there is a user name.
-        #[schema(value_type = Option<String>, max_length = 254, format = "email")]
+        #[schema(schema_with = blank_or_email)]
         pub email: Option<Option<Email>> = change_text,
         /// Shown to people; `null` clears it.
-        #[schema(value_type = Option<String>, max_length = 200)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 200)]
         pub full_name: Option<Option<FullName>> = change_text,
         /// A new password for somebody who has forgotten theirs; ends all their sessions.
-        #[schema(value_type = Option<String>, format = "password", min_length = 8)]
+        #[schema(value_type = String, required = false, format = "password", min_length = 8)]
         pub password: Option<NewPassword> = change,
         /// Whether they are an administrator. Taking it away ends all their sessions; the last one keeps it.
+        #[schema(value_type = bool, required = false)]
         pub is_admin: Option<bool> = change,
     }
 }

@@ -32,8 +32,10 @@ pub struct AuditFilter<'a> {
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Only events of this account.
+    #[param(value_type = Option<String>, pattern = "^(|[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$")]
     actor_id: Option<String>,
     /// Only events about this thing.
+    #[param(value_type = Option<String>, pattern = "^(|[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$")]
     subject_id: Option<String>,
     /// Only this kind of event, for example `order.status_changed`.
     action: Option<String>,

@@ -98,10 +98,11 @@ async fn signed_in(request: &HttpRequest) -> Result<AuthUser, ApiError> {
 fn signed_in_here(request: &HttpRequest) -> Result<AuthUser, ApiError> {
     let auth = auth(request)?;
     let subject = auth.subject(request)?.ok_or(MISSING)?;
+    // First: whoever shows a token that is worth nothing is nobody, whatever it was once good for.
+    auth.check_not_revoked(subject)?;
     let Subject::User { user_id, session_id, is_admin } = subject else {
         return Err(ApiError::Forbidden("A device's token cannot do this; sign in as a user."));
     };
-    auth.check_not_revoked(subject)?;
     Ok(AuthUser { user_id, session_id, is_admin })
 }
 

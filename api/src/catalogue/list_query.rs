@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::types::{Category, Title};
 use crate::http::error::{ApiError, FieldError};
-use crate::http::extract::page::{MAX_LIMIT, Page, PageQuery};
+use crate::http::extract::page::{Page, PageQuery, parse_limit};
 use crate::http::extract::query::{SearchText, given, parse_search_text, parse_with};
 use crate::ids::ProductId;
 
@@ -17,12 +17,14 @@ use crate::ids::ProductId;
 #[into_params(parameter_in = Query)]
 pub struct ProductQuery {
     /// Part of the title, the description or the SKU, whatever its case.
+    #[param(value_type = Option<String>, format = "line", max_length = 200)]
     q: Option<String>,
     /// The category, whole, whatever its case.
+    #[param(value_type = Option<String>, format = "line", max_length = 100)]
     category: Option<String>,
     /// `price`: the cheapest first. `-price`: the dearest first. `name`: by title. `newest` (the default): the newest
     /// first. Prices are compared as they are, whatever their currency.
-    #[param(example = "-price")]
+    #[param(value_type = Option<String>, pattern = "^(price|-price|name|newest)?$", example = "-price")]
     sort: Option<String>,
 }
 
@@ -56,18 +58,14 @@ impl ProductQuery {
 #[into_params(parameter_in = Query)]
 pub struct BestSellerQuery {
     /// Most products wanted.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
-    limit: Option<u16>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 10)]
+    limit: Option<String>,
 }
 
 impl BestSellerQuery {
     /// Checks it.
     pub fn parse(&self) -> Result<u16, ApiError> {
-        let limit = self.limit.unwrap_or(10);
-        if (1..=MAX_LIMIT).contains(&limit) {
-            return Ok(limit);
-        }
-        Err(ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
+        parse_limit(&self.limit, 10).map_err(|fault| ApiError::Validation(vec![fault]))
     }
 }
 

@@ -150,7 +150,7 @@ async fn create_product(
 /// Without a body the feed is fetched from `CATALOGUE_URL`. A product is known again by its id in the feed: what the
 /// feed says as before stays as it is here, whatever was sold or edited meanwhile; what the feed says anew is taken
 /// over. Items that are not valid are named by their place; the others are imported.
-#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = Feed), responses(
+#[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = Option<Feed>), responses(
     AdminErrors, BodyErrors,
     (status = 200, body = ImportResponse, description = "What became of the items"),
     (status = 422, body = Problem, description = "No item is valid, or too many; or no body, and no CATALOGUE_URL"),

@@ -90,19 +90,19 @@ body! {
         "currency": "EUR", "stock": 25, "is_device": true}))]
     pub struct ProductSettings {
         /// Title, one line.
-        #[schema(value_type = String, min_length = 1, max_length = 150)]
+        #[schema(value_type = String, format = "line", min_length = 1, max_length = 150)]
         pub title: Title = required,
         /// Description; may have several lines.
-        #[schema(value_type = Option<String>, max_length = 5000)]
+        #[schema(value_type = Option<String>, format = "paragraph", max_length = 5000)]
         pub description: Option<ProductDescription> = optional_text,
         /// Category; matched whatever its case.
-        #[schema(value_type = Option<String>, max_length = 100)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 100)]
         pub category: Option<Category> = optional_text,
         /// Price in minor units (cents) of the currency.
         #[schema(value_type = i64, minimum = 0, maximum = 10_000_000_000_i64)]
         pub price_minor: PriceMinor = required,
         /// Currency (ISO 4217).
-        #[schema(value_type = String, pattern = "^[A-Z]{3}$")]
+        #[schema(value_type = String, format = "currency", pattern = "^[A-Z]{3}$")]
         pub currency: Currency = required,
         /// Pieces in stock.
         #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
@@ -111,10 +111,10 @@ body! {
         #[schema(value_type = Option<bool>, default = false)]
         pub is_device: bool = or_default,
         /// Address of a picture, http or https.
-        #[schema(value_type = Option<String>, max_length = 2000, format = "uri")]
+        #[schema(value_type = Option<String>, max_length = 2000, pattern = r"^(https?://[!#-;=?-\[\]_a-z~]+)?$")]
         pub image_url: Option<ImageUrl> = optional_text,
         /// The seller's own number (SKU), unique in the catalogue.
-        #[schema(value_type = Option<String>, max_length = 64)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 64)]
         pub sku: Option<Sku> = optional_text,
     }
 }

@@ -13,11 +13,13 @@ use crate::presence::PresenceStatus;
 #[into_params(parameter_in = Query)]
 pub struct DeviceQuery {
     /// Part of the name or of the serial number, whatever its case.
+    #[param(value_type = Option<String>, format = "line", max_length = 200)]
     q: Option<String>,
     /// `online` or `offline`, as they are now.
     #[param(inline, value_type = Option<PresenceStatus>)]
     status: Option<String>,
     /// The location, whole, whatever its case.
+    #[param(value_type = Option<String>, format = "line", max_length = 200)]
     location: Option<String>,
 }
 

@@ -27,4 +27,6 @@ mod types;
 pub use commands::register_bought;
 pub use limits::DeviceLimits;
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use sheet::sheet_property;
 pub use store::{OnlineBounds, online_bounds};

@@ -38,16 +38,16 @@ body! {
     #[schema(as = DeviceBody, example = json!({"name": "Boiler 3", "location": "Hall B", "sn": "000123456789"}))]
     pub struct DeviceSettings {
         /// One line.
-        #[schema(value_type = String, min_length = 1, max_length = 200)]
+        #[schema(value_type = String, format = "line", min_length = 1, max_length = 200)]
         pub name: Label = required,
         /// One line, such as a hall or a site; blank is none.
-        #[schema(value_type = Option<String>, max_length = 200)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 200)]
         pub location: Option<Location> = optional_text,
         /// Serial number, unique among one's own devices. `serial_number` is another name for this field.
-        #[schema(rename = "sn", value_type = Option<String>, pattern = "^[0-9]{12}$")]
+        #[schema(rename = "sn", value_type = Option<String>, pattern = "^([0-9]{12})?$")]
         pub serial_number: Option<SerialNumber> = optional_text("serial_number", "sn"),
         /// Free text; may have several lines.
-        #[schema(value_type = Option<String>, max_length = 2000)]
+        #[schema(value_type = Option<String>, format = "paragraph", max_length = 2000)]
         pub description: Option<Description> = optional_text,
         /// What a sender has to prove. `open`: nothing, the device's id is enough. `token`: a credential. At registration
         /// it is always `token`, for servers `open`.
@@ -65,21 +65,22 @@ body! {
     #[schema(as = DeviceChangesBody, example = json!({"location": "Hall C", "description": null}))]
     pub struct DeviceChanges {
         /// One line.
-        #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+        #[schema(value_type = String, required = false, format = "line", min_length = 1, max_length = 200)]
         pub name: Option<Label> = change,
         /// `null` clears it.
-        #[schema(value_type = Option<String>, max_length = 200)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 200)]
         pub location: Option<Option<Location>> = change_text,
         /// Serial number; `null` clears it. `serial_number` is another name for this field.
-        #[schema(rename = "sn", value_type = Option<String>, pattern = "^[0-9]{12}$")]
+        #[schema(rename = "sn", value_type = Option<String>, pattern = "^([0-9]{12})?$")]
         pub serial_number: Option<Option<SerialNumber>> = change_text("serial_number", "sn"),
         /// `null` clears it.
-        #[schema(value_type = Option<String>, max_length = 2000)]
+        #[schema(value_type = Option<String>, format = "paragraph", max_length = 2000)]
         pub description: Option<Option<Description>> = change_text,
         /// `open`: its id is enough to send data for it. `token`: a credential is needed.
+        #[schema(value_type = IngestAuth, required = false)]
         pub ingest_auth: Option<IngestAuth> = change,
         /// How long it may be silent before it counts as offline, s. At least `OFFLINE_AFTER_MIN_S`, which is 5 unless set.
-        #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 1, maximum = 604800)]
+        #[schema(rename = "offline_after_s", value_type = i32, required = false, minimum = 1, maximum = 604800)]
         pub offline_after: Option<OfflineAfter> = change("offline_after_s"),
     }
 }

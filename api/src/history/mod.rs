@@ -9,6 +9,9 @@
 
 mod access;
 mod csv;
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::panic, reason = "a property that does not hold says so")]
+mod properties;
 mod queries;
 pub mod routes;
 mod store;
@@ -16,6 +19,8 @@ mod types;
 mod windows;
 
 pub use access::Reader;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use properties::query_property;
 pub use queries::list_latest;
 pub use store::custom_metrics::CustomMetrics;
 pub use store::rows::Latest;

@@ -44,7 +44,7 @@ pub struct HistoryQuery {
     #[param(value_type = Option<Order>, inline)]
     order: Option<String>,
     /// Only these numbers, separated by commas. Of readings also the names of further ones, such as `pm2.5`.
-    #[param(example = "temperature")]
+    #[param(value_type = Option<String>, format = "metrics", example = "temperature")]
     metrics: Option<String>,
     /// One point an interval instead of the rows. `auto` takes the finest of minute, hour and day that keeps the answer
     /// under `max_points`, or several days.
@@ -57,7 +57,7 @@ pub struct HistoryQuery {
     #[param(value_type = Option<u32>, minimum = 3, maximum = 100_000, default = 1_000)]
     max_points: Option<String>,
     /// The time zone in which minutes, hours and days begin: an IANA name.
-    #[param(default = "UTC", example = "America/Sao_Paulo")]
+    #[param(value_type = Option<String>, format = "time-zone", default = "UTC", example = "America/Sao_Paulo")]
     tz: Option<String>,
 }
 

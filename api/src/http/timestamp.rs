@@ -27,19 +27,11 @@ impl TryFrom<String> for Instant {
 /// When the text is none, or one in a year that four digits cannot say.
 pub fn parse(text: &str) -> Result<DateTime<Utc>, InstantError> {
     let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
-    let instant = instant.or_else(|_| without_offset(text)).map_err(|_| InstantError)?;
-    let instant = without_leap_second(instant).trunc_subsecs(6);
+    let instant = instant.or_else(|_| without_offset(text)).map_err(|_| InstantError)?.trunc_subsecs(6);
+    // A leap second is the next minute's 0: what is stored, sent and compared knows no 60th second.
+    let instant = DateTime::from_timestamp_micros(instant.timestamp_micros()).ok_or(InstantError)?;
     // What four digits can say is what the answer can say again.
     if (1..=9_999).contains(&instant.year()) { Ok(instant) } else { Err(InstantError) }
-}
-
-/// A leap second (`:60`) is the second after it, which is what is stored: two instants must not be one row.
-fn without_leap_second(instant: DateTime<Utc>) -> DateTime<Utc> {
-    let nanoseconds = instant.timestamp_subsec_nanos();
-    match nanoseconds.checked_sub(1_000_000_000) {
-        Some(rest) => DateTime::from_timestamp(instant.timestamp().saturating_add(1), rest).unwrap_or(instant),
-        None => instant,
-    }
 }
 
 fn without_offset(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
@@ -75,7 +67,17 @@ mod tests {
         ] {
             assert_eq!(Instant::try_from(text.to_owned()), Ok(Instant(noon)), "{text}");
         }
-        for text in ["", "noon", "2026-11-21", "2026-13-01T00:00:00Z", "+262000-01-01T00:00:00", "1763726400"] {
+        let leap = "2026-07-01T00:00:00.5Z".parse().unwrap();
+        assert_eq!(Instant::try_from("2026-06-30T23:59:60.5Z".to_owned()), Ok(Instant(leap)));
+        for text in [
+            "9999-12-31T23:59:60Z",
+            "",
+            "noon",
+            "2026-11-21",
+            "2026-13-01T00:00:00Z",
+            "+262000-01-01T00:00:00",
+            "1763726400",
+        ] {
             assert!(Instant::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -16,6 +16,9 @@ mod item;
 mod limit;
 mod metrics;
 mod parts;
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::expect_used, reason = "a property that does not hold says so")]
+mod properties;
 mod rejections;
 mod request;
 pub mod routes;
@@ -25,4 +28,6 @@ mod target;
 mod types;
 
 pub use parts::{IngestParts, IngestThread};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use properties::body_property;
 pub use stored::StoredWatch;

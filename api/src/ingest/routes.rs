@@ -9,7 +9,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::ack::{AckQuery, Reached};
 use super::item::Kind;
 use super::request::{IngestRequest, Shape, Taken};
-use super::types::{DataResponse, HeartbeatBody, IngestResponse, ReadingBody, TelemetryResponse};
+use super::types::{
+    DataResponse, HeartbeatBody, HeartbeatValues, IngestResponse, ReadingBody, ReadingValues, TelemetryResponse,
+};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::path::PathId;
 
@@ -57,7 +59,7 @@ async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError>
 }
 
 /// Heartbeats of the device in the path; otherwise as `/heartbeats`.
-#[utoipa::path(tag = "ingest", request_body(content = HeartbeatBody), security((), ("bearer" = [])),
+#[utoipa::path(tag = "ingest", request_body(content = HeartbeatValues), security((), ("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), AckQuery), responses(
     (status = 200, body = IngestResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 202, body = IngestResponse, description = "Taken"),
@@ -69,7 +71,7 @@ async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) ->
 }
 
 /// Sensor readings of the device in the path; otherwise as `/heartbeats`.
-#[utoipa::path(tag = "ingest", request_body(content = ReadingBody), security((), ("bearer" = [])),
+#[utoipa::path(tag = "ingest", request_body(content = ReadingValues), security((), ("bearer" = [])),
     params(("id" = String, Path, description = "The device's ULID or UUID"), AckQuery), responses(
     (status = 200, body = IngestResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 202, body = IngestResponse, description = "Taken"),

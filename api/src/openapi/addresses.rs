@@ -12,16 +12,24 @@ use crate::http::health;
 
 struct Address {
     pattern: ResourceDef,
+    /// How many of its segments are `{…}`.
+    placeholders: usize,
     methods: Vec<Method>,
+}
+
+impl Address {
+    fn new(path: &str, pattern: ResourceDef, methods: Vec<Method>) -> Self {
+        Self { pattern, placeholders: path.matches('{').count(), methods }
+    }
 }
 
 static ADDRESSES: LazyLock<Vec<Address>> = LazyLock::new(|| {
     let api = document().paths.paths.into_iter().map(|(path, item)| {
         let at_root = path.strip_prefix(API_PREFIX).unwrap_or(&path).to_owned();
-        Address { pattern: ResourceDef::new(vec![path, at_root]), methods: methods(&item) }
+        Address::new(&path, ResourceDef::new(vec![path.clone(), at_root]), methods(&item))
     });
     let read_only = pages::paths().chain(health::PATHS);
-    let read_only = read_only.map(|path| Address { pattern: ResourceDef::new(path), methods: vec![Method::GET] });
+    let read_only = read_only.map(|path| Address::new(path, ResourceDef::new(path), vec![Method::GET]));
     api.chain(read_only).collect()
 });
 
@@ -39,14 +47,10 @@ pub fn methods(item: &PathItem) -> Vec<Method> {
 
 /// The methods that the address `path` takes; none where there is no such address.
 pub fn allowed_methods(path: &str) -> Vec<Method> {
-    let mut allowed: Vec<Method> = Vec::new();
-    // `/health/all` is also an `/health/{id}`: both count.
-    for method in ADDRESSES.iter().filter(|address| address.pattern.is_match(path)).flat_map(|a| &a.methods) {
-        if !allowed.contains(method) {
-            allowed.push(method.clone());
-        }
-    }
-    allowed
+    // `/devices/import` is also a `/devices/{id}`: what is written out counts, as OpenAPI has it.
+    let matching = ADDRESSES.iter().filter(|address| address.pattern.is_match(path));
+    let closest = matching.min_by_key(|address| address.placeholders);
+    closest.map(|address| address.methods.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -62,6 +66,14 @@ mod tests {
         assert_eq!(allowed_methods("/devices/01JD3ZK8M4T0Q2V6X9Y7B5C1RA/heartbeats"), both);
         assert_eq!(allowed_methods("/telemetry"), [Method::POST]);
         assert_eq!(allowed_methods("/health/all"), [Method::GET]);
+    }
+
+    #[test]
+    fn what_is_written_out_counts_before_what_a_placeholder_takes() {
+        assert_eq!(allowed_methods("/api/v1/devices/import"), [Method::POST]);
+        assert_eq!(allowed_methods("/devices/export"), [Method::GET]);
+        assert_eq!(allowed_methods("/users/me"), [Method::GET, Method::PATCH, Method::DELETE]);
+        assert_eq!(allowed_methods("/cache/set"), [Method::POST]);
     }
 
     #[test]

@@ -160,3 +160,43 @@ fn every_body_has_an_example() {
     }
     assert!(missing.is_empty(), "{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
 }
+
+/// Two types of one name would be one schema, that of whichever is collected last, and the other's responses would lie.
+#[test]
+fn every_schema_has_a_name_of_its_own() {
+    let mut names = Vec::new();
+    for file in source_files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let source = std::fs::read_to_string(&file).unwrap();
+        // Not its tests: what they describe is in no document.
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        names.extend(source.split("\n\n").filter(|item| describes_itself(item)).filter_map(schema_name));
+    }
+    assert!(names.len() > 60, "the types were not found: {names:?}");
+    let mut seen = BTreeSet::new();
+    let twice: Vec<_> = names.into_iter().filter(|name| !seen.insert(name.clone())).collect();
+    assert!(twice.is_empty(), "two types are called so; give one `#[schema(as = …)]`: {twice:?}");
+}
+
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.chain(folders.iter().flat_map(|folder| source_files(folder))).collect()
+}
+
+fn describes_itself(item: &str) -> bool {
+    item.lines().any(|line| line.starts_with("body! {") || (line.starts_with("#[derive(") && line.contains("ToSchema")))
+}
+
+/// The name of the type that an item describes, or the one it wants to be known by.
+fn schema_name(item: &str) -> Option<String> {
+    let word = |text: &str| text.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+    let other = item
+        .lines()
+        .filter(|line| line.trim().starts_with("#[schema(as = "))
+        .find_map(|line| line.split("as = ").nth(1));
+    let own = item
+        .lines()
+        .find_map(|line| line.split_once("struct ").or_else(|| line.split_once("enum ")).map(|(_, name)| name));
+    other.or(own).map(word)
+}

@@ -11,6 +11,7 @@ mod asset;
 #[cfg(test)]
 mod completeness_tests;
 mod fallback;
+mod nullability;
 mod pages;
 
 use actix_web::App;
@@ -69,13 +70,19 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .openapi(BaseDocument::openapi())
         .service(utoipa_actix_web::scope(API_PREFIX).configure(routes::configure))
         .split_for_parts();
-    document.paths.paths.values_mut().flat_map(operations).for_each(complete_errors);
+    document.paths.paths.values_mut().flat_map(operations).for_each(complete);
     document
 }
 
 /// The operations at one address.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// Says of an operation what is true of all.
+fn complete(operation: &mut Operation) {
+    complete_errors(operation);
+    nullability::forbid_null(operation);
 }
 
 /// Says of an operation's errors what is true of all: their media type, and their shape where they are not listed.

@@ -68,7 +68,7 @@ impl OrderQuery {
 /// With an `Idempotency-Key`, sending the same request again is harmless: it orders nothing more, and gets the answer of
 /// the first time. A key is known for 48 hours; a request that failed leaves none.
 #[utoipa::path(tag = "orders", security(("bearer" = [])), request_body(content = OrderBody),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, the caller's own")), responses(
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]([ -~]{0,253}[!-~])?$", description = "1 to 255 printable characters, the caller's own")), responses(
     UserErrors, BodyErrors, Unavailable,
     (status = 201, body = OrderResponse, description = "Ordered", headers(
         ("Location" = String, description = "Its address"), ("ETag" = String, description = "Its first version"),

@@ -121,6 +121,7 @@ pub struct OrderLine {
 
 /// A step of an order.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderStatusChange)]
 pub struct StatusChange {
     /// The new status.
     pub status: OrderStatus,

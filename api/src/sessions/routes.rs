@@ -8,9 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::sign_in_limits::SignInLimits;
-use super::types::{
-    CookieSessionResponse, Keeping, LoginBody, RefreshBody, SessionQuery, SessionTokens, TokenResponse,
-};
+use super::types::{Keeping, LoginBody, RefreshBody, SessionQuery, SessionResponse, SessionTokens, TokenResponse};
 use super::{commands, cookies};
 use crate::auth::Auth;
 use crate::auth::caller::AuthUser;
@@ -74,8 +72,7 @@ impl SignIn {
 #[utoipa::path(tag = "accounts", params(SessionQuery),
     request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
     responses(BodyErrors, Unavailable,
-    (status = 200, description = "Signed in",
-        content((TokenResponse = "application/json"), (CookieSessionResponse = "application/json"))),
+    (status = 200, body = SessionResponse, description = "Signed in"),
     (status = 400, body = Problem, description = "Neither JSON nor a form"),
     (status = 401, body = Problem, description = "The name or the password is not right"),
     (status = 403, body = Problem, description = "A page of another origin wants a cookie"),
@@ -89,7 +86,7 @@ async fn login(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<HttpRespo
 #[utoipa::path(tag = "accounts", params(SessionQuery),
     request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
     responses(
-    (status = 200, body = TokenResponse, description = "Signed in"),
+    (status = 200, body = SessionResponse, description = "Signed in"),
     (status = "4XX", body = Problem, description = "As for /auth/login"),
     (status = 503, body = Problem, description = "As for /auth/login")))]
 #[post("/login")]
@@ -102,7 +99,7 @@ async fn login_short(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<Htt
 ///
 /// A page that is signed in by cookie sends no body, but `X-CSRF-Token`; its new tokens are cookies again.
 #[utoipa::path(tag = "accounts", request_body(content = Option<RefreshBody>), responses(BodyErrors, Unavailable,
-    (status = 200, body = TokenResponse, description = "Exchanged; the old refresh token is used up"),
+    (status = 200, body = SessionResponse, description = "Exchanged; the old refresh token is used up"),
     (status = 401, body = Problem, description = "Unknown, expired, used before, or its session has ended"),
     (status = 403, body = Problem, description = "By cookie, and without its CSRF token"),
     (status = 422, body = Problem, description = "There is no refresh token in it, and no cookie")))]

@@ -19,7 +19,7 @@ body! {
     /// A sign-in; JSON or a form.
     pub struct LoginBody {
         /// The user name or the e-mail address; `email` is another name for this field.
-        #[schema(value_type = String, max_length = 254, example = "ana")]
+        #[schema(value_type = String, format = "line", min_length = 1, max_length = 254, example = "ana")]
         pub username: LoginName = required("username", "email"),
         #[schema(value_type = String, format = "password", example = "correct horse")]
         pub password: PasswordAttempt = required,
@@ -31,7 +31,7 @@ body! {
     #[schema(example = json!({"refresh_token": "5d1c9f0a7b3e…"}))]
     pub struct RefreshBody {
         /// The newest one of the session. Using an older one ends the session: somebody else may have it.
-        #[schema(value_type = Option<String>)]
+        #[schema(value_type = String, required = true)]
         pub refresh_token: Option<SecretString> = optional_secret,
     }
     const MAY_BE_EMPTY: bool = true;
@@ -113,6 +113,15 @@ pub struct CookieSessionResponse {
     expires_in: u32,
     /// For the header `X-CSRF-Token` of everything but GET; also in the cookie `pulso_csrf`.
     csrf_token: String,
+}
+
+/// Tokens, or a session whose tokens are in cookies, as the request wanted it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documents the response; either is written by itself")]
+pub enum SessionResponse {
+    Token(TokenResponse),
+    Cookie(CookieSessionResponse),
 }
 
 impl CookieSessionResponse {

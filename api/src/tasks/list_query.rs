@@ -23,12 +23,13 @@ pub struct TaskQuery {
     #[param(value_type = Option<bool>)]
     completed: Option<String>,
     /// Part of the title, whatever its case and accents.
-    #[param(max_length = 200)]
+    #[param(value_type = Option<String>, format = "line", max_length = 200)]
     q: Option<String>,
     /// Those about this device (ULID or UUID).
+    #[param(value_type = Option<String>, pattern = "^(|[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$")]
     device_id: Option<String>,
     /// The page with this number, from 1, instead of a cursor. Such an answer counts all tasks in `X-Total-Count`.
-    #[param(value_type = Option<u32>, minimum = 1)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u32)]
     page: Option<String>,
     /// Tasks on a numbered page; `limit` by another name.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::error::ApiError;
+use crate::http::extract::blank::{blank_or_id, blank_or_instant};
 use crate::http::extract::fields::{Fields, body, change, change_text, optional, optional_text, required};
 use crate::http::text::{self, text_type};
 use crate::http::timestamp::Instant;
@@ -54,19 +55,20 @@ body! {
     #[schema(as = TaskBody, example = json!({"title": "Change the filter", "due_at": "2026-12-01T12:00:00Z"}))]
     pub struct TaskSettings {
         /// One line.
-        #[schema(value_type = String, min_length = 1, max_length = 200)]
+        #[schema(value_type = String, format = "line", min_length = 1, max_length = 200)]
         pub title: Title = required,
         /// Free text; may have several lines.
-        #[schema(value_type = Option<String>, max_length = 5000)]
+        #[schema(value_type = Option<String>, format = "paragraph", max_length = 5000)]
         pub description: Option<Description> = optional_text,
         /// `pending` unless given. `completed` is another word for `done`.
         pub status: Option<TaskStatus> = optional_text,
         /// The status as a yes or no, for clients that know no status.
         pub completed: Option<bool> = optional,
         /// ULID or UUID of the device it is about, one of one's own.
+        #[schema(schema_with = blank_or_id)]
         pub device_id: Option<DeviceId> = optional_text,
         /// When it is due; RFC 3339.
-        #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+        #[schema(schema_with = blank_or_instant)]
         pub due_at: Option<Instant> = optional_text,
     }
     then(fields) {
@@ -80,20 +82,22 @@ body! {
     #[schema(as = TaskChangesBody, example = json!({"status": "done"}))]
     pub struct TaskChanges {
         /// One line.
-        #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+        #[schema(value_type = String, required = false, format = "line", min_length = 1, max_length = 200)]
         pub title: Option<Title> = change,
         /// `null` clears it.
-        #[schema(value_type = Option<String>, max_length = 5000)]
+        #[schema(value_type = Option<String>, format = "paragraph", max_length = 5000)]
         pub description: Option<Option<Description>> = change_text,
         /// `completed` is another word for `done`.
+        #[schema(value_type = TaskStatus, required = false)]
         pub status: Option<TaskStatus> = change,
         /// The status as a yes or no.
+        #[schema(value_type = bool, required = false)]
         pub completed: Option<bool> = change,
         /// ULID or UUID of the device it is about; `null` clears it.
-        #[schema(value_type = Option<DeviceId>)]
+        #[schema(schema_with = blank_or_id)]
         pub device_id: Option<Option<DeviceId>> = change_text,
         /// When it is due, RFC 3339; `null` clears it.
-        #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+        #[schema(schema_with = blank_or_instant)]
         pub due_at: Option<Option<Instant>> = change_text,
     }
     then(fields) {

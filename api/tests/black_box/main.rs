@@ -11,6 +11,7 @@ mod cache_entries;
 mod cart;
 mod catalogue;
 mod configuration;
+mod conventions;
 mod devices;
 mod export;
 mod heavy_queries;

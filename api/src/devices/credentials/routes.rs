@@ -24,7 +24,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 
 /// Makes a new secret, shown this once. The older ones stay valid for `grace_s`; then they, and every token made from
 /// them, stop working within 5 s.
-#[utoipa::path(tag = "devices", security(("bearer" = [])), request_body(content = CredentialBody),
+#[utoipa::path(tag = "devices", security(("bearer" = [])), request_body(content = Option<CredentialBody>),
     params(("id" = String, Path, description = "The device's ULID or UUID")),
     responses(UserErrors, NotFound, BodyErrors, Unavailable,
     (status = 201, body = NewCredentialResponse, description = "Made"),

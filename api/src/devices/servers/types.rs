@@ -11,7 +11,7 @@ body! {
     /// A server.
     pub struct ServerBody {
         /// One line.
-        #[schema(value_type = String, min_length = 1, max_length = 200, example = "Dolly #1")]
+        #[schema(value_type = String, format = "line", min_length = 1, max_length = 200, example = "Dolly #1")]
         pub server_name: Label = required,
     }
 }

@@ -8,9 +8,15 @@
 
 mod cell;
 mod commands;
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::expect_used, clippy::panic, reason = "a property that does not hold says so")]
+mod properties;
 mod queries;
 mod read;
 pub(super) mod routes;
 mod store;
 mod types;
 mod write;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub use properties::sheet_property;

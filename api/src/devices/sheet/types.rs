@@ -24,6 +24,7 @@ pub struct SheetRow {
 
 /// What a sheet became.
 #[derive(Serialize, ToSchema)]
+#[schema(as = DeviceImportResponse)]
 pub struct ImportResponse {
     /// How many devices were registered.
     #[schema(example = 1)]

@@ -40,16 +40,16 @@ pub struct HeartbeatRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 12.5)]
     pub latency: Option<f64>,
-    /// Whether the device had a connection to the wider network: 0 or 1.
+    /// Whether the device had a connection to the wider network: 0 or 1; of a point, what its statistic makes of them.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "zero_or_one")]
-    #[schema(value_type = Option<u8>, minimum = 0, maximum = 1, example = 1)]
+    #[schema(value_type = Option<f64>, example = 1)]
     pub connectivity: Option<bool>,
     /// When the device started.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-20T08:00:00Z")]
     pub boot_time: Option<DateTime<Utc>>,
-    /// When it reached Pulso.
-    #[schema(example = "2026-11-21T12:00:00.012345Z")]
+    /// When it reached Pulso; left out of points.
+    #[schema(required = false, example = "2026-11-21T12:00:00.012345Z")]
     pub received_at: DateTime<Utc>,
 }
 
@@ -81,8 +81,8 @@ pub struct ReadingRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, f64>>, example = json!({"pm2.5": 7}))]
     pub metrics: Option<CustomMetrics>,
-    /// When it reached Pulso.
-    #[schema(example = "2026-11-21T12:00:00.012345Z")]
+    /// When it reached Pulso; left out of points.
+    #[schema(required = false, example = "2026-11-21T12:00:00.012345Z")]
     pub received_at: DateTime<Utc>,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accept;
 mod arrival;
+pub mod blank;
 pub mod body;
 pub mod etag;
 pub mod fields;

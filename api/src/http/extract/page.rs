@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::etag;
+use super::query::given;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::time_range::TimeRange;
 
@@ -24,21 +25,21 @@ pub const MAX_LIMIT: u16 = 1_000;
 #[into_params(parameter_in = Query)]
 pub struct LimitQuery {
     /// Most items in the answer.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u16>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
 }
 
 impl LimitQuery {
     pub fn parse(&self) -> Result<u16, ApiError> {
-        checked_limit(self.limit)
+        parse_limit(&self.limit, DEFAULT_LIMIT).map_err(|fault| ApiError::Validation(vec![fault]))
     }
 }
 
-fn checked_limit(limit: Option<u16>) -> Result<u16, ApiError> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let fits = (1..=MAX_LIMIT).contains(&limit);
-    fits.then_some(limit)
-        .ok_or_else(|| ApiError::field("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
+/// The most items of an answer, by the parameter `limit`.
+pub fn parse_limit(limit: &Option<String>, default: u16) -> Result<u16, FieldError> {
+    let Some(text) = limit else { return Ok(default) };
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| FieldError::new("limit", "out_of_range", format!("must be between 1 and {MAX_LIMIT}")))
 }
 
 /// Which page of a list.
@@ -46,9 +47,10 @@ fn checked_limit(limit: Option<u16>) -> Result<u16, ApiError> {
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// Rows on the page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u16>,
-    /// Where the page starts: taken from the `Link` of the one before.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
+    /// Where the page starts: taken from the `Link` of the one before. A blank one is none.
+    #[param(value_type = Option<String>, format = "cursor")]
     cursor: Option<String>,
 }
 
@@ -64,15 +66,21 @@ pub struct Page<K> {
 impl PageQuery {
     /// Whether the page is to start at a cursor.
     pub fn has_cursor(&self) -> bool {
-        self.cursor.is_some()
+        given(&self.cursor).is_some()
     }
 
-    /// `K` is read from the cursor; 422 for a limit out of range or a cursor that is none of this list.
+    /// `K` is read from the cursor; 422 for a limit out of range and a cursor that is none of this list.
     pub fn parse<K: FromStr>(&self) -> Result<Page<K>, ApiError> {
-        let limit = checked_limit(self.limit)?;
-        let after = self.cursor.as_deref().map(K::from_str).transpose();
-        let after = after.map_err(|_| ApiError::field("cursor", "invalid", "is not a cursor of this list"))?;
-        Ok(Page { limit, after })
+        let limit = parse_limit(&self.limit, DEFAULT_LIMIT);
+        let after = given(&self.cursor).map(K::from_str).transpose();
+        match (limit, after) {
+            (Ok(limit), Ok(after)) => Ok(Page { limit, after }),
+            (limit, after) => {
+                let cursor =
+                    after.is_err().then(|| FieldError::new("cursor", "invalid", "is not a cursor of this list"));
+                Err(ApiError::Validation(limit.err().into_iter().chain(cursor).collect()))
+            }
+        }
     }
 
     /// As [`Self::parse`], beside the rest of a query: one response names the faults of both.
@@ -210,11 +218,15 @@ mod tests {
 
     #[test]
     fn the_faults_of_a_query_and_of_its_page_are_reported_together() {
-        let page = PageQuery { limit: Some(0), cursor: None };
+        let page = PageQuery { limit: Some("0".to_owned()), cursor: None };
         let rest: Result<(), _> = Err(vec![FieldError::new("start", "invalid", "is not valid")]);
         assert_eq!(pointers(page.parse_beside::<_, TimeCursor>(rest).unwrap_err()), ["/start", "/limit"]);
         let page = PageQuery { limit: None, cursor: Some("here".to_owned()) };
         assert_eq!(pointers(page.parse_beside::<_, TimeCursor>(Ok(())).unwrap_err()), ["/cursor"]);
+        let page = PageQuery { limit: Some("x".to_owned()), cursor: Some("here".to_owned()) };
+        assert_eq!(pointers(page.parse::<TimeCursor>().map(|_| ((), page)).unwrap_err()), ["/limit", "/cursor"]);
+        let page = PageQuery { limit: None, cursor: Some(" ".to_owned()) };
+        assert_eq!(page.parse::<TimeCursor>().ok(), Some(Page { limit: 100, after: None }));
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
     T::deserialize(JsonValue(value))
 }
 
+/// Beyond it, a double does not hold every whole number.
+const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+
 /// A JSON value whose errors are [`Fault`]s.
 struct JsonValue(Value);
 
@@ -74,6 +77,26 @@ fn map<'de>(
     fields: serde_json::Map<String, Value>,
 ) -> MapDeserializer<'de, impl Iterator<Item = (String, JsonValue)>, Fault> {
     MapDeserializer::new(fields.into_iter().map(|(name, value)| (name, JsonValue(value))))
+}
+
+impl JsonValue {
+    /// `10.0` is a whole number to JSON, which has one kind of number, and to programs that write all of them so.
+    fn whole(self) -> Self {
+        let is_written_as_fraction = |number: &f64| number.fract() == 0.0 && number.abs() <= MAX_EXACT;
+        match self.0.as_f64().filter(is_written_as_fraction) {
+            Some(number) if self.0.is_f64() => Self(format!("{number:.0}").parse::<i64>().map_or(self.0, Value::from)),
+            _ => self,
+        }
+    }
+}
+
+/// How whole numbers are read.
+macro_rules! whole_numbers {
+    ($($deserialize:ident)+) => {$(
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+            self.whole().deserialize_any(visitor)
+        }
+    )+};
 }
 
 impl<'de> Deserializer<'de> for JsonValue {
@@ -117,8 +140,13 @@ impl<'de> Deserializer<'de> for JsonValue {
         }
     }
 
+    whole_numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier ignored_any
     }
 }
@@ -140,6 +168,16 @@ mod tests {
     fn fault<T: serde::de::DeserializeOwned + std::fmt::Debug>(value: Value) -> (&'static str, String) {
         let Fault { code, detail } = read::<T>(value).unwrap_err();
         (code, detail)
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        assert_eq!(read::<i64>(json!(10.0)), Ok(10));
+        assert_eq!(read::<u32>(json!(-0.0)), Ok(0));
+        assert_eq!(read::<f64>(json!(10.0)), Ok(10.0));
+        assert_eq!(read::<Value>(json!(10.0)), Ok(json!(10.0)));
+        assert_eq!(fault::<i64>(json!(1e300)).0, "wrong_type");
+        assert_eq!(fault::<u32>(json!(-1.0)).0, "invalid");
     }
 
     #[test]

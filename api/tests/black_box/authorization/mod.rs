@@ -1,9 +1,9 @@
 //! The authorization matrix: every operation of the OpenAPI document, called by everybody there is. What each is answered
 //! stands in [`table`]; a new route without its row fails here.
 
-mod callers;
-mod scene;
-mod table;
+pub mod callers;
+pub mod scene;
+pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,8 @@ async fn documented(client: &Client) -> BTreeMap<String, Value> {
     operations
 }
 
-async fn start() -> (Pulso, Callers, Scene) {
+/// A Pulso, everybody who calls, and what the owner has.
+pub async fn start() -> (Pulso, Callers, Scene) {
     let pulso = Pulso::start_with(Options { api: callers::settings(), ..Options::default() }).await;
     let callers = Callers::gather(&pulso).await;
     let root = signed_in_administrator(&pulso.client).await;

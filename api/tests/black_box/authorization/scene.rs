@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use pulso_testkit::{Answer, Client};
+use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use ulid::Ulid;
@@ -59,6 +60,13 @@ impl Scene {
 
     fn word(&self, name: &str) -> &str {
         self.words.iter().find(|(known, _)| *known == name).map(|(_, stands_for)| stands_for).unwrap()
+    }
+
+    /// Where a row's request goes: method, path without the prefix, and query.
+    pub fn address(&self, row: &Row) -> (Method, String, String) {
+        let (method, path) = row.operation.split_once(' ').unwrap();
+        let query = if row.sent.starts_with('?') { self.filled(row.sent, false) } else { String::new() };
+        (method.parse().unwrap(), self.filled(&named(path), false), query)
     }
 
     /// Sends a row's request. `unknown`: for a thing that nobody has, in the place of the owner's.
