@@ -24,7 +24,7 @@ use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits
 use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{DbPool, DbPools};
-use crate::devices::{DeviceQuota, DeviceRegistry};
+use crate::devices::{DeviceLimits, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::extract::large_bodies::LargeBodies;
@@ -109,7 +109,10 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
         redis: Data::new(redis),
         auth,
         devices,
-        device_quota: DeviceQuota(config.limits.devices_max_per_account),
+        device_limits: DeviceLimits {
+            max_per_account: config.limits.devices_max_per_account,
+            offline_after_min_s: config.limits.offline_after_min_s,
+        },
         ingest: Data::new(ingest),
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),

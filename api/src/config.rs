@@ -121,6 +121,9 @@ pub struct LimitsConfig {
     /// Devices of one account, servers among them.
     #[arg(long, env = "DEVICES_MAX_PER_ACCOUNT", default_value_t = 100_000)]
     pub devices_max_per_account: u32,
+    /// Least `offline_after_s` of a device, s.
+    #[arg(long, env = "OFFLINE_AFTER_MIN_S", default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=3_600))]
+    pub offline_after_min_s: i32,
 }
 
 /// Settings of the catalogue.
@@ -164,7 +167,7 @@ pub struct AuthConfig {
     /// bcrypt's cost: each step doubles the work of a login and of an attack.
     #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20))]
     pub bcrypt_cost: u32,
-    /// Name of the first administrator, made at the start where there is none of that name.
+    /// Name of the first administrator, created at the start where there is no administrator.
     #[arg(long, env = "ADMIN_USERNAME", requires = "admin_password")]
     pub admin_username: Option<String>,
     /// Password of the first administrator.

@@ -9,7 +9,7 @@ use crate::broker::{BrokerAdmin, Publisher};
 use crate::catalogue::FeedSource;
 use crate::config::{ApiConfig, AuthConfig, WebConfig};
 use crate::db::{DbPool, SignInDb};
-use crate::devices::{DeviceQuota, DeviceRegistry};
+use crate::devices::{DeviceLimits, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::extract::large_bodies::LargeBodies;
 use crate::http::health::Readiness;
@@ -46,7 +46,7 @@ pub struct AppState {
     /// Devices, as ingest needs to know them.
     pub devices: Data<DeviceRegistry>,
     /// How many devices one account may have.
-    pub device_quota: DeviceQuota,
+    pub device_limits: DeviceLimits,
     /// What ingest uses.
     pub ingest: Data<IngestParts>,
     /// How much anybody else may ask for.
@@ -86,7 +86,7 @@ impl AppState {
             .app_data(self.auth.clone())
             .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
-            .app_data(Data::new(self.device_quota))
+            .app_data(Data::new(self.device_limits))
             .app_data(self.ingest.clone())
             .app_data(self.rate_limiter.clone())
             .app_data(self.response_cache.clone())

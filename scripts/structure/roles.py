@@ -20,6 +20,7 @@ MOST = max(RANKS.values())
 # Things that only one domain has: its folder and file or folder, and why it is none of the roles.
 THINGS_OF_THEIR_OWN = {
     "accounts/administrator": "the first administrator, made at the start from configuration",
+    "accounts/audit_events": "what the audit log says of accounts, without their names",
     "accounts/names": "user name, e-mail and full name: one rule for what may sign in",
     "aggregation/buckets": "where time buckets begin and end",
     "aggregation/plan": "which buckets come from rollups and which from raw rows",
@@ -31,6 +32,7 @@ THINGS_OF_THEIR_OWN = {
     "catalogue/money": "prices: minor units and a currency",
     "devices/credentials": "a device's secrets: a sub-folder with the same roles",
     "devices/kind": "device or server, and what their senders have to prove",
+    "devices/limits": "how many devices an account may have, and how soon one counts as offline",
     "devices/list_query": "filter and cursor of the list",
     "devices/offline_after": "how long a device may be silent",
     "devices/registry": "devices remembered for ingest",

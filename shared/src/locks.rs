@@ -15,6 +15,8 @@ pub enum AdvisoryLock {
     ComputeRollups,
     /// Retention: the worker that holds it deletes what is too old.
     ApplyRetention,
+    /// Expired rows: the worker that holds it deletes them.
+    DeleteExpired,
     /// The first administrator: one replica creates it.
     FirstAdministrator,
 }
@@ -29,6 +31,7 @@ impl AdvisoryLock {
             Self::DetectOffline => 482_872_390_514,
             Self::ComputeRollups => 482_872_390_515,
             Self::ApplyRetention => 482_872_390_516,
+            Self::DeleteExpired => 482_872_390_522,
             Self::FirstAdministrator => 482_872_390_521,
         }
     }
@@ -49,6 +52,7 @@ mod tests {
             AdvisoryLock::DetectOffline,
             AdvisoryLock::ComputeRollups,
             AdvisoryLock::ApplyRetention,
+            AdvisoryLock::DeleteExpired,
             AdvisoryLock::FirstAdministrator,
         ];
         assert_eq!(all.map(AdvisoryLock::id).into_iter().collect::<BTreeSet<_>>().len(), all.len());

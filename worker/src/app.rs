@@ -62,8 +62,21 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Stores until the shutdown. The order matters: partitions and watermark come before the first message is consumed.
 async fn work(config: WorkerConfig) -> Result<(), StartError> {
-    let WorkerConfig { ops_address, database_url, broker, batch, retention, rollup_retention_days, .. } = config;
-    let retention = RetentionPolicy { raw_days: retention.retention_days, rollup_days: rollup_retention_days };
+    let WorkerConfig {
+        ops_address,
+        database_url,
+        broker,
+        batch,
+        retention,
+        rollup_retention_days,
+        audit_retention_days,
+        ..
+    } = config;
+    let retention = RetentionPolicy {
+        raw_days: retention.retention_days,
+        rollup_days: rollup_retention_days,
+        audit_days: Some(audit_retention_days),
+    };
     let (clock, mut supervisor) = (Clock::system(), Supervisor::on_signal()?);
     let (in_flight, throughput) = (Arc::default(), Arc::default());
     let readiness = serve_operations(&mut supervisor, ops_address)?;

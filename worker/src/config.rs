@@ -99,9 +99,12 @@ pub struct WorkerConfig {
     /// Retention of raw rows.
     #[command(flatten)]
     pub retention: RetentionConfig,
-    /// Days for which rollups (the data of charts over long times) are kept, at least; unset: no limit.
+    /// Days for which rollups (the data of charts over long times) and timelines are kept, at least; unset: no limit.
     #[arg(long, env = "ROLLUP_RETENTION_DAYS")]
     pub rollup_retention_days: Option<NonZeroU32>,
+    /// Days for which the audit log is kept, at least.
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value = "3650")]
+    pub audit_retention_days: NonZeroU32,
 }
 
 /// Settings of batches.

@@ -13,9 +13,9 @@ use super::credentials::commands as credentials;
 use super::credentials::store as credential_store;
 use super::credentials::types::NewCredentialResponse;
 use super::kind::{DeviceKind, IngestAuth};
+use super::limits::DeviceLimits;
 use super::offline_after::OfflineAfter;
 use super::queries;
-use super::quota::DeviceQuota;
 use super::registry::DeviceRegistry;
 use super::serial_number::SerialNumber;
 use super::store::{self, DeviceChangeset, NewDeviceRow};
@@ -42,14 +42,15 @@ pub enum Change {
 pub async fn register(
     db: &DbPool,
     clock: &Clock,
-    quota: DeviceQuota,
+    limits: DeviceLimits,
     owner: UserId,
     settings: &DeviceSettings,
 ) -> Result<(DeviceResponse, NewCredentialResponse), ApiError> {
+    limits.check(settings.offline_after)?;
     let (id, now) = (DeviceId::generate(), clock.now());
     let mut connection = db.get().await?;
     let registered = connection.transaction(async |connection| {
-        quota.reserve(connection, owner, 1).await?;
+        limits.reserve(connection, owner, 1).await?;
         insert(connection, id, owner, DeviceKind::Device, settings, now).await.map_err(device_error)?;
         Ok::<_, ApiError>(credentials::add(connection, id, now).await?)
     });
@@ -89,11 +90,15 @@ pub async fn change(
     db: &DbPool,
     clock: &Clock,
     registry: &DeviceRegistry,
-    owner: UserId,
-    id: DeviceId,
+    limits: DeviceLimits,
+    (owner, id): (UserId, DeviceId),
     if_match: &IfMatch,
     change: Change,
 ) -> Result<DeviceResponse, ApiError> {
+    limits.check(match &change {
+        Change::Replace(settings) => settings.offline_after,
+        Change::Update(changes) => changes.offline_after,
+    })?;
     let mut connection = db.get().await?;
     let now = clock.now();
     let changed = connection.transaction(async |connection| apply(connection, owner, id, if_match, change, now).await);

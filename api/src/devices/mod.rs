@@ -5,17 +5,17 @@
 //!     └▶ types ─▶ kind, serial_number, offline_after
 //!  credentials/  their secrets and tokens            servers/  devices that older clients register at `/servers`
 //!  sheet/        many at once, as CSV
-//!  quota         how many one account may have
+//!  limits        how many one account may have
 //!  ingest ─▶ registry: who may send for which device, from memory ─▶ store
 //! ```
 
 mod commands;
 mod credentials;
 mod kind;
+mod limits;
 mod list_query;
 mod offline_after;
 mod queries;
-mod quota;
 mod registry;
 pub mod routes;
 mod serial_number;
@@ -25,6 +25,6 @@ mod store;
 mod types;
 
 pub use commands::register_bought;
-pub use quota::DeviceQuota;
+pub use limits::DeviceLimits;
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
 pub use store::{OnlineBounds, online_bounds};

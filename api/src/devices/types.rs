@@ -52,7 +52,8 @@ body! {
         /// What a sender has to prove. `open`: nothing, the device's id is enough. `token`: a credential. At registration
         /// it is always `token`, for servers `open`.
         pub ingest_auth: Option<IngestAuth> = optional,
-        /// How long it may be silent before it counts as offline, s; 180, for servers 10.
+        /// How long it may be silent before it counts as offline, s; 180, for servers 10. At least `OFFLINE_AFTER_MIN_S`,
+        /// which is 5 unless set.
         #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 1, maximum = 604800)]
         pub offline_after: Option<OfflineAfter> = optional("offline_after_s"),
     }
@@ -77,7 +78,7 @@ body! {
         pub description: Option<Option<Description>> = change_text,
         /// `open`: its id is enough to send data for it. `token`: a credential is needed.
         pub ingest_auth: Option<IngestAuth> = change,
-        /// How long it may be silent before it counts as offline, s.
+        /// How long it may be silent before it counts as offline, s. At least `OFFLINE_AFTER_MIN_S`, which is 5 unless set.
         #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 1, maximum = 604800)]
         pub offline_after: Option<OfflineAfter> = change("offline_after_s"),
     }

@@ -20,7 +20,7 @@ use pulso_shared::rollup::Source;
 use super::store::{self, PageQuery};
 use super::stream::ChunkSource;
 use super::types::{DataRequest, DataRow, SensorType};
-use crate::aggregation::{Scope, load_bounds};
+use crate::aggregation::{Scope, load_bounds, prepare_snapshot};
 use crate::http::error::ApiError;
 use crate::http::json_array::JsonArrayWriter;
 use crate::rate_limit::HeavyDb;
@@ -95,7 +95,12 @@ impl RawChunks {
         let to = end.min(from + self.window);
         let (scope, sensor, after, rows_per_device) = (self.scope, self.sensor, self.after, self.rows_per_device);
         let page = PageQuery { scope, sensor, from, to, after, rows_per_device, max_rows: self.max_rows };
-        let mut rows = store::list_rows(connection, &page).await?;
+        let mut transaction = connection.build_transaction().repeatable_read().read_only();
+        let read = transaction.run(async |connection| {
+            prepare_snapshot(connection, Source::Readings).await?;
+            store::list_rows(connection, &page).await
+        });
+        let mut rows: Vec<DataRow> = read.await?;
         let complete_until = complete_until(&rows, rows_per_device);
         if let Some(until) = complete_until {
             rows.truncate(rows.partition_point(|row| row.timestamp <= until));

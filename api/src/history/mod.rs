@@ -16,6 +16,6 @@ mod types;
 mod windows;
 
 pub use access::Reader;
+pub use queries::list_latest;
 pub use store::custom_metrics::CustomMetrics;
-pub use store::list_latest;
 pub use store::rows::Latest;

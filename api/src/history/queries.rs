@@ -1,12 +1,15 @@
 //! Reads rows, the newest of them, and points.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use pulso_shared::ids::DeviceId;
+use pulso_shared::rollup::Source;
 
 use super::access::Reader;
 use super::store;
-use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow};
+use super::store::rows::{HeartbeatRow, Latest, LatestResponse, ReadingRow};
 use super::types::{Order, PointsQuery, RowsQuery};
 use super::windows::after;
 use crate::aggregation::{
@@ -17,12 +20,49 @@ use crate::http::error::ApiError;
 use crate::http::extract::page::{Page, TimeCursor};
 use crate::rate_limit::HeavyDb;
 
+const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// The newest heartbeat and reading of a device.
 pub async fn find_latest(db: &DbPool, reader: Reader, device: DeviceId) -> Result<LatestResponse, ApiError> {
     let mut connection = db.get().await?;
-    let device = reader.find(&mut connection, device).await?;
-    let latest = store::load_latest(&mut connection, &[device]).await?.remove(&device.id).unwrap_or_default();
-    Ok(LatestResponse { device_id: device.id, heartbeat: latest.heartbeat, reading: latest.reading })
+    let mut transaction = connection.build_transaction().repeatable_read().read_only();
+    let found = transaction.run(async |connection| {
+        prepare_snapshots(connection).await?;
+        let device = reader.find(connection, device).await?;
+        let latest = store::load_latest(connection, &[device]).await?.remove(&device.id).unwrap_or_default();
+        Ok(LatestResponse { device_id: device.id, heartbeat: latest.heartbeat, reading: latest.reading })
+    });
+    found.await
+}
+
+/// The newest heartbeat and reading of each of `devices`; one that has sent nothing is left out.
+pub async fn list_latest(
+    connection: &mut AsyncPgConnection,
+    devices: &[DeviceId],
+) -> Result<HashMap<DeviceId, Latest>, ApiError> {
+    let mut transaction = connection.build_transaction().repeatable_read().read_only();
+    let found = transaction.run(async |connection| {
+        prepare_snapshots(connection).await?;
+        Ok(store::list_latest(connection, devices).await?)
+    });
+    found.await
+}
+
+/// As `build_transaction`, for what a closure cannot hold. A connection whose transaction is not ended is not used again.
+async fn begin_snapshot(connection: &mut AsyncPgConnection, source: Source) -> Result<(), ApiError> {
+    AnsiTransactionManager::begin_transaction_sql(connection, BEGIN).await?;
+    Ok(prepare_snapshot(connection, source).await?)
+}
+
+async fn end_snapshot(connection: &mut AsyncPgConnection) -> Result<(), ApiError> {
+    Ok(AnsiTransactionManager::commit_transaction(connection).await?)
+}
+
+async fn prepare_snapshots(connection: &mut AsyncPgConnection) -> Result<(), ApiError> {
+    for source in Source::ALL {
+        prepare_snapshot(connection, source).await?;
+    }
+    Ok(())
 }
 
 /// The heartbeats of a page, and one more where there are more.
@@ -34,8 +74,15 @@ pub async fn list_heartbeats(
 ) -> Result<Vec<HeartbeatRow>, ApiError> {
     let range = after(query.range, query.order, page.after);
     db.run(async |connection| {
-        let device = reader.find(connection, device).await?;
-        Ok(store::list_heartbeats(connection, &device, (range, query.order), page.fetch_limit()).await?)
+        begin_snapshot(connection, Source::Heartbeats).await?;
+        let rows = match reader.find(connection, device).await {
+            Ok(device) => {
+                let rows = store::list_heartbeats(connection, &device, (range, query.order), page.fetch_limit());
+                rows.await.map_err(ApiError::from)
+            }
+            Err(error) => Err(error),
+        };
+        end_snapshot(connection).await.and(rows)
     })
     .await
 }
@@ -49,8 +96,15 @@ pub async fn list_readings(
 ) -> Result<Vec<ReadingRow>, ApiError> {
     let range = after(query.range, query.order, page.after);
     db.run(async |connection| {
-        let device = reader.find(connection, device).await?;
-        Ok(store::list_readings(connection, &device, (range, query.order), page.fetch_limit()).await?)
+        begin_snapshot(connection, Source::Readings).await?;
+        let rows = match reader.find(connection, device).await {
+            Ok(device) => {
+                let rows = store::list_readings(connection, &device, (range, query.order), page.fetch_limit());
+                rows.await.map_err(ApiError::from)
+            }
+            Err(error) => Err(error),
+        };
+        end_snapshot(connection).await.and(rows)
     })
     .await
 }

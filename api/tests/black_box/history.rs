@@ -189,3 +189,47 @@ async fn a_history_comes_as_csv_too_and_with_the_numbers_that_are_asked_for() {
     assert_eq!(rows.as_array().unwrap().len(), 4);
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn a_row_that_moves_into_a_partition_of_its_own_is_never_missed() {
+    let pulso = crate::support::start_api(Vec::new()).await;
+    let device = pulso.client.new_user().await.new_device().await;
+    pulso
+        .database
+        .execute(
+            "INSERT INTO heartbeats (device_id, ts, received_at, cpu_usage)
+             SELECT id, '2024-01-01Z', now(), 41 FROM devices;
+             UPDATE device_state SET heartbeat_ts = '2024-01-01Z'",
+        )
+        .await;
+    // As a worker creates a partition, up to its commit.
+    pulso
+        .database
+        .execute(
+            "BEGIN;
+             CREATE TABLE heartbeats_20240101 (LIKE heartbeats INCLUDING ALL);
+             LOCK TABLE heartbeats_default IN ACCESS EXCLUSIVE MODE;
+             WITH moved AS (DELETE FROM heartbeats_default RETURNING *)
+             INSERT INTO heartbeats_20240101 SELECT * FROM moved;
+             ALTER TABLE heartbeats ATTACH PARTITION heartbeats_20240101 FOR VALUES FROM ('2024-01-01Z') TO ('2024-01-02Z')",
+        )
+        .await;
+    let read = |path: String| {
+        let client = device.client.clone();
+        tokio::spawn(async move { client.get(&path).await.expect(200).body })
+    };
+    let page = read(format!("/devices/{}/heartbeats", device.id));
+    let latest = read(format!("/devices/{}/latest", device.id));
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    pulso_testkit::eventually("both wait", async || {
+        // A transaction looks at these statistics once.
+        pulso.database.execute("SELECT pg_stat_clear_snapshot()").await;
+        (pulso.database.count(waiting).await == 2).then_some(())
+    })
+    .await;
+    pulso.database.execute("COMMIT").await;
+    assert_eq!(page.await.unwrap()[0]["cpu_usage"], 41.0);
+    assert_eq!(latest.await.unwrap()["heartbeat"]["cpu_usage"], 41.0);
+    pulso.finish().await;
+}

@@ -42,6 +42,7 @@ pub fn spawn_all(supervisor: &mut Supervisor, settings: JobSettings) {
     supervisor.spawn_background("throughput", throughput::run(url.clone(), throughput, clock));
     supervisor.spawn_background("purge of accounts", retention::run_account_purge(url.clone()));
     supervisor.spawn_background("purge of devices", retention::run_device_purge(url.clone()));
+    supervisor.spawn_background("expired rows", retention::run_expired_rows(url.clone(), retention, clock));
     supervisor.spawn_background("expiry", retention::run_expiry(url.clone(), retention, clock));
     supervisor.spawn_background("rollup", rollup::run(url.clone(), clock));
     supervisor.spawn_background("offline detector", presence::run_offline_detector(url, clock));

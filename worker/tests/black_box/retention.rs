@@ -139,3 +139,70 @@ async fn a_reader_in_the_way_delays_the_dropping_but_not_ingest() {
     eventually("it is dropped", async || (pulso.database.count(old).await == 0).then_some(())).await;
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn what_has_expired_is_deleted_and_what_still_says_something_stays() {
+    let worker = vec![("ROLLUP_RETENTION_DAYS", "30".to_owned()), ("AUDIT_RETENTION_DAYS", "60".to_owned())];
+    let mut pulso = Pulso::start_with(Options { without_worker: true, worker, ..Options::default() }).await;
+    let user = pulso.client.new_user().await;
+    let _ = user.new_device().await;
+    pulso
+        .database
+        .execute(
+            "INSERT INTO sessions (id, user_id, created_at)
+             SELECT gen_random_uuid(), id, now() - interval '40 days' FROM users, generate_series(1, 3);
+             INSERT INTO refresh_tokens (token_hash, session_id, expires_at)
+             SELECT uuid_send(id), id, now() - interval '2 hours' FROM sessions WHERE created_at < now() - interval '1 day';
+             INSERT INTO device_status_changes (device_id, at, status, decided_at, reason)
+             SELECT id, now() - age * interval '1 day', 'offline', now(), 'silence'
+             FROM devices, unnest(ARRAY[100, 90, 80, 20, 10]) AS age;
+             INSERT INTO availability_runs (replica_id, available_since, available_until)
+             SELECT gen_random_uuid(), now() - age * interval '1 day', now() - (age - 1) * interval '1 day'
+             FROM unnest(ARRAY[100, 90, 80, 20]) AS age;
+             INSERT INTO audit_log (id, at, actor_id, action, subject_id)
+             SELECT gen_random_uuid(), now() - age * interval '1 day', gen_random_uuid(), 'test', gen_random_uuid()
+             FROM unnest(ARRAY[100, 63, 59]) AS age;
+             INSERT INTO orders (id, status, currency, total_minor, created_at, updated_at)
+             VALUES (gen_random_uuid(), 'paid', 'EUR', 1, now(), now());
+             INSERT INTO order_keys (user_id, key, body_digest, order_id, answer, created_at)
+             SELECT users.id, hours::text, sha256(''), orders.id, '{}', now() - hours * interval '1 hour'
+             FROM users, orders, unnest(ARRAY[50, 47]) AS hours",
+        )
+        .await;
+    pulso.restart_worker().await;
+    for (left, rows) in [
+        ("sessions", 1),
+        ("refresh_tokens", 1),
+        ("order_keys", 1),
+        // With the last one from before the cutoff.
+        ("device_status_changes", 3),
+        ("availability_runs WHERE available_until < now() - interval '1 day'", 2),
+        ("audit_log WHERE action = 'test'", 1),
+    ] {
+        let count = format!("SELECT count(*) FROM {left}");
+        eventually(left, async || (pulso.database.count(&count).await == rows).then_some(())).await;
+    }
+    let _ = user.get("/users/me").await.expect(200);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_month_is_dropped_when_all_of_it_is_too_old_and_pruned_before() {
+    let mut pulso = keeping_30_days().await;
+    let _ = pulso.client.new_user().await.new_device().await;
+    let months = "DO $$ DECLARE cutoff date := (now() AT TIME ZONE 'UTC')::date - 31; part record; BEGIN
+        FOR part IN SELECT * FROM (VALUES (cutoff - 60, cutoff - 29), (cutoff - 29, cutoff), (cutoff, cutoff + 20))
+            AS parts (first, last) LOOP
+            EXECUTE format('CREATE TABLE readings_%s_%s PARTITION OF readings FOR VALUES FROM (%L) TO (%L)',
+                to_char(part.first, 'YYYYMMDD'), to_char(part.last, 'YYYYMMDD'),
+                part.first::text || ' 00:00Z', part.last::text || ' 00:00Z');
+        END LOOP;
+        INSERT INTO readings (device_id, ts, received_at)
+        SELECT id, (cutoff::text || ' 12:00Z')::timestamptz - age * interval '1 day', now()
+        FROM devices, unnest(ARRAY[50, 40, 10, 1, 0, -5]) AS age;
+    END $$";
+    pulso.database.execute(months).await;
+    pulso.restart_worker().await;
+    eventually("what is too old has gone", async || (ages(&pulso, "readings").await == [31, 26]).then_some(())).await;
+    pulso.finish().await;
+}

@@ -197,8 +197,8 @@ async fn what_lies_in_the_default_partition_moves_when_its_day_gets_one() {
         .await;
     assert_eq!(pulso.database.count("SELECT count(*) FROM heartbeats_default").await, 2);
     pulso.restart_worker().await;
-    eventually("today's row has moved", async || {
-        (pulso.database.count("SELECT count(*) FROM heartbeats_default").await == 1).then_some(())
+    eventually("both rows have moved", async || {
+        (pulso.database.count("SELECT count(*) FROM heartbeats_default").await == 0).then_some(())
     })
     .await;
     let _ = device.client.post("/heartbeats", &json!({"timestamp": at(-5)})).await.expect(202);

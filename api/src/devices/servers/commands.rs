@@ -6,7 +6,7 @@ use pulso_shared::ids::DeviceId;
 
 use super::super::commands as devices;
 use super::super::kind::DeviceKind;
-use super::super::quota::DeviceQuota;
+use super::super::limits::DeviceLimits;
 use super::super::types::{DeviceSettings, Label};
 use super::types::ServerResponse;
 use crate::db::DbPool;
@@ -17,7 +17,7 @@ use crate::ids::UserId;
 pub async fn register(
     db: &DbPool,
     clock: &Clock,
-    quota: DeviceQuota,
+    limits: DeviceLimits,
     owner: UserId,
     name: Label,
 ) -> Result<ServerResponse, ApiError> {
@@ -32,7 +32,7 @@ pub async fn register(
     };
     let mut connection = db.get().await?;
     let registered = connection.transaction(async |connection| {
-        quota.reserve(connection, owner, 1).await?;
+        limits.reserve(connection, owner, 1).await?;
         devices::insert(connection, id, owner, DeviceKind::Server, &settings, now).await.map_err(devices::device_error)
     });
     registered.await?;

@@ -8,7 +8,7 @@ use pulso_shared::ids::DeviceId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::super::commands as devices;
-use super::super::quota::DeviceQuota;
+use super::super::limits::DeviceLimits;
 use super::super::registry::DeviceRegistry;
 use super::types::{ServerBody, ServerResponse};
 use super::{commands, queries};
@@ -39,11 +39,11 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 async fn create_server(
     db: Data<DbPool>,
     clock: Data<Clock>,
-    quota: Data<DeviceQuota>,
+    limits: Data<DeviceLimits>,
     caller: AuthUser,
     body: Json<ServerBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let server = commands::register(&db, &clock, **quota, caller.user_id, body.0.server_name).await?;
+    let server = commands::register(&db, &clock, **limits, caller.user_id, body.0.server_name).await?;
     Ok(HttpResponse::Created().json(server))
 }
 

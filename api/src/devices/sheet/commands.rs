@@ -10,7 +10,7 @@ use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::commands::device_error;
-use super::super::quota::DeviceQuota;
+use super::super::limits::DeviceLimits;
 use super::super::serial_number::SerialNumber;
 use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
@@ -24,7 +24,7 @@ use crate::rate_limit::HeavyDb;
 pub async fn import(
     db: &HeavyDb,
     clock: &Clock,
-    quota: DeviceQuota,
+    limits: DeviceLimits,
     owner: UserId,
     rows: Vec<SheetRow>,
 ) -> Result<ImportResponse, ApiError> {
@@ -32,19 +32,19 @@ pub async fn import(
     let with_secrets = web::block(move || with_secrets(rows)).await;
     let (new, secrets) = with_secrets.map_err(|error| ApiError::Internal(Box::new(error)))?;
     let now = clock.now();
-    db.run(async |connection| insert(connection, quota, owner, &new, now).await).await?;
+    db.run(async |connection| insert(connection, limits, owner, &new, now).await).await?;
     Ok(to_response(new, secrets))
 }
 
 async fn insert(
     connection: &mut AsyncPgConnection,
-    quota: DeviceQuota,
+    limits: DeviceLimits,
     owner: UserId,
     new: &[NewRow],
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
     let inserted = connection.transaction(async |connection| {
-        quota.reserve(connection, owner, new.len()).await?;
+        limits.reserve(connection, owner, new.len()).await?;
         store::insert_devices(connection, owner, new, now).await.map_err(device_error)
     });
     match inserted.await {

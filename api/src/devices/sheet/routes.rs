@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::super::quota::DeviceQuota;
+use super::super::limits::DeviceLimits;
 use super::types::ImportResponse;
 use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
@@ -64,12 +64,12 @@ impl FromRequest for Sheet {
 async fn import_devices(
     db: HeavyDb,
     clock: Data<Clock>,
-    quota: Data<DeviceQuota>,
+    limits: Data<DeviceLimits>,
     caller: AuthUser,
     sheet: Sheet,
 ) -> Result<HttpResponse, ApiError> {
     let rows = sheet.0.read(|bytes| read::read(bytes)).await??;
-    Ok(HttpResponse::Created().json(commands::import(&db, &clock, **quota, caller.user_id, rows).await?))
+    Ok(HttpResponse::Created().json(commands::import(&db, &clock, **limits, caller.user_id, rows).await?))
 }
 
 /// One's own devices as a sheet (servers are among them), the oldest first: `name,location,sn,description`.

@@ -308,3 +308,54 @@ async fn a_poller_sees_each_heartbeat_and_an_editor_only_other_edits() {
     let _ = edit(&user, Method::PATCH, &path, "*", json!({"name": "c"})).await.expect(200);
     pulso.finish().await;
 }
+
+/// How many heartbeats a device has.
+async fn heartbeats(pulso: &Pulso, id: &Value) -> i64 {
+    let uuid = format!("SELECT count(*) FROM heartbeats WHERE device_id = '{}'", id.as_str().unwrap());
+    pulso.database.count(&uuid).await
+}
+
+#[tokio::test]
+async fn a_serial_number_that_moves_names_its_new_device_on_every_replica() {
+    let pulso = Pulso::start().await;
+    let (_replica, other) = pulso.start_replica().await;
+    let user = pulso.client.new_user().await;
+    let elsewhere = other.with_token(user.token().unwrap());
+    let old = create(&user, json!({"name": "old", "sn": "000000000001"})).await.expect(201).body;
+    let new = create(&user, json!({"name": "new"})).await.expect(201).body;
+    let heartbeat = json!({"device_sn": "000000000001", "cpu": 1});
+    let sender = elsewhere.clone();
+    let stored = async |client: &Client| client.post("/heartbeats?ack=stored", &heartbeat).await.expect(200);
+    for client in [&user, &sender] {
+        let _ = stored(client).await;
+    }
+    assert_eq!(heartbeats(&pulso, &old["uuid"]).await, 2);
+
+    // The other replica goes on hearing of the old one until the moment it is changed.
+    let path = |device: &Value| format!("/devices/{}", device["id"].as_str().unwrap());
+    let _ = user.patch(&path(&old), &json!({"sn": null})).await.expect(200);
+    let before = heartbeats(&pulso, &old["uuid"]).await;
+    for client in [&user, &elsewhere] {
+        let _ = client.post("/heartbeats", &heartbeat).await.expect(404);
+    }
+    let _ = user.patch(&path(&new), &json!({"sn": "000000000001"})).await.expect(200);
+    for client in [&user, &elsewhere] {
+        let _ = stored(client).await;
+    }
+    assert_eq!((heartbeats(&pulso, &old["uuid"]).await, heartbeats(&pulso, &new["uuid"]).await), (before, 2));
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_device_that_counts_as_offline_too_soon_is_refused() {
+    let pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let refused = create(&user, json!({"name": "x", "offline_after_s": 4})).await.expect(422);
+    assert_eq!(refused.faults(), [("/offline_after_s".to_owned(), "out_of_range".to_owned())]);
+    let device = create(&user, json!({"name": "x", "offline_after_s": 5})).await.expect(201);
+    let path = format!("/devices/{}", device.body["id"].as_str().unwrap());
+    let _ = user.patch(&path, &json!({"offline_after_s": 1})).await.expect(422);
+    let _ = user.put(&path, &json!({"name": "y", "offline_after_s": 1})).await.expect(422);
+    let _ = user.patch(&path, &json!({"offline_after_s": 6})).await.expect(200);
+    pulso.finish().await;
+}

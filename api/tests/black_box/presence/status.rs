@@ -57,7 +57,7 @@ async fn a_device_is_online_while_its_newest_data_is_fresh_enough_for_it() {
     assert_eq!(listed, [&json!(server), &json!(early.id)]);
 
     // And time alone makes a device offline.
-    let _ = user.patch(&format!("/devices/{}", silent.id), &json!({"offline_after_s": 1})).await.expect(200);
+    let _ = user.patch(&format!("/devices/{}", silent.id), &json!({"offline_after_s": 5})).await.expect(200);
     let _ = silent.client.post("/heartbeats", &json!({})).await.expect(202);
     pulso.stored(6).await;
     eventually("it counts as gone", async || (health(&silent.id).await["status"] == "offline").then_some(())).await;

@@ -16,7 +16,7 @@ use crate::error::{GUARD_SUFFIX, StoreError};
 /// The first lock lets readers and writers through; waiting for it for a second makes an autovacuum of the table give
 /// way. Whoever waits for the second one makes them wait too.
 const LOCK_DEFAULT: &str = "SET LOCAL lock_timeout = '3s'; LOCK TABLE {default} IN SHARE UPDATE EXCLUSIVE MODE;
-    SET LOCAL lock_timeout = '70ms'; LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE;";
+    SET LOCAL lock_timeout = '50ms'; LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE;";
 /// How often a lock that is not granted is tried again, and how long the others are left alone in between.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(150);

@@ -32,13 +32,18 @@ const MOVE_RAW_FROM: &str = "
     WHERE source = $1 AND rolled_until >= $2
         AND NOT EXISTS (SELECT FROM dirty_buckets WHERE source = $1 AND hour < $2)";
 
+/// Invalidates cached responses that were made of rows which were still there, although `raw_from` had moved.
+const COUNT_REVISION: &str = "UPDATE rollup_watermarks SET revision = revision + 1 WHERE source = $1";
+
 /// How long rows are kept; `None`: without limit.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionPolicy {
     /// Heartbeats and readings, in days.
     pub raw_days: Option<NonZeroU32>,
-    /// Rollups, in days.
+    /// Rollups and timelines, in days.
     pub rollup_days: Option<NonZeroU32>,
+    /// The audit log, in days.
+    pub audit_days: Option<NonZeroU32>,
 }
 
 /// Rows before these instants are dropped.
@@ -52,6 +57,16 @@ impl RetentionPolicy {
     /// The first instant whose heartbeats and readings are kept; `None`: all are.
     pub fn raw_from(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.cutoffs(now).raw
+    }
+
+    /// The first instant whose rollups and timelines are kept; `None`: all are.
+    pub fn rollups_from(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.cutoffs(now).rollups
+    }
+
+    /// The first instant whose audit events are kept; `None`: all are.
+    pub fn audit_from(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        cutoff(now, self.audit_days)
     }
 
     fn cutoffs(self, now: DateTime<Utc>) -> Cutoffs {
@@ -97,6 +112,9 @@ async fn apply(url: &SecretString, wanted: Cutoffs) -> Result<bool, StoreError> 
         if may_drop_raw(&client, table, cutoff).await? {
             drop_partitions::before(&client, table, cutoff).await?;
             prune::rows_before(&client, &format!("{table}_default"), cutoff).await?;
+            if exists(&client, "rollup_watermarks").await? {
+                client.execute(COUNT_REVISION, &[&table]).await?;
+            }
         } else {
             tracing::info!(table, %cutoff, "raw rows not dropped: not rolled up yet");
             all = false;
@@ -143,7 +161,7 @@ mod tests {
     #[test]
     fn each_day_something_else_becomes_too_old_and_only_then() {
         let (clock, hand) = Clock::manual("2026-11-25T23:59:59.999999Z".parse().unwrap());
-        let policy = RetentionPolicy { raw_days: NonZeroU32::new(30), rollup_days: None };
+        let policy = RetentionPolicy { raw_days: NonZeroU32::new(30), rollup_days: None, audit_days: None };
         let before = policy.cutoffs(clock.now());
         assert_eq!(before, policy.cutoffs(clock.now()));
         hand.advance(TimeDelta::microseconds(1));

@@ -4,16 +4,19 @@
 //!  expiry, once a day (one worker at a time) ─▶ the first day that is kept
 //!    ├▶ raw rows: drop_partitions (whole days and months) and prune (parts of a month, the default partition)
 //!    └▶ rollups:  prune (bucket by bucket)
+//!  expired_rows, four times a day (one worker at a time) ─▶ sign-ins, keys of orders, timelines, audit log
 //!  purge_accounts ─▶ devices and tasks of deleted accounts
 //!  purge_devices ──▶ rows of deleted devices
 //! ```
 
 mod drop_partitions;
+mod expired_rows;
 mod expiry;
 mod prune;
 mod purge_accounts;
 mod purge_devices;
 
+pub use expired_rows::run as run_expired_rows;
 pub use expiry::{RetentionPolicy, run as run_expiry};
 pub use purge_accounts::run as run_account_purge;
 pub use purge_devices::run as run_device_purge;

@@ -14,15 +14,27 @@ const CHUNK_PAGES: i64 = 512;
 const PAUSE: Duration = Duration::from_millis(10);
 const PAGES: &str = "SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::bigint";
 
-/// Deletes the rows of `table` from before `cutoff`. There is no index by time alone, so all its pages are
-/// scanned.
+/// Deletes the rows of `table` from before `cutoff`.
 pub async fn rows_before(client: &Client, table: &str, cutoff: DateTime<Utc>) -> Result<(), StoreError> {
+    rows_where(client, table, "old.ts < $1", cutoff).await
+}
+
+/// Deletes the rows `old` of `table` for which `condition` holds; its `$1` is `cutoff`. There is no index by time alone,
+/// so all pages are scanned.
+pub async fn rows_where(
+    client: &Client,
+    table: &str,
+    condition: &str,
+    cutoff: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let pages: i64 = client.query_one(PAGES, &[&table]).await?.try_get(0)?;
     let (mut start, mut deleted) = (0_i64, 0_u64);
     while start < pages {
         let end = start.saturating_add(CHUNK_PAGES);
-        let chunk =
-            format!("DELETE FROM {table} WHERE ctid >= '({start},0)'::tid AND ctid < '({end},0)'::tid AND ts < $1");
+        let chunk = format!(
+            "DELETE FROM {table} AS old
+             WHERE old.ctid >= '({start},0)'::tid AND old.ctid < '({end},0)'::tid AND {condition}"
+        );
         deleted = deleted.saturating_add(client.execute(&chunk, &[&cutoff]).await?);
         start = end;
         tokio::time::sleep(PAUSE).await;

@@ -40,6 +40,7 @@ const PENDING: &str = "SELECT (SELECT count(*) FROM account_purges),
 
 /// Purges deleted accounts for as long as the process runs.
 pub async fn run(url: SecretString) {
+    PURGE.set_pending(0, 0);
     repeat("purge of accounts", CHECK_EVERY, || purge_all(&url)).await;
 }
 

@@ -35,6 +35,7 @@ pub async fn insert_hours(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
+    lock_partitions(transaction, source).await?;
     if let Some(minutely) = source.minutely() {
         transaction.execute(&from_raw(source, minutely, "1 minute", Scope::Hours), &[&from, &to]).await?;
         return Ok(transaction.execute(&from_minutes(source, minutely, Scope::Hours), &[&from, &to]).await?);
@@ -48,6 +49,7 @@ pub async fn replace_hours(transaction: &Transaction<'_>, source: Source, dirty:
     let to = *last + chrono::TimeDelta::hours(1);
     let pairs: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&dirty.devices, &dirty.hours];
     let bounded: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&dirty.devices, &dirty.hours, from, &to];
+    lock_partitions(transaction, source).await?;
     transaction.execute(&delete(source.hourly()), &pairs).await?;
     if let Some(minutely) = source.minutely() {
         transaction.execute(&delete(minutely), &pairs).await?;
@@ -57,6 +59,12 @@ pub async fn replace_hours(transaction: &Transaction<'_>, source: Source, dirty:
         transaction.execute(&from_raw(source, source.hourly(), "1 hour", Scope::Dirty), &bounded).await?;
     }
     Ok(())
+}
+
+/// Before any statement is planned: rows that move from the default partition into one of their own meanwhile would be
+/// found in neither.
+async fn lock_partitions(transaction: &Transaction<'_>, source: Source) -> Result<(), StoreError> {
+    Ok(transaction.batch_execute(&format!("LOCK TABLE {}_default IN ACCESS SHARE MODE", source.table())).await?)
 }
 
 fn delete(rollups: &str) -> String {
