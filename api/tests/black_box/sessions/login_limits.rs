@@ -130,17 +130,19 @@ async fn strangers_from_everywhere_leave_places_to_whoever_is_known() {
     register(client, "ana").await;
     let home = "198.51.100.1";
     let _ = login_from(client, home, "ana", PASSWORD).await.expect(200);
-    let flood: Vec<_> = (0..100)
-        .map(|n| {
-            let client = client.clone();
-            tokio::spawn(async move {
-                login_from(&client, &format!("203.0.113.{n}"), &format!("name{n}"), "wrong horse").await.status
-            })
-        })
-        .collect();
-    // As soon as somebody is told that there is no room, all the places of strangers are taken.
-    let full = async { while login_from(client, "203.0.113.200", "name200", "wrong horse").await.status != 503 {} };
-    tokio::time::timeout(std::time::Duration::from_secs(60), full).await.expect("the strangers' places are used up");
+    let stranger = |n: u32| {
+        let (client, address, name) = (client.clone(), format!("203.0.113.{n}"), format!("name{n}"));
+        tokio::spawn(async move { login_from(&client, &address, &name, "wrong horse").await.status })
+    };
+    let mut flood: Vec<_> = (0..100).map(stranger).collect();
+    // As soon as one of them is told that there is no room, all the places of strangers are taken.
+    loop {
+        let (status, _, others) = futures_util::future::select_all(flood).await;
+        flood = others;
+        if status.unwrap() == 503 {
+            break;
+        }
+    }
     let _ = login_from(client, home, "ana", PASSWORD).await.expect(200);
     let waiting = flood.iter().filter(|stranger| !stranger.is_finished()).count();
     assert!(waiting > 0, "ana waited for all the strangers before her");
