@@ -68,7 +68,8 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
     let clock = Clock::system();
-    let redis = RedisClient::new(&config.redis_url)?;
+    let (redis, keep_redis_connected) = RedisClient::new(&config.redis_url, &config.broker.queue_prefix)?;
+    supervisor.spawn_background("Redis connections", keep_redis_connected);
     let topology = Topology::new(&config.broker);
     let (publisher, keep_connected) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
     supervisor.spawn_background("publisher connection", keep_connected);
@@ -110,6 +111,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
         sign_in_db: Data::new(db.sign_in.clone()),
         auth_config: Data::new(config.auth.clone()),
         web_config: Data::new(config.web.clone()),
+        cache_config: Data::new(config.cache),
         config: Data::new(config),
     }))
 }

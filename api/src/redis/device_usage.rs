@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis;
-
-use super::client::{RedisClient, RedisError, within_time};
+use super::client::{RedisClient, RedisError};
 
 /// Sums are read a second after they were written.
 const KEPT_FOR: Duration = Duration::from_secs(10);
@@ -20,6 +18,6 @@ impl RedisClient {
         for key in read {
             commands.get(key);
         }
-        within_time(async { Ok(commands.query_async(&mut self.pool.get().await?).await?) }).await
+        self.shared.query_all(&commands).await
     }
 }
