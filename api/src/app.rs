@@ -77,6 +77,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
     supervisor.spawn("stored watch", watch);
     let auth = Auth {
         config: config.auth.clone(),
+        web: config.web.clone(),
         passwords: PasswordHasher::new(config.auth.bcrypt_cost),
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),

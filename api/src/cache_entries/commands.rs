@@ -3,9 +3,9 @@
 use metrics::counter;
 
 use super::types::{CacheEntryResponse, CacheKey, CacheSetBody, MAX_KEYS, NO_ENTRY};
+use crate::config::CacheConfig;
 use crate::http::error::ApiError;
 use crate::ids::UserId;
-use crate::config::CacheConfig;
 use crate::redis::{EntryLimits, Kept, RedisClient};
 
 const TOO_MANY: ApiError =

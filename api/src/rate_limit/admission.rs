@@ -84,6 +84,6 @@ async fn take(request: &ServiceRequest, statuses: &RateLimitStatuses) -> Result<
     }
     let address = ClientAddress::of(request.head(), &web.trusted_proxies);
     // Only whom the token names counts here; whether it is still valid, the handler's extractor asks.
-    statuses.extend(limiter.admit(address, auth.claimed_user(request.headers())).await?);
+    statuses.extend(limiter.admit(address, auth.claimed_user(request.head())).await?);
     Ok(())
 }

@@ -160,7 +160,7 @@ fn heavy_db(request: &HttpRequest) -> Result<HeavyDb, ApiError> {
     let queries = request.app_data::<Data<HeavyQueries>>().ok_or_else(missing)?;
     let auth = request.app_data::<Data<Auth>>().ok_or_else(missing)?;
     let web = request.app_data::<Data<WebConfig>>().ok_or_else(missing)?;
-    let account = match auth.claimed_user(request.headers()) {
+    let account = match auth.claimed_user(request.head()) {
         Some(user) => Account::User(user),
         None => Account::Address(ClientAddress::of(request.head(), &web.trusted_proxies)),
     };

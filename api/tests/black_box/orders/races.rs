@@ -165,7 +165,8 @@ async fn an_account_deleted_while_its_order_is_shipped_never_leaves_half_of_eith
     for _ in 0..6 {
         let (buyer, order) = shop.ordered(&[(&sensor, 2)]).await;
         let _ = shop.step(&order, "paid").await.expect(200);
-        let leave = (buyer, Method::DELETE, "/users/me".to_owned(), None);
+        let proof = Some(r#"{"current_password": "correct horse"}"#);
+        let leave = (buyer, Method::DELETE, "/users/me".to_owned(), proof);
         let ship = (shop.admin.clone(), Method::PATCH, order.clone(), None);
         let answers = at_once(vec![leave, ship]).await;
         assert_eq!(count(&answers, 204), 1, "the account is gone: {answers:?}");
