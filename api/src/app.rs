@@ -67,6 +67,8 @@ pub async fn serve(config: ApiConfig) -> Result<(), StartError> {
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
+    // First, since parts count from their beginning.
+    let metrics = Data::new(metrics::install()?);
     let clock = Clock::system();
     let (redis, keep_redis_connected) = RedisClient::new(&config.redis_url, &config.broker.queue_prefix)?;
     supervisor.spawn_background("Redis connections", keep_redis_connected);
@@ -102,7 +104,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
         feed_source: Data::new(FeedSource::new(http_client::build(), config.catalogue.catalogue_url.clone())),
         pipeline_samples: Data::default(),
         large_bodies: LargeBodies::default(),
-        metrics: Data::new(metrics::install()?),
+        metrics,
         heavy_queries: Data::new(HeavyQueries::new(
             db.requests.clone(),
             config.database_pool_size,

@@ -6,7 +6,7 @@ use super::types::{CacheEntryResponse, CacheKey, CacheSetBody, MAX_KEYS, NO_ENTR
 use crate::config::CacheConfig;
 use crate::http::error::ApiError;
 use crate::ids::UserId;
-use crate::redis::{EntryLimits, Kept, RedisClient};
+use crate::redis::{EntryLimits, RedisClient, SetOutcome};
 
 const TOO_MANY: ApiError =
     ApiError::Conflict("You have 1,000 cache entries already; delete some, or let them come to their end.");
@@ -34,10 +34,10 @@ pub async fn set(
     let CacheConfig { cache_user_max_bytes: max_user_bytes, cache_max_bytes: max_bytes } = *config;
     let limits = EntryLimits { max_keys: MAX_KEYS, max_user_bytes, max_bytes };
     match redis.set_entry(user, (key.as_str(), &value), ttl_s, limits).await? {
-        Kept::Kept => CacheEntryResponse::new(key, value, ttl_s.into()),
-        Kept::TooManyKeys => Err(TOO_MANY),
-        Kept::TooManyBytesOfUser => Err(refused("account", YOURS_FULL)),
-        Kept::TooManyBytesOfAll => Err(refused("all", ALL_FULL)),
+        SetOutcome::Kept => CacheEntryResponse::new(key, value, ttl_s.into()),
+        SetOutcome::TooManyKeys => Err(TOO_MANY),
+        SetOutcome::TooManyBytesOfUser => Err(refused("account", YOURS_FULL)),
+        SetOutcome::TooManyBytesOfAll => Err(refused("all", ALL_FULL)),
     }
 }
 

@@ -6,6 +6,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use futures_util::future::{BoxFuture, join_all};
 use metrics_exporter_prometheus::PrometheusHandle;
+use moka::future::Cache;
 use serde_json::{Map, Value};
 
 /// Where these routes are; at the root only.
@@ -13,6 +14,9 @@ pub const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// A dependency that takes longer is down. Whoever probes us waits for a second or more.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// How long what a probe has found counts.
+const FRESH_FOR: Duration = Duration::from_millis(250);
 
 /// These routes.
 pub fn configure(routes: &mut ServiceConfig) {
@@ -32,9 +36,18 @@ struct Probe {
     ask: Ask,
 }
 
-/// The dependencies that `/readyz` names.
-#[derive(Default)]
-pub struct Readiness(Vec<Probe>);
+/// The dependencies that `/readyz` names. However many ask, each is probed once in a while: anybody may ask, and the
+/// connections that answer are those of the watermark probes.
+pub struct Readiness {
+    probes: Vec<Probe>,
+    states: Cache<(), Vec<bool>>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { probes: Vec::new(), states: Cache::builder().time_to_live(FRESH_FOR).build() }
+    }
+}
 
 impl Readiness {
     /// Adds a dependency without which nothing can be accepted.
@@ -54,8 +67,13 @@ impl Readiness {
     }
 
     fn with(mut self, name: &'static str, is_required: bool, ask: Ask) -> Self {
-        self.0.push(Probe { name, is_required, ask });
+        self.probes.push(Probe { name, is_required, ask });
         self
+    }
+
+    /// Which of them are up, as of a moment ago.
+    async fn states(&self) -> Vec<bool> {
+        self.states.get_with((), async { join_all(self.probes.iter().map(is_up)).await }).await
     }
 }
 
@@ -67,10 +85,10 @@ async fn livez() -> &'static str {
 /// 200 when a heartbeat could be accepted now.
 #[get("/readyz")]
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
-    let states = join_all(readiness.0.iter().map(is_up)).await;
-    let ready = readiness.0.iter().zip(&states).all(|(probe, is_up)| *is_up || !probe.is_required);
+    let states = readiness.states().await;
+    let ready = readiness.probes.iter().zip(&states).all(|(probe, is_up)| *is_up || !probe.is_required);
     let mut body = Map::from_iter([("ready".to_owned(), Value::Bool(ready))]);
-    for (probe, is_up) in readiness.0.iter().zip(states) {
+    for (probe, is_up) in readiness.probes.iter().zip(states) {
         body.insert(probe.name.to_owned(), if is_up { "up" } else { "down" }.into());
     }
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

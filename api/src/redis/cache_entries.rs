@@ -35,7 +35,7 @@ pub struct EntryLimits {
 
 /// What became of an entry that was to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum SetOutcome {
     Kept,
     TooManyKeys,
     TooManyBytesOfUser,
@@ -50,15 +50,15 @@ impl RedisClient {
         (key, value): (&str, &str),
         ttl_s: u32,
         limits: EntryLimits,
-    ) -> Result<Kept, RedisError> {
+    ) -> Result<SetOutcome, RedisError> {
         let mut call = self.call("set", user, key);
         call.arg(value).arg(ttl_s).arg(limits.max_keys).arg(limits.max_user_bytes).arg(limits.max_bytes);
         match self.entries.query(call.arg(OVERHEAD_BYTES)).await {
-            Ok(0) => Ok(Kept::Kept),
-            Ok(1) => Ok(Kept::TooManyKeys),
-            Ok(2) => Ok(Kept::TooManyBytesOfUser),
-            Ok(_) => Ok(Kept::TooManyBytesOfAll),
-            Err(error) if error.is_out_of_memory() => Ok(Kept::TooManyBytesOfAll),
+            Ok(0) => Ok(SetOutcome::Kept),
+            Ok(1) => Ok(SetOutcome::TooManyKeys),
+            Ok(2) => Ok(SetOutcome::TooManyBytesOfUser),
+            Ok(_) => Ok(SetOutcome::TooManyBytesOfAll),
+            Err(error) if error.is_out_of_memory() => Ok(SetOutcome::TooManyBytesOfAll),
             Err(error) => Err(error),
         }
     }

@@ -7,5 +7,5 @@ mod connection;
 mod device_usage;
 mod rate_limits;
 
-pub use cache_entries::{EntryLimits, Kept};
+pub use cache_entries::{EntryLimits, SetOutcome};
 pub use client::{RedisClient, RedisError};

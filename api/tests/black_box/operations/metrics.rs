@@ -113,8 +113,10 @@ async fn exposes_what_is_documented(client: &Client, program: &str) {
 
 #[tokio::test]
 async fn the_metrics_are_those_of_the_document() {
-    let mut pulso = Pulso::start().await;
+    let api = vec![("CACHE_USER_MAX_BYTES", "1".to_owned())];
+    let mut pulso = Pulso::start_with(Options { api, ..Options::default() }).await;
     let user = pulso.client.new_user().await;
+    let _ = user.post("/cache/set", &json!({"key": "a", "value": 1})).await.expect(507);
     let device = user.new_device().await;
     let _ = user.patch(&format!("/devices/{}", device.id), &json!({"offline_after_s": 1})).await.expect(200);
     let _ = device.client.post("/heartbeats?ack=stored", &json!({"cpu": 1})).await.expect(200);
