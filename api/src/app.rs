@@ -8,10 +8,10 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use diesel::sql_query;
-use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::metrics;
+use pulso_shared::metrics::PrometheusHandle;
 use pulso_shared::shutdown::Shutdown;
 use pulso_shared::supervisor::Supervisor;
 

@@ -1,8 +1,8 @@
 //! The parts that handlers use: one of each a process, shared by all its threads.
 
 use actix_web::web::{Data, ServiceConfig};
-use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::clock::Clock;
+use pulso_shared::metrics::PrometheusHandle;
 
 use crate::auth::Auth;
 use crate::broker::{BrokerAdmin, Publisher};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use super::names::{Email, FullName, Username, check_login_names};
 use super::store::{self, NewUserRow, UserChangeset, UserRow};

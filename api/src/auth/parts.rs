@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pulso_shared::clock::Clock;
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use super::password::PasswordHasher;
 use super::revocations::Revocations;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use futures_util::future::{BoxFuture, join_all};
-use metrics_exporter_prometheus::PrometheusHandle;
 use moka::future::Cache;
+use pulso_shared::metrics::PrometheusHandle;
 use serde_json::{Map, Value};
 
 /// Where these routes are; at the root only.

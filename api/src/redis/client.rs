@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use pulso_shared::ids::Uuid;
 use redis::{Client, Cmd};
 use secrecy::{ExposeSecret, SecretString};
-use uuid::Uuid;
 
 use super::connection::{CALL_TIMEOUT, Connection};
 use crate::http::error::ApiError;

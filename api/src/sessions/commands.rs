@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::ids::Uuid;
 use secrecy::SecretString;
-use uuid::Uuid;
 
 use super::sign_in_limits::SignInLimits;
 use super::store::{self, LoginRow};
