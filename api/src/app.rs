@@ -23,7 +23,7 @@ use crate::broker::{BatchingPublisher, BatchingWatch, BrokerAdmin, PublishLimits
 use crate::catalogue::FeedSource;
 use crate::config::ApiConfig;
 use crate::db::{DbPool, DbPools};
-use crate::devices::DeviceRegistry;
+use crate::devices::{DeviceQuota, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::extract::body::LargeBodies;
@@ -97,6 +97,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
         redis: Data::new(redis),
         auth,
         devices,
+        device_quota: DeviceQuota(config.limits.devices_max_per_account),
         ingest: Data::new(ingest),
         response_cache: Data::new(ResponseCache::new(config.answer_cache_bytes)),
         publisher: Data::new(publisher),

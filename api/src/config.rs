@@ -111,6 +111,9 @@ pub struct LimitsConfig {
     /// Sign-ins an hour to one account from all addresses that never signed in to it.
     #[arg(long, env = "LOGIN_STRANGERS_MAX_PER_HOUR", default_value_t = 100)]
     pub login_strangers_max_per_hour: u32,
+    /// Devices of one account, servers among them.
+    #[arg(long, env = "DEVICES_MAX_PER_ACCOUNT", default_value_t = 100_000)]
+    pub devices_max_per_account: u32,
 }
 
 /// Settings of users' cache entries.

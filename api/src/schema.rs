@@ -106,6 +106,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    account_purges (owner_id) {
+        owner_id -> Uuid,
+        tokens_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
     device_purges (device_id) {
         device_id -> Uuid,
         deleted_at -> Timestamptz,

@@ -9,7 +9,7 @@ use crate::broker::{BrokerAdmin, Publisher};
 use crate::catalogue::FeedSource;
 use crate::config::{ApiConfig, AuthConfig, CacheConfig, WebConfig};
 use crate::db::{DbPool, SignInDb};
-use crate::devices::DeviceRegistry;
+use crate::devices::{DeviceQuota, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::extract::body::LargeBodies;
 use crate::http::health::Readiness;
@@ -46,6 +46,8 @@ pub struct AppState {
     pub sign_in_limiter: Data<SignInLimiter>,
     /// Devices, as ingest needs to know them.
     pub devices: Data<DeviceRegistry>,
+    /// How many devices one account may have.
+    pub device_quota: DeviceQuota,
     /// What ingest uses.
     pub ingest: Data<IngestParts>,
     /// How much anybody else may ask for.
@@ -84,6 +86,7 @@ impl AppState {
             .app_data(self.auth.clone())
             .app_data(self.sign_in_limiter.clone())
             .app_data(self.devices.clone())
+            .app_data(Data::new(self.device_quota))
             .app_data(self.ingest.clone())
             .app_data(self.rate_limiter.clone())
             .app_data(self.response_cache.clone())

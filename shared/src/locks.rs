@@ -15,6 +15,8 @@ pub enum AdvisoryLock {
     ComputeRollups,
     /// Retention: the worker that holds it deletes what is too old.
     ApplyRetention,
+    /// The first administrator: one replica creates it.
+    FirstAdministrator,
 }
 
 impl AdvisoryLock {
@@ -27,6 +29,7 @@ impl AdvisoryLock {
             Self::DetectOffline => 482_872_390_514,
             Self::ComputeRollups => 482_872_390_515,
             Self::ApplyRetention => 482_872_390_516,
+            Self::FirstAdministrator => 482_872_390_521,
         }
     }
 }
@@ -46,6 +49,7 @@ mod tests {
             AdvisoryLock::DetectOffline,
             AdvisoryLock::ComputeRollups,
             AdvisoryLock::ApplyRetention,
+            AdvisoryLock::FirstAdministrator,
         ];
         assert_eq!(all.map(AdvisoryLock::id).into_iter().collect::<BTreeSet<_>>().len(), all.len());
     }

@@ -67,7 +67,7 @@ async fn work(config: WorkerConfig) -> Result<(), StartError> {
     let (clock, mut supervisor) = (Clock::system(), Supervisor::on_signal()?);
     let (in_flight, throughput) = (Arc::default(), Arc::default());
     let readiness = serve_operations(&mut supervisor, ops_address)?;
-    jobs::create_first_partitions(&database_url, clock).await;
+    jobs::create_first_partitions(&database_url, retention, clock).await;
     let jobs =
         JobSettings { database_url: database_url.clone(), retention, throughput: Arc::clone(&throughput), clock };
     jobs::spawn_all(&mut supervisor, jobs);

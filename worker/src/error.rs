@@ -25,6 +25,10 @@ pub enum StoreError {
 /// Violated only by rows of a deleted device.
 const DEVICE_STATE_DEVICE: &str = "device_state_device_id_fkey";
 
+/// Ends the name of a CHECK on a default partition that is there while another partition is created beside it. A row that
+/// violates it has a partition soon, or the CHECK is gone.
+pub const GUARD_SUFFIX: &str = "_default_guard";
+
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
@@ -47,7 +51,9 @@ fn judge(code: &SqlState, constraint: Option<&str>, message: &str) -> StoreError
         &SqlState::QUERY_CANCELED => StoreError::TooSlow(text),
         // A partition was attached while the row was being inserted into the default one: the next attempt finds it. A
         // CHECK of the table itself has a name.
-        &SqlState::CHECK_VIOLATION if constraint.is_none() => StoreError::Transient(text),
+        &SqlState::CHECK_VIOLATION if constraint.is_none_or(|name| name.ends_with(GUARD_SUFFIX)) => {
+            StoreError::Transient(text)
+        }
         code if code.code().starts_with("22") || code.code().starts_with("23") => StoreError::Poison(text),
         _ => StoreError::Transient(text),
     }
@@ -120,6 +126,7 @@ mod tests {
         assert_eq!(verdict("23503", Some("device_state_device_id_fkey")), "device gone");
         assert_eq!(verdict("57014", None), "too slow");
         assert_eq!(verdict("23514", Some("heartbeats_cpu_usage_check")), "poison");
+        assert_eq!(verdict("23514", Some("heartbeats_default_guard")), "transient", "a partition is being created");
         assert_eq!(verdict("23514", None), "transient", "the partition's own bounds: it has just been attached");
     }
 

@@ -57,6 +57,32 @@ pub static OFFLINE_DETECTOR: LazyLock<OfflineDetectorMetrics> = LazyLock::new(||
     online: gauge!("pulso_devices_online"),
 });
 
+/// Handles of the purges of deleted accounts and devices.
+pub struct PurgeMetrics {
+    /// Devices whose data is deleted.
+    pub devices: Counter,
+    /// Rows deleted.
+    pub rows: Counter,
+    accounts_pending: Gauge,
+    devices_pending: Gauge,
+}
+
+pub static PURGE: LazyLock<PurgeMetrics> = LazyLock::new(|| PurgeMetrics {
+    devices: counter!("pulso_purged_devices_total"),
+    rows: counter!("pulso_purged_rows_total"),
+    accounts_pending: gauge!("pulso_purges_pending", "kind" => "account"),
+    devices_pending: gauge!("pulso_purges_pending", "kind" => "device"),
+});
+
+impl PurgeMetrics {
+    /// Sets how many deleted accounts and devices have something left.
+    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a gauge is a float")]
+    pub fn set_pending(&self, accounts: i64, devices: i64) {
+        self.accounts_pending.set(accounts as f64);
+        self.devices_pending.set(devices as f64);
+    }
+}
+
 /// Counts status changes of devices.
 pub fn count_status_changes(status: &'static str, count: usize) {
     counter!("pulso_status_changes_total", "status" => status).increment(as_count(count));
@@ -65,6 +91,12 @@ pub fn count_status_changes(status: &'static str, count: usize) {
 /// Counts a dead-lettered message.
 pub fn count_dead_letter(reason: &'static str) {
     counter!("pulso_dead_letters_total", "reason" => reason).increment(1);
+}
+
+/// Sets the size of a table's default partition.
+pub fn set_default_partition_bytes(table: &'static str, bytes: i64) {
+    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a gauge is a float")]
+    gauge!("pulso_default_partition_bytes", "table" => table).set(bytes as f64);
 }
 
 /// A length as a counter's increment.

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::supervisor::Supervisor;
 use secrecy::ExposeSecret;
 
+use super::audit_events;
 use super::names::{Email, LoginNames, Username};
 use super::store::{self, NewUserRow};
+use crate::audit;
 use crate::auth::Auth;
 use crate::auth::password::NewPassword;
 use crate::config::AuthConfig;
@@ -31,7 +35,7 @@ struct Administrator {
     password: NewPassword,
 }
 
-/// Creates the configured first administrator, unless an account of that name exists. Waits a little for a database that
+/// Creates the configured first administrator, unless there is an administrator. Waits a little for a database that
 /// is still starting; one that stays unavailable does not keep the API from starting, since devices' data is accepted
 /// without it, and the attempts go on in the background. Fails when the configured name or password breaks the rules for
 /// accounts.
@@ -65,14 +69,21 @@ impl Administrator {
         }
     }
 
-    /// Several replicas may do this at once: the database lets one of them.
+    /// Once: where one was renamed or replaced by another, the configured name and password say nothing any more.
     async fn ensure(&self) -> Result<(), ApiError> {
         let username = self.names.username.as_ref().map(Username::as_str);
         let name = username.unwrap_or_default();
         // Looked up first, because each start would otherwise hash the password anew.
-        if let Some(account) = sessions::find_login(&mut *self.db.get().await?, name).await? {
-            return self.warn_unless_administrator(account.id, name).await;
+        let mut connection = self.db.get().await?;
+        if store::has_administrator(&mut connection).await? {
+            return Ok(());
         }
+        // An account of that name is anybody's who came first.
+        if sessions::find_login(&mut connection, name).await?.is_some() {
+            tracing::warn!(username = name, "there is no administrator: the account of ADMIN_USERNAME is not one");
+            return Ok(());
+        }
+        drop(connection);
         let password_hash = self.auth.passwords.hash(self.password.clone()).await?;
         let now = self.auth.clock.now();
         let row = NewUserRow {
@@ -85,18 +96,21 @@ impl Administrator {
             created_at: now,
             updated_at: now,
         };
-        if store::insert_user_if_new(&mut *self.db.get().await?, &row).await? {
+        let mut connection = self.db.get().await?;
+        let created = connection.transaction(async |connection| insert_first(connection, &row).await).await?;
+        if created {
             tracing::info!(username = name, "administrator created");
         }
         Ok(())
     }
+}
 
-    /// An account of that name may be anybody's who came first; the name alone does not make it an administrator's.
-    async fn warn_unless_administrator(&self, id: UserId, name: &str) -> Result<(), ApiError> {
-        let user = store::find_user(&mut *self.db.get().await?, id).await?;
-        if user.is_some_and(|user| !user.is_admin) {
-            tracing::warn!(username = name, "the account of ADMIN_USERNAME is not an administrator; left unchanged");
-        }
-        Ok(())
+/// Several replicas may do this at once, and not all of the same configuration: one of them creates one.
+async fn insert_first(connection: &mut AsyncPgConnection, row: &NewUserRow<'_>) -> QueryResult<bool> {
+    store::lock_first_administrator(connection).await?;
+    if store::has_administrator(connection).await? || !store::insert_user_if_new(connection, row).await? {
+        return Ok(false);
     }
+    audit::record(connection, row.created_at, audit_events::administrator_created(row.id)).await?;
+    Ok(true)
 }

@@ -7,16 +7,17 @@ use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::ids::Uuid;
 
+use super::audit_events;
 use super::names::{Email, FullName, Username, check_login_names};
 use super::store::{self, NewUserRow, UserChangeset, UserRow};
 use super::types::{DeleteMeBody, RegisterBody, UpdateMeBody, UpdateUserBody};
+use crate::audit;
 use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
 use crate::auth::password::PasswordAttempt;
 use crate::auth::{Auth, revocations};
 use crate::cache_entries;
 use crate::config::AuthConfig;
 use crate::db::DbPool;
-use crate::devices::{self, DeviceRegistry};
 use crate::http::error::{ApiError, violates};
 use crate::http::extract::etag::IfMatch;
 use crate::ids::{SessionId, UserId};
@@ -92,7 +93,7 @@ pub async fn change_own(
     };
     let by = ChangedBy::Owner { proven_hash, session: caller.session_id };
     let changes = Changes { username, email, full_name, is_admin: None, password_hash, by };
-    change(db, auth, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
+    change(db, auth, caller.user_id, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
 }
 
 /// Refuses to delete an account for somebody who does not know its password.
@@ -129,6 +130,7 @@ async fn check_current_password(
 pub async fn change_other(
     db: &DbPool,
     auth: &Auth,
+    actor: UserId,
     id: UserId,
     if_match: &IfMatch,
     body: UpdateUserBody,
@@ -139,18 +141,20 @@ pub async fn change_other(
     };
     let UpdateUserBody { username, email, full_name, is_admin, .. } = body;
     let changes = Changes { username, email, full_name, is_admin, password_hash, by: ChangedBy::Administrator };
-    change(db, auth, id, if_match, &changes).await?.ok_or(ApiError::NotFound("user"))
+    change(db, auth, actor, id, if_match, &changes).await?.ok_or(ApiError::NotFound("user"))
 }
 
 async fn change(
     db: &DbPool,
     auth: &Auth,
+    actor: UserId,
     id: UserId,
     if_match: &IfMatch,
     changes: &Changes,
 ) -> Result<Option<UserRow>, ApiError> {
     let mut connection = db.get().await?;
-    let changed = connection.transaction(async |connection| apply(connection, auth, id, if_match, changes).await);
+    let changed =
+        connection.transaction(async |connection| apply(connection, auth, actor, id, if_match, changes).await);
     let Some((user, ended)) = changed.await? else {
         return Ok(None);
     };
@@ -162,6 +166,7 @@ async fn change(
 async fn apply(
     connection: &mut AsyncPgConnection,
     auth: &Auth,
+    actor: UserId,
     id: UserId,
     if_match: &IfMatch,
     changes: &Changes,
@@ -177,6 +182,10 @@ async fn apply(
     check_proof(connection, &before, changes).await?;
     let now = auth.clock.now();
     let after = store::update_user(connection, id, &changeset(changes, &before, now)).await.map_err(name_error)?;
+    if before.is_admin || actor != id {
+        audit::record(connection, now, audit_events::changed(actor, &before, &after, changes.password_hash.is_some()))
+            .await?;
+    }
 
     let is_demoted = before.is_admin && !after.is_admin;
     let mut ended = Vec::new();
@@ -244,34 +253,48 @@ fn changeset<'a>(changes: &'a Changes, before: &UserRow, now: DateTime<Utc>) -> 
     }
 }
 
-/// Deletes an account with everything it owns, and revokes its tokens and those of its devices.
-pub async fn delete(db: &DbPool, auth: &Auth, registry: &DeviceRegistry, id: UserId) -> Result<(), ApiError> {
+/// Deletes an account, and revokes its tokens and those of its devices. What it owns is deleted by the workers, some at a
+/// time: nobody can see it any more, and nobody waits for it.
+pub async fn delete(db: &DbPool, auth: &Auth, id: UserId) -> Result<(), ApiError> {
     let now = auth.clock.now();
     let mut connection = db.get().await?;
-    let deleted = connection.transaction(async |connection| delete_owned(connection, &auth.config, id, now).await);
-    let (subjects, devices) = deleted.await?;
-    auth.announce_revoked(&subjects, keep_for(&auth.config)).await;
-    devices::announce_deleted(auth, registry, &devices).await;
+    let deleted = connection.transaction(async |connection| delete_owner(connection, &auth.config, id, now).await);
+    let subjects = deleted.await?;
+    drop(connection);
+    auth.announce_revoked(&subjects, keep_for_devices(&auth.config)).await;
     cache_entries::delete_all_of(&auth.redis, id).await;
     Ok(())
 }
 
-async fn delete_owned(
+async fn delete_owner(
     connection: &mut AsyncPgConnection,
     config: &AuthConfig,
     id: UserId,
     now: DateTime<Utc>,
-) -> Result<(Vec<Uuid>, devices::DeletedDevices), ApiError> {
-    refuse_last_administrator(connection, id).await?;
-    store::lock_user(connection, id).await?.ok_or(ACCOUNT_GONE)?;
+) -> Result<Vec<Uuid>, ApiError> {
+    let seen = store::find_user(connection, id).await?.ok_or(ACCOUNT_GONE)?;
+    // Before the account itself: two administrators who leave at once lock in the same order.
+    if seen.is_admin {
+        refuse_last_administrator(connection, id).await?;
+    }
+    let user = store::lock_user(connection, id).await?.ok_or(ACCOUNT_GONE)?;
+    if user.is_admin && !seen.is_admin {
+        return Err(ApiError::Conflict("The account has become an administrator's meanwhile."));
+    }
     let live = sessions::list_live_sessions(connection, id).await?;
     let mut subjects = sessions::end(connection, &live, config, now).await?;
-    let devices = devices::delete_all_of(connection, id, config, now).await?;
+    store::insert_purge(connection, id, now + keep_for_devices(config)).await?;
     store::delete_user(connection, id).await?;
-    let user = id.as_uuid();
-    revocations::insert(connection, &[user], now, keep_for(config)).await?;
-    subjects.push(user);
-    Ok((subjects, devices))
+    audit::record(connection, now, audit_events::deleted(&user)).await?;
+    // Its devices' tokens name their owner, so this one revocation ends them all.
+    revocations::insert(connection, &[id.as_uuid()], now, keep_for_devices(config)).await?;
+    subjects.push(id.as_uuid());
+    Ok(subjects)
+}
+
+/// Tokens of devices may live longer than people's.
+fn keep_for_devices(config: &AuthConfig) -> Duration {
+    revocations::keep_for(config.access_token_ttl.max(config.device_token_ttl))
 }
 
 fn keep_for(config: &AuthConfig) -> Duration {

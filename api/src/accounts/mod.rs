@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!  routes ─▶ commands ─┬▶ store ─▶ users
-//!     │                └▶ sessions: ended with a changed password, a demotion, a deletion; devices: deleted with their owner
+//!     │                └▶ sessions: ended with a changed password, a demotion, a deletion
+//!     │                └▶ audit_events, in the same transaction
 //!     ├▶ queries ───────▶ store
 //!     └▶ types ─▶ names (user name, e-mail address, and how they go together)
 //!  administrator: the first account, from the configuration
 //! ```
 
 mod administrator;
+mod audit_events;
 mod commands;
 mod names;
 mod queries;

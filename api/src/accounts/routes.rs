@@ -11,7 +11,6 @@ use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::caller::{AuthAdmin, AuthUser};
 use crate::db::DbPool;
-use crate::devices::DeviceRegistry;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::etag::{self, IfMatch};
 use crate::http::extract::json::Json;
@@ -111,13 +110,12 @@ async fn update_me(
 async fn delete_me(
     db: Data<DbPool>,
     auth: Data<Auth>,
-    registry: Data<DeviceRegistry>,
     limiter: Data<SignInLimiter>,
     caller: AuthUser,
     body: Json<DeleteMeBody>,
 ) -> Result<HttpResponse, ApiError> {
     commands::confirm_deletion(&db, &auth, &limiter, caller.user_id, body.0).await?;
-    commands::delete(&db, &auth, &registry, caller.user_id).await?;
+    commands::delete(&db, &auth, caller.user_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -157,7 +155,7 @@ async fn update_user(
     if_match: IfMatch,
     body: Json<UpdateUserBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = commands::change_other(&db, &auth, id.0, &if_match, body.0).await?;
+    let user = commands::change_other(&db, &auth, caller.0.user_id, id.0, &if_match, body.0).await?;
     tracing::info!(administrator = %caller.0.user_id, user = %user.id, "an administrator changed an account");
     respond(&request, user)
 }

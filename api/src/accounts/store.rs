@@ -1,10 +1,11 @@
 //! Users in PostgreSQL.
 
 use crate::ids::UserId;
-use crate::schema::users;
+use crate::schema::{account_purges, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use pulso_shared::locks::AdvisoryLock;
 
 /// A user, without the password's hash: no response can hold one by accident.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -80,6 +81,18 @@ pub async fn keep_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryR
     user.first::<UserId>(connection).await.optional().map(|found| found.is_some())
 }
 
+/// Whether there is any administrator.
+pub async fn has_administrator(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(users::table.filter(users::is_admin))).get_result(connection).await
+}
+
+/// Lets one transaction at a time create the first administrator.
+pub async fn lock_first_administrator(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    let lock = diesel::sql_query("SELECT pg_advisory_xact_lock($1)");
+    let lock = lock.bind::<diesel::sql_types::BigInt, _>(AdvisoryLock::FirstAdministrator.id());
+    lock.execute(connection).await.map(|_| ())
+}
+
 /// The administrators, kept from changing until the transaction ends, always in the same order.
 pub async fn lock_administrators(connection: &mut AsyncPgConnection) -> QueryResult<Vec<UserId>> {
     let administrators = users::table.filter(users::is_admin).order(users::id);
@@ -108,7 +121,17 @@ pub async fn update_user(
     diesel::update(users::table.find(id)).set(changes).returning(UserRow::as_returning()).get_result(connection).await
 }
 
-/// Deletes a user, and with them their sessions and devices.
+/// Leaves to the workers what a user owns. A token of one of their devices counts until `tokens_until` at most.
+pub async fn insert_purge(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    tokens_until: DateTime<Utc>,
+) -> QueryResult<()> {
+    let row = (account_purges::owner_id.eq(owner), account_purges::tokens_until.eq(tokens_until));
+    diesel::insert_into(account_purges::table).values(row).execute(connection).await.map(|_| ())
+}
+
+/// Deletes a user, and with them their sessions, cart and keys.
 pub async fn delete_user(connection: &mut AsyncPgConnection, id: UserId) -> QueryResult<()> {
     diesel::delete(users::table.find(id)).execute(connection).await.map(|_| ())
 }

@@ -150,11 +150,17 @@ impl Auth {
 
     /// As far as this replica knows from memory.
     fn check_not_revoked(&self, subject: Subject) -> Result<(), ApiError> {
-        let (owner, credential) = match subject {
-            Subject::User { user_id, session_id, .. } => (user_id.as_uuid(), session_id.as_uuid()),
-            Subject::Device { device_id, credential_id } => (device_id.as_uuid(), credential_id.as_uuid()),
+        let is_revoked = match subject {
+            Subject::User { user_id, session_id, .. } => {
+                self.revocations.contains(session_id.as_uuid()) || self.revocations.contains(user_id.as_uuid())
+            }
+            Subject::Device { device_id, credential_id, owner_id } => {
+                self.revocations.contains(credential_id.as_uuid())
+                    || self.revocations.contains(device_id.as_uuid())
+                    || owner_id.is_some_and(|owner| self.revocations.contains(owner.as_uuid()))
+            }
         };
-        if self.revocations.contains(credential) || self.revocations.contains(owner) { Err(REVOKED) } else { Ok(()) }
+        if is_revoked { Err(REVOKED) } else { Ok(()) }
     }
 
     /// The user whom a request's token names, even if it has been revoked.

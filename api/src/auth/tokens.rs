@@ -39,6 +39,9 @@ pub enum Subject {
         /// By which of its secrets.
         #[serde(rename = "cid")]
         credential_id: CredentialId,
+        /// Whose it is: a deleted account's devices are refused at once. Tokens of before do not say it.
+        #[serde(rename = "own", default, skip_serializing_if = "Option::is_none")]
+        owner_id: Option<UserId>,
     },
 }
 
@@ -182,7 +185,7 @@ mod tests {
     }
 
     fn subject() -> Subject {
-        Subject::Device { device_id: DeviceId::generate(), credential_id: CredentialId::generate() }
+        Subject::Device { device_id: DeviceId::generate(), credential_id: CredentialId::generate(), owner_id: None }
     }
 
     #[test]

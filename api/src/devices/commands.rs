@@ -14,11 +14,11 @@ use super::credentials::types::NewCredentialResponse;
 use super::kind::{DeviceKind, IngestAuth};
 use super::offline_after::OfflineAfter;
 use super::queries;
+use super::quota::DeviceQuota;
 use super::registry::DeviceRegistry;
 use super::serial_number::SerialNumber;
 use super::store::{self, DeviceChangeset, NewDeviceRow};
 use super::types::{Description, DeviceChanges, DeviceResponse, DeviceSettings, Label, Location, NO_DEVICE};
-use crate::auth::caller::ACCOUNT_GONE;
 use crate::auth::{Auth, revocations};
 use crate::config::AuthConfig;
 use crate::db::DbPool;
@@ -41,21 +41,23 @@ pub enum Change {
 pub async fn register(
     db: &DbPool,
     clock: &Clock,
+    quota: DeviceQuota,
     owner: UserId,
     settings: &DeviceSettings,
 ) -> Result<(DeviceResponse, NewCredentialResponse), ApiError> {
     let (id, now) = (DeviceId::generate(), clock.now());
     let mut connection = db.get().await?;
     let registered = connection.transaction(async |connection| {
-        insert(connection, id, owner, DeviceKind::Device, settings, now).await?;
-        credentials::add(connection, id, now).await
+        quota.reserve(connection, owner, 1).await?;
+        insert(connection, id, owner, DeviceKind::Device, settings, now).await.map_err(device_error)?;
+        Ok::<_, ApiError>(credentials::add(connection, id, now).await?)
     });
-    let credential = registered.await.map_err(device_error)?;
+    let credential = registered.await?;
     let device = store::find_device(&mut connection, owner, id).await?.ok_or(NO_DEVICE)?;
     Ok((queries::to_response(device, None, &IngestAvailability::as_of(now, Vec::new())), credential))
 }
 
-/// Writes a device of `kind`, in the caller's transaction.
+/// Writes a device of `kind`, in the caller's transaction, which has locked the owner.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     id: DeviceId,
@@ -94,12 +96,16 @@ pub async fn change(
     let mut connection = db.get().await?;
     let now = clock.now();
     let changed = connection.transaction(async |connection| apply(connection, owner, id, if_match, change, now).await);
-    changed.await?;
+    let taken_away = changed.await?;
     drop(connection);
     registry.forget(id).await;
+    if let Some(serial_number) = taken_away {
+        registry.forget_serial_number(owner, id, serial_number).await;
+    }
     queries::find(db, clock, owner, id).await
 }
 
+/// Returns the serial number that the device has no longer.
 async fn apply(
     connection: &mut AsyncPgConnection,
     owner: UserId,
@@ -107,7 +113,7 @@ async fn apply(
     if_match: &IfMatch,
     change: Change,
     now: DateTime<Utc>,
-) -> Result<(), ApiError> {
+) -> Result<Option<String>, ApiError> {
     let before = store::lock_device(connection, owner, id).await?.ok_or(NO_DEVICE)?;
     if_match.check(before.updated_at)?;
     let changes = match change {
@@ -118,11 +124,14 @@ async fn apply(
         }
     };
     if changes == DeviceChanges::default() {
-        return Ok(());
+        return Ok(None);
     }
     // Each version has its own instant, also on a clock that was set back.
     let updated_at = now.max(before.updated_at + TimeDelta::microseconds(1));
-    store::update_device(connection, id, &changeset(&changes, updated_at)).await.map_err(device_error)
+    store::update_device(connection, id, &changeset(&changes, updated_at)).await.map_err(device_error)?;
+    let Some(new) = &changes.serial_number else { return Ok(None) };
+    let new = new.as_ref().map(SerialNumber::as_str);
+    Ok(before.serial_number.filter(|old| new != Some(old.as_str())))
 }
 
 fn changeset(changes: &DeviceChanges, updated_at: DateTime<Utc>) -> DeviceChangeset<'_> {
@@ -193,20 +202,9 @@ pub async fn delete(
 }
 
 /// Devices that were deleted in a transaction; for [`announce_deleted`] once it has committed.
-pub struct DeletedDevices {
+struct DeletedDevices {
     ids: Vec<DeviceId>,
     subjects: Vec<Uuid>,
-}
-
-/// Deletes all devices of an owner who is locked, in the caller's transaction.
-pub async fn delete_all_of(
-    connection: &mut AsyncPgConnection,
-    owner: UserId,
-    config: &AuthConfig,
-    now: DateTime<Utc>,
-) -> QueryResult<DeletedDevices> {
-    let ids = store::list_ids(connection, owner).await?;
-    delete_all(connection, ids, config, now).await
 }
 
 async fn delete_all(
@@ -224,7 +222,7 @@ async fn delete_all(
 }
 
 /// Ends the tokens of deleted devices, and removes them from the registry.
-pub async fn announce_deleted(auth: &Auth, registry: &DeviceRegistry, deleted: &DeletedDevices) {
+async fn announce_deleted(auth: &Auth, registry: &DeviceRegistry, deleted: &DeletedDevices) {
     auth.announce_revoked(&deleted.subjects, credentials::keep_for(&auth.config)).await;
     for id in &deleted.ids {
         registry.forget(*id).await;
@@ -235,8 +233,6 @@ pub async fn announce_deleted(auth: &Auth, registry: &DeviceRegistry, deleted: &
 pub fn device_error(error: DieselError) -> ApiError {
     if violates(&error, "devices_owner_id_serial_number_key") {
         ApiError::Conflict("Another device of yours has this serial number.")
-    } else if violates(&error, "devices_owner_id_fkey") {
-        ACCOUNT_GONE
     } else {
         error.into()
     }

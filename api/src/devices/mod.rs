@@ -5,6 +5,7 @@
 //!     └▶ types ─▶ kind, serial_number, offline_after
 //!  credentials/  their secrets and tokens            servers/  devices that older clients register at `/servers`
 //!  sheet/        many at once, as CSV
+//!  quota         how many one account may have
 //!  ingest ─▶ registry: who may send for which device, from memory ─▶ store
 //! ```
 
@@ -14,6 +15,7 @@ mod kind;
 mod list_query;
 mod offline_after;
 mod queries;
+mod quota;
 mod registry;
 pub mod routes;
 mod serial_number;
@@ -22,6 +24,7 @@ mod sheet;
 mod store;
 mod types;
 
-pub use commands::{DeletedDevices, announce_deleted, delete_all_of, register_bought};
+pub use commands::register_bought;
+pub use quota::DeviceQuota;
 pub use registry::{DeviceFacts, DeviceName, DeviceRegistry};
 pub use store::{OnlineBounds, online_bounds};

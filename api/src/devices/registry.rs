@@ -2,7 +2,7 @@
 //! person's token or with none.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moka::future::Cache;
 use pulso_shared::ids::DeviceId;
@@ -12,7 +12,7 @@ use crate::db::SignInDb;
 use crate::http::error::ApiError;
 use crate::ids::UserId;
 
-/// A change made on another replica applies here within this time.
+/// What was read longer ago is not used any more: a change made on another replica applies here within this time.
 const FRESH_FOR: Duration = Duration::from_secs(4);
 /// Devices in the cache; beyond, the least used are evicted.
 const CAPACITY: u64 = 100_000;
@@ -40,7 +40,14 @@ pub struct DeviceFacts {
 #[derive(Clone)]
 pub struct DeviceRegistry {
     db: SignInDb,
-    known: Cache<DeviceName, DeviceFacts>,
+    known: Cache<DeviceName, Known>,
+}
+
+/// What was read, and when that began.
+#[derive(Clone, Copy)]
+struct Known {
+    facts: DeviceFacts,
+    asked_at: Instant,
 }
 
 impl DeviceRegistry {
@@ -54,16 +61,17 @@ impl DeviceRegistry {
         let mut found = HashMap::with_capacity(names.len());
         let mut unknown = Vec::new();
         for name in names {
-            match self.known.get(&name).await {
-                Some(facts) => found.extend([(name, facts)]),
+            match self.known.get(&name).await.filter(|known| known.asked_at.elapsed() < FRESH_FOR) {
+                Some(known) => found.extend([(name, known.facts)]),
                 None => unknown.push(name),
             }
         }
         if unknown.is_empty() {
             return Ok(found);
         }
+        let asked_at = Instant::now();
         for (name, facts) in load(&self.db, &unknown).await? {
-            self.known.insert(name.clone(), facts).await;
+            self.known.insert(name.clone(), Known { facts, asked_at }).await;
             found.insert(name, facts);
         }
         Ok(found)
@@ -72,6 +80,14 @@ impl DeviceRegistry {
     /// Drops a device that has changed from the cache.
     pub async fn forget(&self, id: DeviceId) {
         self.known.invalidate(&DeviceName::Id(id)).await;
+    }
+
+    /// Returns when a serial number that was taken from a device names it no longer, on any replica. Another device may
+    /// get it next, and data that is sent by it then must not be accepted for the one that had it.
+    pub async fn forget_serial_number(&self, owner: UserId, id: DeviceId, serial_number: String) {
+        self.known.invalidate(&DeviceName::Itself(id, serial_number.clone())).await;
+        self.known.invalidate(&DeviceName::SerialNumber(owner, serial_number)).await;
+        tokio::time::sleep(FRESH_FOR).await;
     }
 }
 

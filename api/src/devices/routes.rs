@@ -12,6 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::commands::{self, Change};
 use super::list_query::DeviceQuery;
+use super::quota::DeviceQuota;
 use super::registry::DeviceRegistry;
 use super::types::{DeviceChanges, DeviceResponse, DeviceSettings, NewDeviceResponse};
 use super::{credentials, queries, servers, sheet};
@@ -66,16 +67,18 @@ impl FromRequest for OwnDevice {
     responses(UserErrors, BodyErrors, Unavailable,
     (status = 201, body = NewDeviceResponse, description = "Registered", headers(
         ("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version"))),
-    (status = 409, body = Problem, description = "Another device of yours has this serial number")))]
+    (status = 409, body = Problem, description = "Another device of yours has this serial number, or the account has \
+        as many devices as it may (too_many_devices)")))]
 #[post("/devices")]
 async fn create_device(
     request: HttpRequest,
     db: Data<DbPool>,
     clock: Data<Clock>,
+    quota: Data<DeviceQuota>,
     caller: AuthUser,
     body: Json<DeviceSettings>,
 ) -> Result<HttpResponse, ApiError> {
-    let (device, credential) = commands::register(&db, &clock, caller.user_id, &body.0).await?;
+    let (device, credential) = commands::register(&db, &clock, **quota, caller.user_id, &body.0).await?;
     let (id, updated_at) = (device.id, device.updated_at);
     let body = NewDeviceResponse { device, credential };
     let mut response = etag::respond(&request, StatusCode::CREATED, &body, updated_at)?;

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz};
+use diesel::sql_query;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 use pulso_shared::presence::IngestAvailability;
@@ -12,7 +13,7 @@ use pulso_shared::presence::IngestAvailability;
 use crate::http::extract::query::SearchText;
 use crate::http::text::like_anywhere;
 use crate::ids::UserId;
-use crate::schema::{device_purges, device_state, devices};
+use crate::schema::{device_purges, device_state, devices, users};
 
 /// A device.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -72,10 +73,11 @@ pub struct DeviceChangeset<'a> {
 }
 
 /// What decides whether and how a locked device may change.
-#[derive(Debug, Clone, Copy, Queryable)]
+#[derive(Debug, Clone, Queryable)]
 pub struct LockedDevice {
     /// Whether it was registered at `/servers`.
     pub is_server: bool,
+    pub serial_number: Option<String>,
     pub updated_at: DateTime<Utc>,
 }
 
@@ -93,7 +95,7 @@ pub struct DeviceFilter {
 }
 
 /// Writes a device, and the row of what is last known of it. A serial number that is taken violates
-/// `devices_owner_id_serial_number_key`, an owner who is gone `devices_owner_id_fkey`.
+/// `devices_owner_id_serial_number_key`. The caller has locked the owner.
 pub async fn insert_device(connection: &mut AsyncPgConnection, device: &NewDeviceRow<'_>) -> QueryResult<()> {
     diesel::insert_into(devices::table).values(device).execute(connection).await?;
     let state = device_state::device_id.eq(device.id);
@@ -187,12 +189,27 @@ pub async fn lock_device(
     id: DeviceId,
 ) -> QueryResult<Option<LockedDevice>> {
     let query = devices::table.find(id).filter(devices::owner_id.eq(owner)).for_update();
-    query.select((devices::is_server, devices::updated_at)).first(connection).await.optional()
+    query.select((devices::is_server, devices::serial_number, devices::updated_at)).first(connection).await.optional()
 }
 
-/// The ids of all of an owner's devices.
-pub async fn list_ids(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<Vec<DeviceId>> {
-    devices::table.filter(devices::owner_id.eq(owner)).select(devices::id).load(connection).await
+/// Keeps an owner from being deleted, and others from adding devices to them, until the transaction ends; returns whether
+/// there is such an owner.
+pub async fn lock_owner(connection: &mut AsyncPgConnection, owner: UserId) -> QueryResult<bool> {
+    let user = users::table.find(owner).select(users::id).for_no_key_update();
+    user.first::<UserId>(connection).await.optional().map(|found| found.is_some())
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many devices an owner has; beyond `most` it does not matter.
+pub async fn count_devices(connection: &mut AsyncPgConnection, owner: UserId, most: u32) -> QueryResult<i64> {
+    let query = sql_query("SELECT count(*) FROM (SELECT FROM devices WHERE owner_id = $1 LIMIT $2) AS counted");
+    let counted = query.bind::<Uuid, _>(owner).bind::<BigInt, _>(i64::from(most));
+    counted.get_result::<Count>(connection).await.map(|row| row.count)
 }
 
 /// A device, and all that it can be named by.
@@ -217,6 +234,8 @@ pub async fn list_named(
 ) -> QueryResult<Vec<NamedRow>> {
     let by_serial_number = devices::owner_id.eq_any(owners).and(devices::serial_number.eq_any(serial_numbers));
     let named = devices::table.filter(devices::id.eq_any(ids).or(by_serial_number.assume_not_null()));
+    // Devices of an owner who is gone are deleted soon.
+    let named = named.inner_join(users::table.on(users::id.eq(devices::owner_id)));
     named.select(NamedRow::as_select()).load(connection).await
 }
 

@@ -66,8 +66,11 @@ pub fn decide(
     revocations: &Revocations,
     allow_open: bool,
 ) -> Result<DeviceId, TargetError> {
-    // Deleted a moment ago, and still cached.
-    let device = device.filter(|device| !revocations.contains(device.id.as_uuid()));
+    // Deleted a moment ago, or its owner, and still cached.
+    let is_gone = |device: &DeviceFacts| {
+        revocations.contains(device.id.as_uuid()) || revocations.contains(device.owner_id.as_uuid())
+    };
+    let device = device.filter(|device| !is_gone(device));
     match (caller, device) {
         (Caller::Device(own), Some(device)) if device.id == own => Ok(own),
         (Caller::Device(_), _) => Err(TargetError::NotItself),

@@ -2,6 +2,7 @@
 //!
 //! Nothing here stands in the way of ingest: each request opens a connection to the broker of its own, and closes it.
 
+mod commands;
 mod queries;
 mod rates;
 pub mod routes;

@@ -6,9 +6,9 @@ use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeadLetterId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::queries;
 use super::rates::PipelineSamples;
 use super::types::{DeadLetterResponse, PipelineResponse, ReplayBody, ReplayResponse};
+use super::{commands, queries};
 use crate::auth::caller::AuthAdmin;
 use crate::broker::{BrokerAdmin, Publisher};
 use crate::db::DbPool;
@@ -67,10 +67,12 @@ async fn list_dead_letters(
 #[post("/admin/dead-letters/replay")]
 async fn replay_dead_letters(
     caller: AuthAdmin,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     broker: Data<BrokerAdmin>,
     body: Json<ReplayBody>,
 ) -> Result<JsonResponse<ReplayResponse>, ApiError> {
-    let replayed = broker.replay_dead_letters(&body.0.choice()).await?;
+    let replayed = commands::replay(&db, &clock, &broker, caller.0.user_id, &body.0.choice()).await?;
     tracing::info!(administrator = %caller.0.user_id, replayed = replayed.replayed, "dead letters replayed");
     Ok(JsonResponse(ReplayResponse::from(replayed)))
 }
@@ -85,10 +87,12 @@ async fn replay_dead_letters(
 #[delete("/admin/dead-letters/{id}")]
 async fn delete_dead_letter(
     caller: AuthAdmin,
+    db: Data<DbPool>,
+    clock: Data<Clock>,
     broker: Data<BrokerAdmin>,
     id: PathId<DeadLetterId>,
 ) -> Result<HttpResponse, ApiError> {
-    broker.delete_dead_letter(id.0).await?;
+    commands::delete(&db, &clock, &broker, caller.0.user_id, id.0).await?;
     tracing::info!(administrator = %caller.0.user_id, dead_letter = %id.0, "dead letter deleted");
     Ok(HttpResponse::NoContent().finish())
 }

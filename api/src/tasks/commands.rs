@@ -1,7 +1,6 @@
 //! Tasks: created, changed, deleted.
 
 use chrono::TimeDelta;
-use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
@@ -9,9 +8,10 @@ use pulso_shared::ids::DeviceId;
 use super::folding::fold;
 use super::store::{self, NewTaskRow, TaskChangeset, TaskRow};
 use super::types::{Description, NO_TASK, TaskChanges, TaskSettings, TaskStatus, Title};
+use crate::accounts;
 use crate::auth::caller::ACCOUNT_GONE;
 use crate::db::DbPool;
-use crate::http::error::{ApiError, violates};
+use crate::http::error::ApiError;
 use crate::http::extract::etag::IfMatch;
 use crate::ids::{TaskId, UserId};
 
@@ -32,8 +32,11 @@ pub async fn create(db: &DbPool, clock: &Clock, owner: UserId, settings: &TaskSe
     };
     let mut connection = db.get().await?;
     let made = connection.transaction(async |connection| {
+        if !accounts::keep(connection, owner).await? {
+            return Err(ACCOUNT_GONE);
+        }
         check_device(connection, owner, settings.device_id).await?;
-        store::insert_task(connection, &row).await.map_err(task_error)
+        Ok(store::insert_task(connection, &row).await?)
     });
     made.await
 }
@@ -88,8 +91,4 @@ async fn check_device(
         }
         _ => Ok(()),
     }
-}
-
-fn task_error(error: DieselError) -> ApiError {
-    if violates(&error, "tasks_owner_id_fkey") { ACCOUNT_GONE } else { error.into() }
 }

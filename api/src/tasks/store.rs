@@ -131,7 +131,7 @@ pub async fn lock_own_device(connection: &mut AsyncPgConnection, owner: UserId, 
     query.first::<DeviceId>(connection).await.optional().map(|found| found.is_some())
 }
 
-/// Writes a task; an owner who is gone violates `tasks_owner_id_fkey`.
+/// Writes a task. The caller keeps its owner from being deleted.
 pub async fn insert_task(connection: &mut AsyncPgConnection, task: &NewTaskRow<'_>) -> QueryResult<TaskRow> {
     diesel::insert_into(tasks::table).values(task).returning(TaskRow::as_returning()).get_result(connection).await
 }

@@ -193,29 +193,101 @@ async fn administrators_see_and_change_everybody_and_one_always_remains() {
     pulso.finish().await;
 }
 
-#[tokio::test]
-async fn an_account_of_12_000_devices_can_be_deleted() {
-    let pulso = start_api(Vec::new()).await;
-    let user = pulso.client.new_user().await;
-    let many = "WITH made AS (
+/// SQL that gives the newest account so many devices.
+fn devices(count: u32) -> String {
+    format!(
+        "WITH made AS (
             INSERT INTO devices (id, owner_id, name, ingest_auth, offline_after_s, created_at, updated_at)
-            SELECT gen_random_uuid(), users.id, 'device', 'token', 180, now(), now()
-            FROM users, generate_series(1, 12000)
+            SELECT gen_random_uuid(), owner.id, 'device', 'token', 180, now(), now()
+            FROM (SELECT id FROM users ORDER BY id DESC LIMIT 1) AS owner, generate_series(1, {count})
             RETURNING id
         ), known AS (INSERT INTO device_state (device_id) SELECT id FROM made)
         INSERT INTO device_credentials (id, device_id, secret_hash, created_at)
-        SELECT gen_random_uuid(), id, sha256(uuid_send(id)), now() FROM made";
-    pulso.database.execute(many).await;
-    let count = async |table: &str| pulso.database.count(&format!("SELECT count(*) FROM {table}")).await;
-    assert_eq!((count("devices").await, count("device_credentials").await), (12_000, 12_000));
-    let _ = user.delete_own_account().await.expect(204);
-    for table in ["users", "devices", "device_state", "device_credentials"] {
-        assert_eq!(count(table).await, 0, "{table}");
+        SELECT gen_random_uuid(), id, sha256(uuid_send(id)), now() FROM made"
+    )
+}
+
+#[tokio::test]
+async fn an_account_of_12_000_devices_is_gone_at_once_on_every_replica() {
+    let pulso = start_api(Vec::new()).await;
+    let (_replica, other) = pulso.start_replica().await;
+    let ana = json!({"username": "ana", "password": PASSWORD});
+    let _ = register(&pulso.client, ana.clone()).await.expect(201);
+    let user = pulso.client.signed_in(&ana).await;
+    let device = user.new_device().await;
+    let open = user.post("/servers", &json!({"server_name": "open"})).await.expect(201);
+    let open_path = format!("/devices/{}/heartbeats", open.body["server_ulid"].as_str().unwrap());
+    pulso.database.execute(&devices(12_000)).await;
+    for client in [&pulso.client, &other] {
+        let _ = client.post(&open_path, &json!({"cpu": 1})).await.expect(202);
     }
-    // To be purged: each device. No longer valid: each device, each of their secrets, the session and the user.
-    assert_eq!((count("device_purges").await, count("revocations").await), (12_000, 24_002));
-    let _ = user.get("/users/me").await.expect(401);
+
+    let _ = user.delete_own_account().await.expect(204);
+    let count = async |table: &str| pulso.database.count(&format!("SELECT count(*) FROM {table}")).await;
+    assert_eq!((count("users").await, count("account_purges").await), (0, 1));
+    // No longer valid: the session and the user, who is named in all devices' tokens.
+    assert_eq!((count("devices").await, count("device_purges").await, count("revocations").await), (12_002, 0, 2));
+    for answer in [
+        user.get("/users/me").await,
+        user.get("/devices").await,
+        device.client.post("/heartbeats", &json!({"cpu": 1})).await,
+        device.client.get(&format!("/devices/{}/latest", device.id)).await,
+        pulso.client.post(&open_path, &json!({"cpu": 1})).await,
+        pulso.client.post("/auth/device", &json!({"device_id": device.id, "secret": device.secret})).await,
+        pulso.client.post("/auth/login", &ana).await,
+    ] {
+        let _ = answer.expect(401);
+    }
+    let elsewhere = other.with_token(device.client.token().unwrap());
+    eventually("its tokens count nowhere", async || {
+        let sent = elsewhere.post("/heartbeats", &json!({"cpu": 1})).await.status;
+        let open = other.post(&open_path, &json!({"cpu": 1})).await.status;
+        (sent == 401 && open == 401).then_some(())
+    })
+    .await;
+    let _ = register(&pulso.client, ana.clone()).await.expect(201);
+    let again = pulso.client.signed_in(&ana).await;
+    assert_eq!(again.get("/devices").await.expect(200).body, json!([]));
     pulso.finish().await;
+}
+
+#[tokio::test]
+async fn who_leaves_waits_for_no_administrator() {
+    let (pulso, root) = start_with_administrator().await;
+    let user = pulso.client.new_user().await;
+    pulso.database.execute("BEGIN; SELECT FROM users WHERE is_admin FOR UPDATE").await;
+    let _ = user.delete_own_account().await.expect(204);
+    pulso.database.execute("COMMIT").await;
+    let _ = root.delete_own_account().await.expect(409);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_or_a_device_is_not_added_to_an_account_that_is_being_deleted() {
+    let pulso = start_api(Vec::new()).await;
+    let user = pulso.client.new_user().await;
+    // As a deletion that has not committed yet.
+    pulso.database.execute("BEGIN; DELETE FROM users").await;
+    let adding = [
+        tokio::spawn(adding(&user, "/devices", json!({"name": "x"}))),
+        tokio::spawn(adding(&user, "/servers", json!({"server_name": "x"}))),
+        tokio::spawn(adding(&user, "/tasks", json!({"title": "x"}))),
+    ];
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    eventually("all wait", async || (pulso.database.count(waiting).await == 3).then_some(())).await;
+    pulso.database.execute("COMMIT").await;
+    for added in adding {
+        assert_eq!(added.await.unwrap(), 401);
+    }
+    let left = "SELECT (SELECT count(*) FROM devices) + (SELECT count(*) FROM tasks)";
+    assert_eq!(pulso.database.count(left).await, 0);
+    pulso.finish().await;
+}
+
+fn adding(user: &Client, path: &'static str, body: Value) -> impl Future<Output = u16> + use<> {
+    let user = user.clone();
+    async move { user.post(path, &body).await.status }
 }
 
 #[tokio::test]

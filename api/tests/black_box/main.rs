@@ -6,6 +6,7 @@ mod accounts;
 mod aggregation;
 mod audit;
 mod auth;
+mod authorization;
 mod cache_entries;
 mod cart;
 mod catalogue;

@@ -4,6 +4,8 @@
 mod configuration;
 mod dead_letters;
 mod earlier_version;
+mod partitions;
+mod purges;
 mod retention;
 mod rollups;
 mod storing;

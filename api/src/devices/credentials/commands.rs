@@ -101,7 +101,7 @@ pub async fn sign_in(db: &DbPool, auth: &Auth, body: DeviceLoginBody) -> Result<
     let credential = matching(&SecretHash::of(&secret), &secrets).ok_or(WRONG_SECRET)?;
     let ttl_s =
         token_ttl_s(whole_seconds(auth.config.device_token_ttl), credential.expires_at, now).ok_or(WRONG_SECRET)?;
-    let subject = Subject::Device { device_id, credential_id: credential.id };
+    let subject = Subject::Device { device_id, credential_id: credential.id, owner_id: Some(credential.owner_id) };
     let access_token = auth.tokens.issue(subject, now, Duration::from_secs(ttl_s.into()))?;
     Ok(DeviceTokenResponse { access_token, token_type: "bearer", expires_in: ttl_s })
 }

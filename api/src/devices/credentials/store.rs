@@ -1,7 +1,7 @@
 //! Devices' credentials in PostgreSQL.
 
-use crate::ids::CredentialId;
-use crate::schema::device_credentials as credentials;
+use crate::ids::{CredentialId, UserId};
+use crate::schema::{device_credentials as credentials, devices, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -27,6 +27,8 @@ pub struct SecretRow {
     pub secret_hash: Vec<u8>,
     /// When it ends, where it has been replaced.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Whose the device is.
+    pub owner_id: UserId,
 }
 
 /// Adds a credential to a device.
@@ -64,8 +66,11 @@ pub async fn list_live_secrets(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<SecretRow>> {
     let live = credentials::expires_at.is_null().or(credentials::expires_at.gt(now));
-    let query = credentials::table.filter(credentials::device_id.eq(device)).filter(live);
-    query.select((credentials::id, credentials::secret_hash, credentials::expires_at)).load(connection).await
+    let of_device = credentials::table.filter(credentials::device_id.eq(device)).filter(live);
+    // Devices of an owner who is gone are deleted soon.
+    let with_owner = of_device.inner_join(devices::table.inner_join(users::table));
+    let columns = (credentials::id, credentials::secret_hash, credentials::expires_at, devices::owner_id);
+    with_owner.select(columns).load(connection).await
 }
 
 /// Every credential of some devices.

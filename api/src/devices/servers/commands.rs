@@ -6,6 +6,7 @@ use pulso_shared::ids::DeviceId;
 
 use super::super::commands as devices;
 use super::super::kind::DeviceKind;
+use super::super::quota::DeviceQuota;
 use super::super::types::{DeviceSettings, Label};
 use super::types::ServerResponse;
 use crate::db::DbPool;
@@ -13,7 +14,13 @@ use crate::http::error::ApiError;
 use crate::ids::UserId;
 
 /// Registers a server. It needs no secret, so it gets none.
-pub async fn register(db: &DbPool, clock: &Clock, owner: UserId, name: Label) -> Result<ServerResponse, ApiError> {
+pub async fn register(
+    db: &DbPool,
+    clock: &Clock,
+    quota: DeviceQuota,
+    owner: UserId,
+    name: Label,
+) -> Result<ServerResponse, ApiError> {
     let (id, now) = (DeviceId::generate(), clock.now());
     let settings = DeviceSettings {
         name,
@@ -25,8 +32,9 @@ pub async fn register(db: &DbPool, clock: &Clock, owner: UserId, name: Label) ->
     };
     let mut connection = db.get().await?;
     let registered = connection.transaction(async |connection| {
-        devices::insert(connection, id, owner, DeviceKind::Server, &settings, now).await
+        quota.reserve(connection, owner, 1).await?;
+        devices::insert(connection, id, owner, DeviceKind::Server, &settings, now).await.map_err(devices::device_error)
     });
-    registered.await.map_err(devices::device_error)?;
+    registered.await?;
     Ok(ServerResponse { server_ulid: id, server_name: settings.name.as_str().to_owned() })
 }

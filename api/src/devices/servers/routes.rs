@@ -8,6 +8,7 @@ use pulso_shared::ids::DeviceId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::super::commands as devices;
+use super::super::quota::DeviceQuota;
 use super::super::registry::DeviceRegistry;
 use super::types::{ServerBody, ServerResponse};
 use super::{commands, queries};
@@ -32,15 +33,17 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "devices", security(("bearer" = [])), request_body(content = ServerBody),
     responses(UserErrors, BodyErrors, Unavailable,
     (status = 201, body = ServerResponse, description = "Registered"),
+    (status = 409, body = Problem, description = "The account has as many devices as it may (too_many_devices)"),
     (status = 422, body = Problem, description = "No name, or a bad one")))]
 #[post("/servers")]
 async fn create_server(
     db: Data<DbPool>,
     clock: Data<Clock>,
+    quota: Data<DeviceQuota>,
     caller: AuthUser,
     body: Json<ServerBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let server = commands::register(&db, &clock, caller.user_id, body.0.server_name).await?;
+    let server = commands::register(&db, &clock, **quota, caller.user_id, body.0.server_name).await?;
     Ok(HttpResponse::Created().json(server))
 }
 

@@ -9,12 +9,13 @@ use pulso_shared::ids::DeviceId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::commands::device_error;
+use super::super::quota::DeviceQuota;
 use super::super::serial_number::SerialNumber;
 use super::read::{fault_at, refuse};
 use super::store::{self, NewRow};
 use super::types::{ImportResponse, ImportedDevice, SheetRow};
 use crate::auth::secret::{self, SecretHash};
-use crate::http::error::{ApiError, violates};
+use crate::http::error::ApiError;
 use crate::ids::{CredentialId, UserId};
 use crate::rate_limit::HeavyDb;
 
@@ -22,28 +23,32 @@ use crate::rate_limit::HeavyDb;
 pub async fn import(
     db: &HeavyDb,
     clock: &Clock,
+    quota: DeviceQuota,
     owner: UserId,
     rows: Vec<SheetRow>,
 ) -> Result<ImportResponse, ApiError> {
     let (new, secrets) = with_secrets(rows);
     let now = clock.now();
-    db.run(async |connection| insert(connection, owner, &new, now).await).await?;
+    db.run(async |connection| insert(connection, quota, owner, &new, now).await).await?;
     Ok(to_response(new, secrets))
 }
 
 async fn insert(
     connection: &mut AsyncPgConnection,
+    quota: DeviceQuota,
     owner: UserId,
     new: &[NewRow],
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    let inserted = connection.transaction(async |connection| store::insert_devices(connection, owner, new, now).await);
+    let inserted = connection.transaction(async |connection| {
+        quota.reserve(connection, owner, new.len()).await?;
+        store::insert_devices(connection, owner, new, now).await.map_err(device_error)
+    });
     match inserted.await {
         Ok(_) => Ok(()),
-        Err(error) if violates(&error, "devices_owner_id_serial_number_key") => {
-            Err(find_taken(connection, owner, new).await?.unwrap_or_else(|| device_error(error)))
-        }
-        Err(error) => Err(device_error(error)),
+        // A serial number, or several.
+        Err(taken @ ApiError::Conflict(_)) => Err(find_taken(connection, owner, new).await?.unwrap_or(taken)),
+        Err(error) => Err(error),
     }
 }
 

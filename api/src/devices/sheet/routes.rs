@@ -8,6 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use pulso_shared::clock::Clock;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::super::quota::DeviceQuota;
 use super::types::ImportResponse;
 use super::{commands, queries, read};
 use crate::auth::caller::AuthUser;
@@ -53,6 +54,7 @@ impl FromRequest for Sheet {
         example = "name,location,sn,description\r\nBoiler 3,Hall B,000123456789,\r\n"), responses(UserErrors,
     (status = 201, body = ImportResponse, description = "All of them are registered"),
     (status = 400, body = Problem, description = "Not UTF-8, or not whole"),
+    (status = 409, body = Problem, description = "More devices than the account may have (too_many_devices)"),
     (status = 413, body = Problem, description = "Over 8 MiB"),
     (status = 415, body = Problem, description = "Not CSV by its own word"),
     (status = 422, body = Problem, description = "Lines are not valid, each is named; nothing was registered"),
@@ -61,12 +63,13 @@ impl FromRequest for Sheet {
 async fn import_devices(
     db: HeavyDb,
     clock: Data<Clock>,
+    quota: Data<DeviceQuota>,
     caller: AuthUser,
     sheet: Sheet,
 ) -> Result<HttpResponse, ApiError> {
     // Off the request threads: a large sheet takes tens of milliseconds.
     let rows = block(move || read::read(&sheet.0)).await.map_err(|error| ApiError::Internal(Box::new(error)))??;
-    Ok(HttpResponse::Created().json(commands::import(&db, &clock, caller.user_id, rows).await?))
+    Ok(HttpResponse::Created().json(commands::import(&db, &clock, **quota, caller.user_id, rows).await?))
 }
 
 /// One's own devices as a sheet (servers are among them), the oldest first: `name,location,sn,description`.

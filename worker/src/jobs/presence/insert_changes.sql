@@ -8,3 +8,5 @@ LEFT JOIN LATERAL (
     WHERE before.device_id = new.device_id ORDER BY before.at DESC LIMIT 1
 ) AS last ON true
 WHERE new.status <> coalesce(last.status, 'offline')
+-- Nothing is left of a device that is deleted meanwhile.
+FOR KEY SHARE OF devices

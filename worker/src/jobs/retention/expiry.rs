@@ -22,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// all rows of that day.
 const GRACE: TimeDelta = TimeDelta::days(1);
 /// Whoever waits for a table's lock makes all writers wait behind it.
-const LOCK_TIMEOUT: &str = "SET lock_timeout = '300ms'";
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '80ms'";
 const ROLLUPS: [&str; 3] = ["heartbeats_hourly", "readings_hourly", "readings_minutely"];
 const EXISTS: &str = "SELECT to_regclass($1) IS NOT NULL";
 /// Raw rows are dropped only when they are rolled up and none of their buckets is dirty. `raw_from` tells readers that
@@ -49,6 +49,11 @@ struct Cutoffs {
 }
 
 impl RetentionPolicy {
+    /// The first instant whose heartbeats and readings are kept; `None`: all are.
+    pub fn raw_from(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.cutoffs(now).raw
+    }
+
     fn cutoffs(self, now: DateTime<Utc>) -> Cutoffs {
         Cutoffs { raw: cutoff(now, self.raw_days), rollups: cutoff(now, self.rollup_days) }
     }
