@@ -8,11 +8,11 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use diesel::sql_query;
-use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::logging::{keep_reporting_suppressed, report_suppressed};
 use pulso_shared::metrics;
+use pulso_shared::metrics::PrometheusHandle;
 use pulso_shared::shutdown::Shutdown;
 use pulso_shared::supervisor::Supervisor;
 use socket2::SockRef;
@@ -85,8 +85,11 @@ fn listen(address: SocketAddr, write_timeout: Duration) -> std::io::Result<TcpLi
 
 /// Every part, from the configuration; connects to nothing but the broker, and that in the background.
 fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result<Data<AppState>, StartError> {
+    // First, since parts count from their beginning.
+    let metrics = Data::new(metrics::install()?);
     let clock = Clock::system();
-    let redis = RedisClient::new(&config.redis_url)?;
+    let (redis, keep_redis_connected) = RedisClient::new(&config.redis_url, &config.broker.queue_prefix)?;
+    supervisor.spawn_background("Redis connections", keep_redis_connected);
     let topology = Topology::new(&config.broker);
     let (publisher, keep_connected) = Publisher::new(config.broker.amqp_url.clone(), topology.clone());
     supervisor.spawn_background("publisher connection", keep_connected);
@@ -94,6 +97,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
     supervisor.spawn("stored watch", watch);
     let auth = Auth {
         config: config.auth.clone(),
+        web: config.web.clone(),
         passwords: PasswordHasher::new(config.auth.bcrypt_cost),
         tokens: Tokens::new(&config.auth.jwt_secret, config.auth.token_lives()),
         revocations: Revocations::default(),
@@ -123,7 +127,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
         pipeline_samples: Data::default(),
         large_bodies: LargeBodies::new(config.web.large_bodies_max),
         large_answers: LargeAnswers::new(config.web.streams_max_per_account.get()),
-        metrics: Data::new(metrics::install()?),
+        metrics,
         heavy_queries: Data::new(HeavyQueries::new(
             db.requests.clone(),
             config.database_pool_size,
@@ -133,6 +137,7 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
         sign_in_db: Data::new(db.sign_in.clone()),
         auth_config: Data::new(config.auth.clone()),
         web_config: Data::new(config.web.clone()),
+        cache_config: Data::new(config.cache),
         config: Data::new(config),
     }))
 }

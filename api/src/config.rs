@@ -64,6 +64,9 @@ pub struct ApiConfig {
     /// Memory for finished answers about times that are over, bytes; 0 keeps none.
     #[arg(long, env = "ANSWER_CACHE_BYTES", default_value_t = 33_554_432)]
     pub answer_cache_bytes: u64,
+    /// Users' cache entries.
+    #[command(flatten)]
+    pub cache: CacheConfig,
     /// How long rows are kept.
     #[command(flatten)]
     pub retention: RetentionConfig,
@@ -124,6 +127,17 @@ pub struct LimitsConfig {
     /// Least `offline_after_s` of a device, s.
     #[arg(long, env = "OFFLINE_AFTER_MIN_S", default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=3_600))]
     pub offline_after_min_s: i32,
+}
+
+/// Settings of users' cache entries.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CacheConfig {
+    /// Bytes that the entries of one user may take.
+    #[arg(long, env = "CACHE_USER_MAX_BYTES", default_value_t = 1_048_576)]
+    pub cache_user_max_bytes: u64,
+    /// Bytes that the entries of all users may take; to stay well below Redis' `maxmemory`.
+    #[arg(long, env = "CACHE_MAX_BYTES", default_value_t = 268_435_456)]
+    pub cache_max_bytes: u64,
 }
 
 /// Settings of the catalogue.

@@ -14,7 +14,6 @@ mod abandoned;
 use std::ops::Deref;
 use std::time::Duration;
 
-use deadpool_redis::Runtime;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{BuildError, Object, Pool, PoolError};
@@ -28,9 +27,25 @@ use pulso_shared::config::DatabaseConfig;
 pub use abandoned::CancelOnDrop;
 
 /// A pool of connections.
-pub type DbPool = Pool<AsyncPgConnection>;
+#[derive(Clone)]
+pub struct DbPool(Pool<AsyncPgConnection>);
+
+impl DbPool {
+    /// A connection, once one is free.
+    pub async fn get(&self) -> Result<DbConnection, DbPoolError> {
+        Ok(tokio::time::timeout(ACQUIRE_TIMEOUT, self.0.get()).await??)
+    }
+}
+
 /// Why no connection could be had.
-pub type DbPoolError = PoolError;
+#[derive(Debug, thiserror::Error)]
+pub enum DbPoolError {
+    #[error("no connection was free, or could be opened, within {} s", ACQUIRE_TIMEOUT.as_secs())]
+    Timeout(#[from] tokio::time::error::Elapsed),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
 /// A connection of a pool.
 pub type DbConnection = Object<AsyncPgConnection>;
 
@@ -87,13 +102,7 @@ fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildErr
     setup.custom_setup = Box::new(move |url| Box::pin(establish_on(runtime.clone(), url.to_owned())));
     let url = config.database_url.expose_secret();
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, setup);
-    Pool::builder(manager)
-        .max_size(pool_size)
-        .wait_timeout(Some(ACQUIRE_TIMEOUT))
-        .create_timeout(Some(ACQUIRE_TIMEOUT))
-        .recycle_timeout(Some(ACQUIRE_TIMEOUT))
-        .runtime(Runtime::Tokio1)
-        .build()
+    Ok(DbPool(Pool::builder(manager).max_size(pool_size).build()?))
 }
 
 /// diesel spawns the task that drives a connection where it is opened.

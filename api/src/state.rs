@@ -1,13 +1,13 @@
 //! The parts that handlers use: one of each a process, shared by all its threads.
 
 use actix_web::web::{Data, ServiceConfig};
-use metrics_exporter_prometheus::PrometheusHandle;
 use pulso_shared::clock::Clock;
+use pulso_shared::metrics::PrometheusHandle;
 
 use crate::auth::Auth;
 use crate::broker::{BrokerAdmin, Publisher};
 use crate::catalogue::FeedSource;
-use crate::config::{ApiConfig, AuthConfig, WebConfig};
+use crate::config::{ApiConfig, AuthConfig, CacheConfig, WebConfig};
 use crate::db::{DbPool, SignInDb};
 use crate::devices::{DeviceLimits, DeviceRegistry};
 use crate::export::ResponseCache;
@@ -29,6 +29,8 @@ pub struct AppState {
     pub auth_config: Data<AuthConfig>,
     /// Settings of how browsers and proxies reach us.
     pub web_config: Data<WebConfig>,
+    /// Settings of users' cache entries.
+    pub cache_config: Data<CacheConfig>,
     /// The time.
     pub clock: Clock,
     /// PostgreSQL, for what is found by its key.
@@ -78,6 +80,7 @@ impl AppState {
             .app_data(self.config.clone())
             .app_data(self.auth_config.clone())
             .app_data(self.web_config.clone())
+            .app_data(self.cache_config.clone())
             .app_data(Data::new(self.clock))
             .app_data(self.db.clone())
             .app_data(self.sign_in_db.clone())

@@ -36,6 +36,10 @@ dir "$1"
 save ""
 appendonly yes
 appendfsync everysec
+# All that is in it has a life, revocations and limits too: any other policy could take those away for users' cache entries,
+# which the api bounds (CACHE_MAX_BYTES, 256 MiB).
+maxmemory 512mb
+maxmemory-policy noeviction
 SETTINGS
 }
 

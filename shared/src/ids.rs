@@ -3,15 +3,17 @@
 //! An id is a ULID: 128 bits whose first 48 are the creation time. It is shown as 26 characters, stored as a
 //! `uuid` (16 bytes), and read in either form, in any case.
 
-use ulid::Ulid;
-use uuid::Uuid;
-
 #[doc(hidden)]
 pub use serde;
 #[doc(hidden)]
 pub use ulid;
 #[doc(hidden)]
 pub use uuid;
+
+/// What an id is made of, and the length of its text; for ids that are of no entity.
+pub use ulid::{ULID_LEN, Ulid};
+/// The same 128 bits as the database keeps them.
+pub use uuid::Uuid;
 
 /// A text that is neither a ULID nor a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+
+/// What renders the metrics.
+pub use metrics_exporter_prometheus::PrometheusHandle;
 
 /// Bounds of latency histograms, s: from a fast confirm to a stalled disk.
 const LATENCY_BUCKETS: &[f64] = &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0];

@@ -95,6 +95,14 @@ impl Pulso {
         self.client = client;
     }
 
+    /// The same with other variables from now on.
+    pub async fn restart_api_with(&mut self, changed: &[(&str, &str)]) {
+        self.api.terminate().await;
+        let changed = changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.api_environment.extend(changed);
+        self.restart_api().await;
+    }
+
     /// Starts the worker (again).
     pub async fn restart_worker(&mut self) {
         self.worker = Some(start_worker(&self.worker_environment).await);

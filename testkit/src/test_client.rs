@@ -98,6 +98,12 @@ impl Client {
         self.send(self.request(Method::DELETE, path)).await
     }
 
+    /// Deletes the account of one of [`Self::new_user`]'s, or of any other with that password.
+    pub async fn delete_own_account(&self) -> Answer {
+        let proof = json!({"current_password": "correct horse"});
+        self.send(self.request(Method::DELETE, "/users/me").json(&proof)).await
+    }
+
     /// Registers a new user and signs in.
     pub async fn new_user(&self) -> Self {
         let (username, password) = (Ulid::generate().to_string(), "correct horse");

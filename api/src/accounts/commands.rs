@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use super::audit_events;
 use super::names::{Email, FullName, Username, check_login_names};
 use super::store::{self, NewUserRow, UserChangeset, UserRow};
-use super::types::{RegisterBody, UpdateMeBody, UpdateUserBody};
+use super::types::{DeleteMeBody, RegisterBody, UpdateMeBody, UpdateUserBody};
 use crate::audit;
 use crate::auth::caller::{ACCOUNT_GONE, AuthUser};
 use crate::auth::password::{HashingFor, PasswordAttempt};
@@ -33,15 +33,20 @@ struct Changes {
     email: Option<Option<Email>>,
     full_name: Option<Option<FullName>>,
     is_admin: Option<bool>,
-    password: Option<PasswordChange>,
-    /// The session that remains when others end.
-    kept_session: Option<SessionId>,
+    /// A new password's hash.
+    password_hash: Option<String>,
+    /// Whoever makes the changes.
+    by: ChangedBy,
 }
 
-/// A new password's hash, and the one it may replace where that matters.
-struct PasswordChange {
-    new_hash: String,
-    old_hash: Option<String>,
+enum ChangedBy {
+    Administrator,
+    Owner {
+        /// The hash of the current password, where they have shown that they know it.
+        proven_hash: Option<String>,
+        /// The session that remains when others end.
+        session: SessionId,
+    },
 }
 
 /// Creates an account: 429 before the password is hashed, 409 when a name is taken.
@@ -77,18 +82,33 @@ pub async fn change_own(
     body: UpdateMeBody,
 ) -> Result<UserRow, ApiError> {
     let UpdateMeBody { username, email, full_name, new_password, current_password } = body;
+    let needs_proof = new_password.is_some() || username.is_some() || email.is_some();
     // Before the transaction, so that no row is locked while bcrypt works.
-    let password = match new_password.zip(current_password) {
-        Some((new, current)) => {
-            let old_hash = check_current_password(db, auth, limiter, caller.user_id, current).await?;
-            let whom = HashingFor { holder: Holder::Caller(caller.user_id.as_uuid()), is_known: true };
-            Some(PasswordChange { new_hash: auth.passwords.hash(new, Some(whom)).await?, old_hash: Some(old_hash) })
-        }
+    let proven_hash = match current_password.filter(|_| needs_proof) {
+        Some(current) => Some(check_current_password(db, auth, limiter, caller.user_id, current).await?),
         None => None,
     };
-    let kept_session = Some(caller.session_id);
-    let changes = Changes { username, email, full_name, is_admin: None, password, kept_session };
+    let whom = HashingFor { holder: Holder::Caller(caller.user_id.as_uuid()), is_known: true };
+    let password_hash = match new_password {
+        Some(new) => Some(auth.passwords.hash(new, Some(whom)).await?),
+        None => None,
+    };
+    let by = ChangedBy::Owner { proven_hash, session: caller.session_id };
+    let changes = Changes { username, email, full_name, is_admin: None, password_hash, by };
     change(db, auth, caller.user_id, caller.user_id, if_match, &changes).await?.ok_or(ACCOUNT_GONE)
+}
+
+/// Refuses to delete an account for somebody who does not know its password.
+pub async fn confirm_deletion(
+    db: &DbPool,
+    auth: &Auth,
+    limiter: &SignInLimiter,
+    id: UserId,
+    body: DeleteMeBody,
+) -> Result<(), ApiError> {
+    let missing = || ApiError::field("current_password", "required", "is required to delete the account");
+    let current = body.current_password.ok_or_else(missing)?;
+    check_current_password(db, auth, limiter, id, current).await.map(|_| ())
 }
 
 /// The hash of the current password, if `current` is that password.
@@ -117,13 +137,13 @@ pub async fn change_other(
     if_match: &IfMatch,
     body: UpdateUserBody,
 ) -> Result<UserRow, ApiError> {
-    let password = match body.password {
+    let password_hash = match body.password {
         // An administrator's.
-        Some(new) => Some(PasswordChange { new_hash: auth.passwords.hash(new, None).await?, old_hash: None }),
+        Some(new) => Some(auth.passwords.hash(new, None).await?),
         None => None,
     };
     let UpdateUserBody { username, email, full_name, is_admin, .. } = body;
-    let changes = Changes { username, email, full_name, is_admin, password, kept_session: None };
+    let changes = Changes { username, email, full_name, is_admin, password_hash, by: ChangedBy::Administrator };
     change(db, auth, actor, id, if_match, &changes).await?.ok_or(ApiError::NotFound("user"))
 }
 
@@ -162,19 +182,21 @@ async fn apply(
     };
     if_match.check(before.updated_at)?;
     check_names(&before, changes)?;
-    check_old_password(connection, id, changes).await?;
+    check_proof(connection, &before, changes).await?;
     let now = auth.clock.now();
     let after = store::update_user(connection, id, &changeset(changes, &before, now)).await.map_err(name_error)?;
     if before.is_admin || actor != id {
-        audit::record(connection, now, audit_events::changed(actor, &before, &after, changes.password.is_some()))
+        audit::record(connection, now, audit_events::changed(actor, &before, &after, changes.password_hash.is_some()))
             .await?;
     }
 
     let is_demoted = before.is_admin && !after.is_admin;
     let mut ended = Vec::new();
-    if is_demoted || changes.password.is_some() {
+    if is_demoted || changes.password_hash.is_some() {
         ended = sessions::list_live_sessions(connection, id).await?;
-        ended.retain(|session| Some(*session) != changes.kept_session);
+        if let ChangedBy::Owner { session: kept, .. } = changes.by {
+            ended.retain(|session| *session != kept);
+        }
     }
     let subjects = sessions::end(connection, &ended, &auth.config, now).await?;
     Ok(Some((after, subjects)))
@@ -195,13 +217,31 @@ fn check_names(before: &UserRow, changes: &Changes) -> Result<(), ApiError> {
     check_login_names(username, email).map_err(|error| ApiError::field("username", error.code(), error))
 }
 
-/// The password was checked before the row was locked; meanwhile another request may have changed it.
-async fn check_old_password(connection: &mut AsyncPgConnection, id: UserId, changes: &Changes) -> Result<(), ApiError> {
-    let Some(checked) = changes.password.as_ref().and_then(|password| password.old_hash.as_ref()) else {
-        return Ok(());
-    };
-    let present = store::find_password_hash(connection, id).await?;
-    if present.as_ref() == Some(checked) { Ok(()) } else { Err(PASSWORD_CHANGED) }
+/// Whoever signs in by another name from now on has to know the password. It was checked before the row was locked;
+/// meanwhile another request may have changed it.
+async fn check_proof(connection: &mut AsyncPgConnection, before: &UserRow, changes: &Changes) -> Result<(), ApiError> {
+    let ChangedBy::Owner { proven_hash, .. } = &changes.by else { return Ok(()) };
+    match proven_hash {
+        Some(proven) => {
+            let present = store::find_password_hash(connection, before.id).await?;
+            if present.as_ref() == Some(proven) { Ok(()) } else { Err(PASSWORD_CHANGED) }
+        }
+        None if changes.names_differ(before) => {
+            let detail = "is required for another user name or e-mail address";
+            Err(ApiError::field("current_password", "required", detail))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Changes {
+    /// Whether the account signs in by another name afterwards.
+    fn names_differ(&self, before: &UserRow) -> bool {
+        let username = self.username.as_ref().map(|changed| changed.as_ref().map(Username::as_str));
+        let email = self.email.as_ref().map(|changed| changed.as_ref().map(Email::as_str));
+        username.is_some_and(|username| username != before.username.as_deref())
+            || email.is_some_and(|email| email != before.email.as_deref())
+    }
 }
 
 fn changeset<'a>(changes: &'a Changes, before: &UserRow, now: DateTime<Utc>) -> UserChangeset<'a> {
@@ -209,7 +249,7 @@ fn changeset<'a>(changes: &'a Changes, before: &UserRow, now: DateTime<Utc>) -> 
         username: changes.username.as_ref().map(|username| username.as_ref().map(Username::as_str)),
         email: changes.email.as_ref().map(|email| email.as_ref().map(Email::as_str)),
         full_name: changes.full_name.as_ref().map(|name| name.as_ref().map(FullName::as_str)),
-        password_hash: changes.password.as_ref().map(|password| password.new_hash.as_str()),
+        password_hash: changes.password_hash.as_deref(),
         is_admin: changes.is_admin,
         // Each version has its own instant, also on a clock that was set back.
         updated_at: now.max(before.updated_at + TimeDelta::microseconds(1)),

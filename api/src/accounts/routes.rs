@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::UserRow;
-use super::types::{RegisterBody, RegisterResponse, UpdateMeBody, UpdateUserBody, UserResponse};
+use super::types::{DeleteMeBody, RegisterBody, RegisterResponse, UpdateMeBody, UpdateUserBody, UserResponse};
 use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::caller::{AuthAdmin, AuthUser};
@@ -79,14 +79,14 @@ async fn get_me(request: HttpRequest, db: Data<DbPool>, caller: AuthUser) -> Res
     respond(&request, queries::find_own(&db, caller.user_id).await?)
 }
 
-/// Changes one's own account; what is left out stays. A new password needs the current one, and ends all other
-/// sessions.
+/// Changes one's own account; what is left out stays. A new password, another user name and another e-mail address need
+/// the current password; a new password ends all other sessions.
 #[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body(content = UpdateMeBody),
     params(("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses(UserErrors, VersionErrors, BodyErrors, Unavailable,
     (status = 200, body = UserResponse, description = "Changed"),
     (status = 409, body = Problem, description = "The user name or the e-mail address is taken"),
-    (status = 422, body = Problem, description = "Something in it is not valid, or the current password is wrong")))]
+    (status = 422, body = Problem, description = "Something in it is not valid, or the current password is missing or wrong")))]
 #[patch("/users/me")]
 async fn update_me(
     request: HttpRequest,
@@ -100,12 +100,21 @@ async fn update_me(
     respond(&request, commands::change_own(&db, &auth, &limiter, caller, &if_match, body.0).await?)
 }
 
-/// Deletes one's own account with everything it owns: devices, and all they ever sent.
-#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(UserErrors, Unavailable,
+/// Deletes one's own account with everything it owns: devices, and all they ever sent. It takes the current password.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body(content = DeleteMeBody),
+    responses(UserErrors, BodyErrors, Unavailable,
+    (status = 422, body = Problem, description = "The current password is missing or wrong"),
     (status = 204, description = "Deleted; all tokens of the account and of its devices stop working"),
     (status = 409, body = Problem, description = "The last administrator cannot leave")))]
 #[delete("/users/me")]
-async fn delete_me(db: Data<DbPool>, auth: Data<Auth>, caller: AuthUser) -> Result<HttpResponse, ApiError> {
+async fn delete_me(
+    db: Data<DbPool>,
+    auth: Data<Auth>,
+    limiter: Data<SignInLimiter>,
+    caller: AuthUser,
+    body: Json<DeleteMeBody>,
+) -> Result<HttpResponse, ApiError> {
+    commands::confirm_deletion(&db, &auth, &limiter, caller.user_id, body.0).await?;
     commands::delete(&db, &auth, caller.user_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -63,7 +63,7 @@ body! {
         /// A new password, 8 characters to 72 bytes; ends all other sessions. `password` is another name for this field.
         #[schema(value_type = String, required = false, format = "password", min_length = 8)]
         pub new_password: Option<NewPassword> = change("new_password", "password"),
-        /// The password until now; needed for a new one. `old_password` is another name for this field.
+        /// The password until now; needed for a new one, and for another user name or e-mail address. `old_password` is another name for this field.
         #[schema(value_type = Option<String>, format = "password")]
         pub current_password: Option<PasswordAttempt> = optional("current_password", "old_password"),
     }
@@ -82,6 +82,18 @@ fn check_current_password(
         let name = fields.given_name(&["current_password", "old_password"]);
         fields.fault(name, "required", "is required for a new password");
     }
+}
+
+body! {
+    /// Proof that it is the owner who deletes an account.
+    #[schema(example = json!({"current_password": "correct horse"}))]
+    pub struct DeleteMeBody {
+        /// The account's password, without which nothing is deleted. `old_password` and `password` are other names for
+        /// this field.
+        #[schema(value_type = String, format = "password")]
+        pub current_password: Option<PasswordAttempt> = optional("current_password", "old_password", "password"),
+    }
+    const MAY_BE_EMPTY: bool = true;
 }
 
 body! {

@@ -20,7 +20,7 @@ pub enum Scope {
 
 impl Scope {
     /// The device's or the owner's id.
-    pub fn id(self) -> uuid::Uuid {
+    pub fn id(self) -> pulso_shared::ids::Uuid {
         match self {
             Self::Device(device) => device.as_uuid(),
             Self::Owner(owner) => owner.as_uuid(),

@@ -2,17 +2,18 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use actix_web::dev::{Payload, RequestHead};
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use pulso_shared::ids::DeviceId;
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use super::cookie;
 use super::parts::Auth;
 use super::tokens::Subject;
+use crate::http::client_address::is_tls;
 use crate::http::error::ApiError;
 use crate::ids::{SessionId, UserId};
 
@@ -146,7 +147,7 @@ impl Auth {
 
     /// A browser adds the cookie to any page's requests, so whatever changes something has to show the CSRF token too.
     fn subject_of_cookie(&self, request: &HttpRequest) -> Result<Option<Subject>, ApiError> {
-        let Some(token) = cookie::find(request.headers(), cookie::ACCESS) else {
+        let Some(token) = cookie::find(request.headers(), cookie::ACCESS, is_tls(request.head(), &self.web)) else {
             return Ok(None);
         };
         let Some(subject @ Subject::User { session_id, .. }) = self.tokens.read(token, self.clock.now()) else {
@@ -176,10 +177,10 @@ impl Auth {
     }
 
     /// Whom a request's token names, even if it has been revoked.
-    pub fn claimed(&self, headers: &HeaderMap) -> Option<Subject> {
-        let token = match headers.get(AUTHORIZATION) {
+    pub fn claimed(&self, request: &RequestHead) -> Option<Subject> {
+        let token = match request.headers.get(AUTHORIZATION) {
             Some(header) => bearer_token(header)?,
-            None => cookie::find(headers, cookie::ACCESS)?,
+            None => cookie::find(&request.headers, cookie::ACCESS, is_tls(request, &self.web))?,
         };
         self.tokens.read(token, self.clock.now())
     }

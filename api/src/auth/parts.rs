@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use pulso_shared::clock::Clock;
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use super::password::PasswordHasher;
 use super::revocations::Revocations;
 use super::tokens::Tokens;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, WebConfig};
 use crate::redis::RedisClient;
 
 /// Verifies who a request speaks for; one a process.
 pub struct Auth {
     /// How long tokens live.
     pub config: AuthConfig,
+    /// Tells whether a request came by TLS: its cookies then have other names.
+    pub web: WebConfig,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
     /// Hashes and verifies people's passwords.

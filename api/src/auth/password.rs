@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use bcrypt::HashParts;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -158,6 +159,20 @@ impl PasswordHasher {
         let fits = password.0.expose_secret().len() <= MAX_BYTES;
         let matches = self.run(Some(whom), move || bcrypt::verify(password.0.expose_secret(), &hash)).await?;
         Ok(is_known && matches && fits)
+    }
+
+    /// The password anew, where its hash has another cost than hashes have now: bcrypt's work is raised over the years.
+    pub async fn rehash(
+        &self,
+        password: PasswordAttempt,
+        hash: &str,
+        whom: HashingFor,
+    ) -> Result<Option<String>, ApiError> {
+        let cost = self.cost;
+        if hash.parse::<HashParts>().is_ok_and(|parts| parts.get_cost() == cost) {
+            return Ok(None);
+        }
+        self.run(Some(whom), move || bcrypt::hash(password.0.expose_secret(), cost)).await.map(Some)
     }
 
     async fn run<T: Send + 'static>(

@@ -19,7 +19,7 @@ use diesel::sql_types::{self, Array, Timestamptz};
 use diesel::{ExpressionMethods, QueryDsl, QueryResult};
 use diesel_async::AsyncPgConnection;
 use pulso_shared::clock::Clock;
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use crate::http::error::ApiError;
 use crate::redis::RedisClient;

@@ -147,7 +147,7 @@ impl FromStr for ProductCursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (id, key) = text.split_at_checked(ulid::ULID_LEN).ok_or(CursorError)?;
+        let (id, key) = text.split_at_checked(pulso_shared::ids::ULID_LEN).ok_or(CursorError)?;
         let id = id.parse().map_err(|_| CursorError)?;
         let key = match key.split_at_checked(1) {
             None => SortKey::Id,

@@ -5,9 +5,8 @@ use diesel::QueryResult;
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
-use pulso_shared::ids::DeviceId;
+use pulso_shared::ids::{DeviceId, Uuid};
 use pulso_shared::presence::IngestAvailability;
-use uuid::Uuid;
 
 use super::credentials::commands as credentials;
 use super::credentials::store as credential_store;

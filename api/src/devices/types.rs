@@ -1,10 +1,9 @@
 //! Bodies and responses of devices.
 
 use chrono::{DateTime, Utc};
-use pulso_shared::ids::DeviceId;
+use pulso_shared::ids::{DeviceId, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::credentials::types::NewCredentialResponse;
 use super::kind::{DeviceKind, IngestAuth};

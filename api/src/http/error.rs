@@ -153,6 +153,9 @@ pub enum ApiError {
     /// 429
     #[error("Too many requests: the limit {} is used up.", .0.policy.name)]
     TooManyRequests(RateLimitExceeded),
+    /// 507
+    #[error("{0}")]
+    InsufficientStorage(&'static str),
     /// 503: a dependency is unavailable; nothing was promised.
     #[error("{what} is unavailable; send it again in a moment.")]
     Unavailable {
@@ -201,6 +204,7 @@ impl ApiError {
             }
             Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Self::InsufficientStorage(_) => (StatusCode::INSUFFICIENT_STORAGE, "insufficient-storage", "No room"),
             Self::Unavailable { .. } | Self::CannotPublish(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
             }

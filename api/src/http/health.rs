@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use futures_util::future::{BoxFuture, join_all};
-use metrics_exporter_prometheus::PrometheusHandle;
+use pulso_shared::metrics::PrometheusHandle;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
 use actix_web::web::Data;
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use crate::config::{TrustedProxies, WebConfig};
 use crate::http::client_address::ClientAddress;

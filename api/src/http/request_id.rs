@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
-use ulid::Ulid;
+use pulso_shared::ids::Ulid;
 
 /// The header in which a request's id comes and goes.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,7 +24,9 @@ impl RequestId {
                 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
         };
         let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(printable);
-        Self(given.map_or_else(|| Ulid::generate().array_to_str(&mut [0; ulid::ULID_LEN]).into(), Rc::from))
+        Self(
+            given.map_or_else(|| Ulid::generate().array_to_str(&mut [0; pulso_shared::ids::ULID_LEN]).into(), Rc::from),
+        )
     }
 
     /// The id of this request.

@@ -57,7 +57,11 @@ pub async fn ping(connection: &mut AsyncPgConnection) -> QueryResult<()> {
 }
 
 /// Marks a replica's run as ended in order: nobody has to move away from it any more.
-pub async fn end_run(connection: &mut AsyncPgConnection, replica: uuid::Uuid, since: DateTime<Utc>) -> QueryResult<()> {
+pub async fn end_run(
+    connection: &mut AsyncPgConnection,
+    replica: pulso_shared::ids::Uuid,
+    since: DateTime<Utc>,
+) -> QueryResult<()> {
     let sql = "UPDATE availability_runs SET has_left = true WHERE replica_id = $1 AND available_since = $2";
     let query = sql_query(sql).bind::<Uuid, _>(replica).bind::<Timestamptz, _>(since);
     query.execute(connection).await.map(|_| ())

@@ -86,7 +86,7 @@ async fn take(request: &ServiceRequest, statuses: &RateLimitStatuses) -> Result<
     }
     let address = ClientAddress::of(request.head(), &web.trusted_proxies);
     // Only whom the token names counts here; whether it is still valid, the handler's extractor asks.
-    let caller = auth.claimed(request.headers());
+    let caller = auth.claimed(request.head());
     if let Some(caller) = caller {
         request.extensions_mut().insert(KnownCaller(caller.uuid()));
     }

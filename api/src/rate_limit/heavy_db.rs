@@ -17,7 +17,7 @@ use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use diesel_async::AsyncPgConnection;
-use metrics::counter;
+use metrics::{Counter, counter};
 use moka::future::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -66,6 +66,8 @@ pub struct HeavyQueries {
     per_account: RateLimitPolicy,
     in_all: Arc<Semaphore>,
     shares: Cache<Account, Arc<Share>>,
+    refused_of_account: Counter,
+    refused_of_all: Counter,
 }
 
 impl HeavyQueries {
@@ -79,6 +81,8 @@ impl HeavyQueries {
             runtime: Handle::current(),
             per_account: RateLimitPolicy { name: LIMIT, quota: per_account.min(most), window: Duration::from_secs(1) },
             in_all: Arc::new(Semaphore::new(in_all)),
+            refused_of_account: refused("account"),
+            refused_of_all: refused("all"),
             shares: Cache::builder().max_capacity(MAX_ACCOUNTS).time_to_idle(FORGOTTEN_AFTER).build(),
         }
     }
@@ -89,7 +93,8 @@ impl HeavyQueries {
         let running = tokio::time::timeout(ACQUIRE_TIMEOUT, share.running.clone().acquire_owned()).await;
         let running = running.map_err(|_| self.exceeded())?.map_err(|closed| ApiError::Internal(Box::new(closed)))?;
         let one_of_all = tokio::time::timeout(ACQUIRE_TIMEOUT, self.in_all.clone().acquire_owned()).await;
-        let one_of_all = one_of_all.map_err(|_| all_taken())?.map_err(|closed| ApiError::Internal(Box::new(closed)))?;
+        let one_of_all =
+            one_of_all.map_err(|_| self.all_taken())?.map_err(|closed| ApiError::Internal(Box::new(closed)))?;
         Ok((place, running, one_of_all))
     }
 
@@ -101,17 +106,19 @@ impl HeavyQueries {
     }
 
     fn exceeded(&self) -> ApiError {
-        counter!("pulso_queries_refused_total", "limit" => "account").increment(1);
+        self.refused_of_account.increment(1);
         RateLimitExceeded { policy: self.per_account, retry_after: Duration::ZERO }.into()
+    }
+
+    fn all_taken(&self) -> ApiError {
+        self.refused_of_all.increment(1);
+        let cause = "heavy queries of many accounts take their whole share".into();
+        ApiError::Unavailable { what: "The database", cause }
     }
 }
 
-fn all_taken() -> ApiError {
-    counter!("pulso_queries_refused_total", "limit" => "all").increment(1);
-    ApiError::Unavailable {
-        what: "The database",
-        cause: "heavy queries of many accounts take their whole share".into(),
-    }
+fn refused(limit: &'static str) -> Counter {
+    counter!("pulso_queries_refused_total", "limit" => limit)
 }
 
 /// What a handler runs its heavy queries on, in the name of whoever asks.
@@ -161,7 +168,7 @@ fn heavy_db(request: &HttpRequest) -> Result<HeavyDb, ApiError> {
     let queries = request.app_data::<Data<HeavyQueries>>().ok_or_else(missing)?;
     let auth = request.app_data::<Data<Auth>>().ok_or_else(missing)?;
     let web = request.app_data::<Data<WebConfig>>().ok_or_else(missing)?;
-    let account = match auth.claimed(request.headers()).and_then(Subject::user) {
+    let account = match auth.claimed(request.head()).and_then(Subject::user) {
         Some(user) => Account::User(user),
         None => Account::Address(ClientAddress::of(request.head(), &web.trusted_proxies)),
     };

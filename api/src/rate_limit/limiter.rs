@@ -1,7 +1,6 @@
 //! The rate limiter: asks Redis, and decides in memory while Redis is unavailable.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::fallback::LocalBuckets;
 use crate::config::LimitsConfig;
@@ -12,8 +11,6 @@ use crate::redis::{RedisClient, RedisError};
 
 /// Requests of an address, and of a user, are counted over this long.
 const MINUTE: Duration = Duration::from_secs(60);
-/// How long Redis is not asked after it gave no answer: a frozen one would otherwise slow each request.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// All rate limits but the devices', which are `ingest`'s.
 pub struct RateLimiter {
@@ -23,9 +20,6 @@ pub struct RateLimiter {
     prefix: String,
     of_address: Option<RateLimitPolicy>,
     of_user: Option<RateLimitPolicy>,
-    began: Instant,
-    /// Until when Redis is not asked, ms since `began`.
-    paused_until_ms: AtomicU64,
 }
 
 impl RateLimiter {
@@ -37,8 +31,6 @@ impl RateLimiter {
             prefix: prefix.to_owned(),
             of_address: RateLimitPolicy::new("address", config.address_max_per_minute, MINUTE),
             of_user: RateLimitPolicy::new("user", config.user_max_per_minute, MINUTE),
-            began: Instant::now(),
-            paused_until_ms: AtomicU64::new(0),
         }
     }
 
@@ -92,17 +84,8 @@ impl RateLimiter {
         self.local.is_marked(&key) || self.ask(self.redis.is_marked(&key)).await.unwrap_or(false)
     }
 
-    /// Redis's answer; `None` while it is unavailable.
+    /// Redis's answer; `None` while it is unavailable. Then it is not asked, so that nobody waits for it.
     async fn ask<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Option<T> {
-        let now_ms = |instant: Instant| u64::try_from((instant - self.began).as_millis()).unwrap_or(u64::MAX);
-        if now_ms(Instant::now()) < self.paused_until_ms.load(Ordering::Relaxed) {
-            return None;
-        }
-        let answer = call.await;
-        if let Err(error) = &answer {
-            tracing::warn!(%error, "Redis unavailable; rate limits are this replica's own for now");
-            self.paused_until_ms.store(now_ms(Instant::now() + PAUSE), Ordering::Relaxed);
-        }
-        answer.ok()
+        call.await.inspect_err(|error| tracing::debug!(%error, "limits not counted in Redis")).ok()
     }
 }

@@ -1,26 +1,31 @@
-//! The connection pool, revocations, and the time limit of every call.
+//! Revocations, and what the other files of this folder share: the connections and why Redis gave no answer.
 
 use std::time::Duration;
 
-use deadpool_redis::redis::{self, AsyncCommands};
-use deadpool_redis::{Config, Pool, PoolError, Runtime};
+use deadpool_redis::CreatePoolError;
+use deadpool_redis::redis::{self, Cmd};
+use pulso_shared::ids::Uuid;
 use secrecy::{ExposeSecret, SecretString};
-use uuid::Uuid;
 
+use super::connection::{CALL_TIMEOUT, Connection};
 use crate::http::error::ApiError;
-
-/// A slow Redis must not slow a request by more than this.
-const CALL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Why Redis gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisError {
-    #[error(transparent)]
-    Pool(#[from] PoolError),
+    #[error("not connected")]
+    Unavailable,
     #[error(transparent)]
     Redis(#[from] redis::RedisError),
     #[error("no answer within {} ms", CALL_TIMEOUT.as_millis())]
     Timeout(#[from] tokio::time::error::Elapsed),
+}
+
+impl RedisError {
+    /// Whether Redis has reached its `maxmemory`: it answers, and takes nothing more.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.code() == Some("OOM") || error.to_string().contains("OOM"))
+    }
 }
 
 impl From<RedisError> for ApiError {
@@ -31,14 +36,26 @@ impl From<RedisError> for ApiError {
 
 #[derive(Clone)]
 pub struct RedisClient {
-    pub(super) pool: Pool,
+    /// For revocations and limits.
+    pub(super) shared: Connection,
+    /// For what users keep: their large values keep no limit waiting.
+    pub(super) entries: Connection,
+    /// Two installations may share a Redis.
+    pub(super) prefix: String,
 }
 
 impl RedisClient {
-    /// A pool of connections to `url`; connects to nothing yet.
-    pub fn new(url: &SecretString) -> Result<Self, deadpool_redis::CreatePoolError> {
-        let pool = Config::from_url(url.expose_secret()).create_pool(Some(Runtime::Tokio1))?;
-        Ok(Self { pool })
+    /// A client of the installation called `prefix`, and the task that keeps its connections open.
+    pub fn new(
+        url: &SecretString,
+        prefix: &str,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + use<>), CreatePoolError> {
+        let (shared, keep_shared) = Connection::new(url.expose_secret())?;
+        let (entries, keep_entries) = Connection::new(url.expose_secret())?;
+        let keep_open = async {
+            tokio::join!(keep_shared, keep_entries);
+        };
+        Ok((Self { shared, entries, prefix: prefix.to_owned() }, keep_open))
     }
 
     /// Tells every replica that `subjects` are revoked, for as long as a token of theirs could live.
@@ -50,28 +67,19 @@ impl RedisClient {
         for subject in subjects {
             commands.set_ex(revoked_key(*subject), 1, ttl.as_secs().max(1)).ignore();
         }
-        within_time(async { Ok(commands.query_async(&mut self.pool.get().await?).await?) }).await
+        self.shared.query_all(&commands).await
     }
 
     /// Whether any replica has revoked `subject`.
     pub async fn is_revoked(&self, subject: Uuid) -> Result<bool, RedisError> {
-        within_time(async {
-            let mut connection = self.pool.get().await?;
-            Ok(connection.exists(revoked_key(subject)).await?)
-        })
-        .await
+        self.shared.query(&Cmd::exists(revoked_key(subject))).await
     }
 
     pub async fn ping(&self) -> Result<(), RedisError> {
-        within_time(async { Ok(redis::cmd("PING").query_async(&mut self.pool.get().await?).await?) }).await
+        self.shared.query(&redis::cmd("PING")).await
     }
 }
 
 fn revoked_key(subject: Uuid) -> String {
     format!("pulso:revoked:{subject}")
-}
-
-/// Bounds how long a call may take.
-pub async fn within_time<T>(call: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-    tokio::time::timeout(CALL_TIMEOUT, call).await?
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis;
-
-use super::client::{RedisClient, RedisError, within_time};
+use super::client::{RedisClient, RedisError};
 
 /// Sums are read a second after they were written.
 const KEPT_FOR: Duration = Duration::from_secs(10);
@@ -12,7 +10,7 @@ const KEPT_FOR: Duration = Duration::from_secs(10);
 impl RedisClient {
     /// Adds to sums, and reads others, which may have no value yet; all in one round trip.
     pub async fn exchange_usage(&self, add: &[(String, u32)], read: &[String]) -> Result<Vec<Option<u32>>, RedisError> {
-        let mut commands = redis::pipe();
+        let mut commands = deadpool_redis::redis::pipe();
         for (key, readings) in add {
             commands.incr(key, *readings).ignore();
             commands.expire(key, i64::try_from(KEPT_FOR.as_secs()).unwrap_or(i64::MAX)).ignore();
@@ -20,6 +18,6 @@ impl RedisClient {
         for key in read {
             commands.get(key);
         }
-        within_time(async { Ok(commands.query_async(&mut self.pool.get().await?).await?) }).await
+        self.shared.query_all(&commands).await
     }
 }

@@ -3,7 +3,9 @@
 
 mod cache_entries;
 mod client;
+mod connection;
 mod device_usage;
 mod rate_limits;
 
+pub use cache_entries::{EntryLimits, SetOutcome};
 pub use client::{RedisClient, RedisError};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis::{self, AsyncCommands};
+use deadpool_redis::redis::{self, Cmd};
 
-use super::client::{RedisClient, RedisError, within_time};
+use super::client::{RedisClient, RedisError};
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitStatus, TokenBucket};
 
 /// One round trip for all buckets of a request. The text goes along each time: hashing it costs Redis 3 µs, and a
@@ -26,23 +26,23 @@ impl RedisClient {
             let window_us = u64::try_from(bucket.policy.window.as_micros()).unwrap_or(u64::MAX);
             call.arg(bucket.policy.quota.get()).arg(window_us);
         }
-        let answer: Vec<u64> = within_time(async { Ok(call.query_async(&mut self.pool.get().await?).await?) }).await?;
+        let answer: Vec<u64> = self.shared.query(&call).await?;
         Ok(read(&answer, buckets))
     }
 
     /// Fills buckets up, and takes marks off.
     pub async fn clear(&self, key: &str) -> Result<(), RedisError> {
-        within_time(async { Ok(self.pool.get().await?.del(key).await?) }).await
+        self.shared.query(&Cmd::del(key)).await
     }
 
     /// Marks a key for `ttl`.
     pub async fn mark(&self, key: &str, ttl: Duration) -> Result<(), RedisError> {
-        within_time(async { Ok(self.pool.get().await?.set_ex(key, 1, ttl.as_secs().max(1)).await?) }).await
+        self.shared.query(&Cmd::set_ex(key, 1, ttl.as_secs().max(1))).await
     }
 
     /// Whether a key is marked.
     pub async fn is_marked(&self, key: &str) -> Result<bool, RedisError> {
-        within_time(async { Ok(self.pool.get().await?.exists(key).await?) }).await
+        self.shared.query(&Cmd::exists(key)).await
     }
 }
 

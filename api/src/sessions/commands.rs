@@ -6,12 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use pulso_shared::ids::Uuid;
 use secrecy::SecretString;
-use uuid::Uuid;
 
 use super::sign_in_limits::SignInLimits;
 use super::store::{self, LoginRow};
 use super::types::{LoginBody, SessionTokens};
+use crate::auth::password::{HashingFor, PasswordAttempt};
 use crate::auth::secret::{self, SecretHash};
 use crate::auth::tokens::Subject;
 use crate::auth::{Auth, revocations};
@@ -42,15 +43,42 @@ pub async fn sign_in(
 ) -> Result<SessionTokens, ApiError> {
     limits.check_sign_in().await?;
     // No connection is held while bcrypt works.
-    let account = store::find_login(&mut *db.get().await?, login.username.as_str()).await?;
+    let (account, decoy) = find_account(db, login.username.as_str()).await?;
     let attempt = limits.check_account(login.username.as_str(), account.as_ref().map(|account| account.id)).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let matches = auth.passwords.verify(login.password, hash, attempt.hashing()).await?;
-    let account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
+    let matches = auth.passwords.verify(login.password.clone(), hash.or(decoy), attempt.hashing()).await?;
+    let mut account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
+    raise_cost(db, auth, &mut account, login.password.clone(), attempt.hashing()).await;
     let (now, refresh_token) = (auth.clock.now(), secret::generate());
-    let session = begin(db, &auth.config, &account, &refresh_token, now).await?.ok_or(WRONG_LOGIN)?;
+    let session = match begin(db, &auth.config, &account, &refresh_token, now).await? {
+        Some(session) => session,
+        None => begin_again(db, auth, &login, &refresh_token, attempt.hashing()).await?,
+    };
     attempt.succeeded().await;
     issue_tokens(auth, &session, refresh_token, now)
+}
+
+/// The account of that name, and the hash that a password is compared with where there is none; always both, since what
+/// is looked up takes time too.
+async fn find_account(db: &DbPool, name: &str) -> Result<(Option<LoginRow>, Option<String>), ApiError> {
+    let mut connection = db.get().await?;
+    let account = store::find_login(&mut connection, name).await?;
+    Ok((account, store::find_decoy_hash(&mut connection, name).await?))
+}
+
+/// Hashes the password again where `BCRYPT_COST` is no longer that of its hash. A failure is none of the sign-in's: the
+/// next one tries again.
+async fn raise_cost(db: &DbPool, auth: &Auth, account: &mut LoginRow, password: PasswordAttempt, whom: HashingFor) {
+    let rehash = async {
+        let Some(new) = auth.passwords.rehash(password, &account.password_hash, whom).await? else { return Ok(None) };
+        let is_replaced = store::replace_hash(&mut *db.get().await?, account.id, &account.password_hash, &new).await?;
+        Ok::<_, ApiError>(is_replaced.then_some(new))
+    };
+    match rehash.await {
+        Ok(Some(hash)) => account.password_hash = hash,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "a password keeps the hash of an earlier BCRYPT_COST"),
+    }
 }
 
 /// Begins a session, unless the account was deleted or its password changed since it was looked up.
@@ -75,6 +103,22 @@ async fn begin(
         Ok(Some(LiveSession { id, user_id, is_admin }))
     });
     Ok(begun.await?)
+}
+
+/// The password's hash is another since it was looked up: another sign-in may have hashed the same password again.
+async fn begin_again(
+    db: &DbPool,
+    auth: &Auth,
+    login: &LoginBody,
+    refresh_token: &SecretString,
+    whom: HashingFor,
+) -> Result<LiveSession, ApiError> {
+    let now = auth.clock.now();
+    let account = store::find_login(&mut *db.get().await?, login.username.as_str()).await?.ok_or(WRONG_LOGIN)?;
+    if !auth.passwords.verify(login.password.clone(), Some(account.password_hash.clone()), whom).await? {
+        return Err(WRONG_LOGIN);
+    }
+    begin(db, &auth.config, &account, refresh_token, now).await?.ok_or(WRONG_LOGIN)
 }
 
 /// What became of a refresh token.

@@ -20,17 +20,17 @@ use crate::ids::SessionId;
 
 /// Continues the session in the cookies: 422 where there is none, 403 without its CSRF token.
 pub async fn refresh(db: &DbPool, auth: &Auth, request: &HttpRequest) -> Result<SessionTokens, ApiError> {
-    let token = refresh_cookie(request)?;
+    let token = refresh_cookie(request, &auth.web)?;
     let token = token.ok_or_else(|| ApiError::field("refresh_token", "required", "is required"))?;
     commands::refresh(db, auth, &token).await
 }
 
 /// The session of a page whose access token has expired, so that it can still sign out; 403 without its CSRF token.
-pub async fn find(db: &DbPool, request: &HttpRequest) -> Result<Option<SessionId>, ApiError> {
+pub async fn find(db: &DbPool, web: &WebConfig, request: &HttpRequest) -> Result<Option<SessionId>, ApiError> {
     if request.headers().contains_key(AUTHORIZATION) {
         return Ok(None);
     }
-    match refresh_cookie(request)? {
+    match refresh_cookie(request, web)? {
         Some(token) => queries::find_by_refresh_token(db, &token).await,
         None => Ok(None),
     }
@@ -38,12 +38,12 @@ pub async fn find(db: &DbPool, request: &HttpRequest) -> Result<Option<SessionId
 
 /// The refresh token in the cookie. The access token that would name the session may have expired, so here the header
 /// has to hold what the CSRF cookie holds: another origin's page can read neither.
-fn refresh_cookie(request: &HttpRequest) -> Result<Option<SecretString>, ApiError> {
-    let headers = request.headers();
-    let Some(token) = cookie::find(headers, REFRESH) else {
+fn refresh_cookie(request: &HttpRequest, web: &WebConfig) -> Result<Option<SecretString>, ApiError> {
+    let (headers, is_secure) = (request.headers(), is_tls(request.head(), web));
+    let Some(token) = cookie::find(headers, REFRESH, is_secure) else {
         return Ok(None);
     };
-    let expected = cookie::find(headers, CSRF).unwrap_or_default();
+    let expected = cookie::find(headers, CSRF, is_secure).unwrap_or_default();
     if cookie::shows_csrf_token(headers, expected) { Ok(Some(token.into())) } else { Err(CSRF_MISSING) }
 }
 
@@ -69,9 +69,10 @@ pub fn respond_signed_in(
 /// 204; removes the cookies where there are any.
 pub fn respond_signed_out(request: &HttpRequest, web: &WebConfig) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
-    if cookie::has_session(request.headers()) {
+    let is_secure = is_tls(request.head(), web);
+    if cookie::has_session(request.headers(), is_secure) {
         for name in [ACCESS, REFRESH, CSRF] {
-            response.cookie(cookie::build(name, "", 0, is_tls(request.head(), web)));
+            response.cookie(cookie::build(name, "", 0, is_secure));
         }
     }
     response.finish()

@@ -136,7 +136,7 @@ async fn logout(
 ) -> Result<HttpResponse, ApiError> {
     let session = match caller {
         Ok(caller) => caller.session_id,
-        Err(refused) => cookies::find(&db, &request).await?.ok_or(refused)?,
+        Err(refused) => cookies::find(&db, &web, &request).await?.ok_or(refused)?,
     };
     commands::sign_out(&db, &auth, session).await?;
     Ok(cookies::respond_signed_out(&request, &web))

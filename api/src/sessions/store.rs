@@ -30,6 +30,22 @@ pub async fn find_login(connection: &mut AsyncPgConnection, name: &str) -> Query
     users::table.filter(by_name).select(columns).first(connection).await.optional()
 }
 
+/// The password's hash of the account whose name follows, or of any: what an unknown name's password is compared with, so
+/// that it takes as long as that of an account would, whatever the costs of the stored hashes are.
+pub async fn find_decoy_hash(connection: &mut AsyncPgConnection, name: &str) -> QueryResult<Option<String>> {
+    let next = users::table.filter(lower(users::username).ge(lower(name))).order(lower(users::username));
+    match next.select(users::password_hash).first(connection).await.optional()? {
+        Some(hash) => Ok(Some(hash)),
+        None => users::table.order(users::id).select(users::password_hash).first(connection).await.optional(),
+    }
+}
+
+/// Replaces a password's hash by one of the same password; tells whether it was still the present one.
+pub async fn replace_hash(connection: &mut AsyncPgConnection, id: UserId, old: &str, new: &str) -> QueryResult<bool> {
+    let same = users::table.find(id).filter(users::password_hash.eq(old));
+    diesel::update(same).set(users::password_hash.eq(new)).execute(connection).await.map(|rows| rows == 1)
+}
+
 /// Whether a user is an administrator, kept from changing until the transaction ends; nothing where the user is gone
 /// or their password is another by now.
 pub async fn lock_signed_in(

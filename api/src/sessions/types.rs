@@ -111,7 +111,7 @@ pub struct CookieSessionResponse {
     /// Until when to call `/auth/refresh`, s.
     #[schema(example = 900)]
     expires_in: u32,
-    /// For the header `X-CSRF-Token` of everything but GET; also in the cookie `pulso_csrf`.
+    /// For the header `X-CSRF-Token` of everything but GET; also in the cookie `pulso_csrf`, by TLS `__Host-pulso_csrf`.
     csrf_token: String,
 }
 

@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use pulso_shared::clock::Clock;
+use pulso_shared::ids::{Ulid, Uuid};
 use pulso_shared::throughput::{FLUSH_EVERY, slot_of};
-use ulid::Ulid;
-use uuid::Uuid;
 
 use super::store;
 use crate::broker::AcceptedCounts;

@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use pulso_shared::ids::Uuid;
 use pulso_shared::presence::IngestAvailability;
 use pulso_shared::throughput::{ADD_COUNTS, RATE_WINDOW, slot_of};
-use uuid::Uuid;
 
 use crate::devices::{OnlineBounds, online_bounds};
 

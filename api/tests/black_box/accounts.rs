@@ -117,10 +117,11 @@ async fn people_change_and_delete_their_own_account() {
     assert_eq!((&edited.body["full_name"], &edited.body["username"]), (&json!("Ana Lima"), &json!("ana")));
     let stale = user.request(reqwest::Method::PATCH, "/users/me").header("If-Match", tag);
     let _ = user.send(stale.json(&json!({"full_name": "Nobody"}))).await.expect(412);
-    let _ = user.patch("/users/me", &json!({"username": "BEA"})).await.expect(409);
+    let _ = user.patch("/users/me", &json!({"username": "BEA", "current_password": PASSWORD})).await.expect(409);
     let nameless = user.patch("/users/me", &json!({"username": null, "email": null})).await.expect(422);
     assert_eq!(nameless.faults(), [("/username".to_owned(), "required".to_owned())]);
-    let promoted = user.patch("/users/me", &json!({"is_admin": true, "username": null})).await.expect(200);
+    let change = json!({"is_admin": true, "username": null, "current_password": PASSWORD});
+    let promoted = user.patch("/users/me", &change).await.expect(200);
     assert_eq!((&promoted.body["is_admin"], &promoted.body["username"]), (&json!(false), &json!(null)));
 
     let (device, other) = (user.new_device().await, user.new_device().await);
@@ -134,7 +135,7 @@ async fn people_change_and_delete_their_own_account() {
             .expect(202);
     }
     pulso.stored(6).await;
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     let devices = "SELECT count(*) FROM devices";
     eventually("its devices are gone", async || (pulso.database.count(devices).await == 1).then_some(())).await;
     let kept = "SELECT (SELECT count(*) FROM heartbeats) + (SELECT count(*) FROM readings)";
@@ -175,7 +176,7 @@ async fn administrators_see_and_change_everybody_and_one_always_remains() {
     let _ = root.patch("/users/01JD3ZK8M4T0Q2V6X9Y7B5C1RA", &json!({"is_admin": true})).await.expect(404);
     let _ = root.patch(&ana_path, &json!({"is_admin": null})).await.expect(422);
     let _ = root.patch(&root_path, &json!({"is_admin": false})).await.expect(409);
-    let _ = root.delete("/users/me").await.expect(409);
+    let _ = root.delete_own_account().await.expect(409);
     let _ = tells_no_hash(root.patch(&ana_path.to_lowercase(), &json!({"is_admin": true})).await.expect(200));
     let second_administrator = client.signed_in(&ana).await;
     let _ = second_administrator.get("/users").await.expect(200);
@@ -222,7 +223,7 @@ async fn an_account_of_12_000_devices_is_gone_at_once_on_every_replica() {
         let _ = client.post(&open_path, &json!({"cpu": 1})).await.expect(202);
     }
 
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     let count = async |table: &str| pulso.database.count(&format!("SELECT count(*) FROM {table}")).await;
     assert_eq!((count("users").await, count("account_purges").await), (0, 1));
     // No longer valid: the session and the user, who is named in all devices' tokens.
@@ -254,7 +255,7 @@ async fn an_account_of_12_000_devices_is_gone_at_once_on_every_replica() {
 #[tokio::test]
 async fn the_first_administrator_is_made_once_and_never_comes_back() {
     let (mut pulso, root) = start_with_administrator().await;
-    let _ = root.patch("/users/me", &json!({"username": "operator"})).await.expect(200);
+    let _ = root.patch("/users/me", &json!({"username": "operator", "current_password": PASSWORD})).await.expect(200);
     pulso.restart_api().await;
     let users = "SELECT count(*) FROM users";
     assert_eq!(pulso.database.count(users).await, 1, "renamed");
@@ -263,7 +264,7 @@ async fn the_first_administrator_is_made_once_and_never_comes_back() {
     let made = register(&pulso.client, json!({"username": "ana", "password": PASSWORD})).await.expect(201);
     let ana = format!("/users/{}", made.body["id"].as_str().unwrap());
     let _ = operator.patch(&ana, &json!({"is_admin": true})).await.expect(200);
-    let _ = operator.delete("/users/me").await.expect(204);
+    let _ = operator.delete_own_account().await.expect(204);
     pulso.restart_api().await;
     assert_eq!(pulso.database.count(users).await, 1, "replaced by another");
     let _ = pulso.client.post("/auth/login", &json!({"username": "root", "password": PASSWORD})).await.expect(401);
@@ -281,9 +282,9 @@ async fn who_leaves_waits_for_no_administrator() {
     let (pulso, root) = start_with_administrator().await;
     let user = pulso.client.new_user().await;
     pulso.database.execute("BEGIN; SELECT FROM users WHERE is_admin FOR UPDATE").await;
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     pulso.database.execute("COMMIT").await;
-    let _ = root.delete("/users/me").await.expect(409);
+    let _ = root.delete_own_account().await.expect(409);
     pulso.finish().await;
 }
 
@@ -359,4 +360,33 @@ fn holds_key(value: &Value, key: &str) -> bool {
         Value::Array(items) => items.iter().any(|item| holds_key(item, key)),
         _ => false,
     }
+}
+
+#[tokio::test]
+async fn whoever_finds_a_browser_open_can_neither_delete_the_account_nor_rename_it() {
+    let pulso = start_api(Vec::new()).await;
+    let account = json!({"username": "ana", "email": "ana@example.com", "password": PASSWORD});
+    let _ = register(&pulso.client, account.clone()).await.expect(201);
+    let user = pulso.client.signed_in(&account).await;
+    let delete = async |body: Value| user.send(user.request(reqwest::Method::DELETE, "/users/me").json(&body)).await;
+    let required = [("/current_password".to_owned(), "required".to_owned())];
+    let wrong = [("/current_password".to_owned(), "wrong_password".to_owned())];
+    assert_eq!(user.delete("/users/me").await.expect(422).faults(), required);
+    assert_eq!(delete(json!({})).await.expect(422).faults(), required);
+    assert_eq!(delete(json!({"current_password": "wrong horse"})).await.expect(422).faults(), wrong);
+    for change in [json!({"username": "eve"}), json!({"username": null}), json!({"email": "eve@example.com"})] {
+        assert_eq!(user.patch("/users/me", &change).await.expect(422).faults(), required, "{change}");
+        let mut guessed = change.clone();
+        guessed["current_password"] = json!("wrong horse");
+        assert_eq!(user.patch("/users/me", &guessed).await.expect(422).faults(), wrong, "{guessed}");
+    }
+    // A page that sends the whole profile back changes no name.
+    let same = json!({"username": "ana", "email": "ana@example.com", "full_name": "Ana Lima"});
+    assert_eq!(user.patch("/users/me", &same).await.expect(200).body["full_name"], "Ana Lima");
+    let renamed = json!({"username": "anabel", "email": "anabel@example.com", "old_password": PASSWORD});
+    assert_eq!(user.patch("/users/me", &renamed).await.expect(200).body["username"], "anabel");
+    let other_session = pulso.client.signed_in(&json!({"username": "anabel", "password": PASSWORD})).await;
+    let _ = delete(json!({"password": PASSWORD})).await.expect(204);
+    let _ = other_session.get("/users/me").await.expect(401);
+    pulso.finish().await;
 }

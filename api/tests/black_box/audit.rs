@@ -139,7 +139,7 @@ async fn an_account_that_is_deleted_leaves_an_event_without_its_names() {
     let _ = shop.pulso.client.post("/register", &json!({"username": "ana", "password": PASSWORD})).await.expect(201);
     let user = shop.pulso.client.signed_in(&json!({"username": "ana", "password": PASSWORD})).await;
     let id = text(&user.get("/users/me").await.expect(200).body["id"]);
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     let event = newest(&shop.admin, "user.deleted").await;
     assert_eq!((&event["actor_id"], &event["subject_id"]), (&json!(id), &json!(id)));
     assert!(!event.to_string().contains("ana\""), "{event}");

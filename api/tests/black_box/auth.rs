@@ -109,3 +109,32 @@ async fn whoever_is_no_administrator_is_told_so_and_nothing_of_the_body() {
     }
     pulso.finish().await;
 }
+
+#[tokio::test]
+async fn a_password_is_hashed_again_at_sign_in_when_the_cost_has_been_raised() {
+    let mut pulso = start_api(Vec::new()).await;
+    register(&pulso.client, "ana").await;
+    register(&pulso.client, "bob").await;
+    let login = json!({"username": "ana", "password": PASSWORD});
+    let costs = "SELECT count(*) FROM users WHERE password_hash LIKE '$2b$06$%'";
+    pulso.restart_api_with(&[("BCRYPT_COST", "6")]).await;
+    assert_eq!(pulso.database.count(costs).await, 0);
+    let version = "SELECT count(DISTINCT updated_at) FROM users WHERE updated_at = created_at";
+    let wrong = json!({"username": "ana", "password": "wrong horse"});
+    let _ = pulso.client.post("/auth/login", &wrong).await.expect(401);
+    assert_eq!(pulso.database.count(costs).await, 0, "nobody has shown the password");
+    let many: tokio::task::JoinSet<u16> = (0..8)
+        .map(|_| (pulso.client.clone(), login.clone()))
+        .map(|(client, login)| async move { client.post("/auth/login", &login).await.status })
+        .collect();
+    assert_eq!(many.join_all().await, [200; 8], "whoever comes first");
+    assert_eq!(pulso.database.count(costs).await, 1);
+    assert_eq!(pulso.database.count(version).await, 2, "an account's version is not its hash's");
+    let _ = pulso.client.post("/auth/login", &login).await.expect(200);
+    let _ = pulso.client.post("/auth/login", &wrong).await.expect(401);
+    // An unknown name is compared with a hash that is there: with its cost, and never with success.
+    let unknown = json!({"username": "a", "password": PASSWORD});
+    let _ = pulso.client.post("/auth/login", &unknown).await.expect(401);
+    let _ = pulso.client.post("/auth/login", &json!({"username": "zoe", "password": PASSWORD})).await.expect(401);
+    pulso.finish().await;
+}

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::support::outages::redis_proxy;
+use crate::support::start_api;
 
 #[tokio::test]
 async fn a_value_is_kept_found_replaced_and_forgotten_by_its_user_alone() {
@@ -30,7 +31,7 @@ async fn a_value_is_kept_found_replaced_and_forgotten_by_its_user_alone() {
     let _ = user.post("/cache/set", &json!({"key": "short", "value": 1, "ttl_s": 1})).await.expect(201);
     eventually("it has come to its end", async || (user.get("/cache/get/short").await.status == 404).then_some(()))
         .await;
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     pulso.finish().await;
 }
 
@@ -134,5 +135,76 @@ async fn without_redis_the_cache_says_so_and_when_to_come_back() {
     }
     proxy.restore();
     eventually("it is back", async || (user.get("/cache/get/a").await.status == 200).then_some(())).await;
+    pulso.finish().await;
+}
+
+/// A value that is charged 2,403 bytes under a key of one byte: itself with its quotes, the key and 400 bytes.
+fn large_entry(key: &str) -> Value {
+    json!({"key": key, "value": "x".repeat(2_000), "ttl_s": 600})
+}
+
+#[tokio::test]
+async fn a_users_cache_entries_take_no_more_bytes_than_their_budget() {
+    let pulso = start_api(vec![("CACHE_USER_MAX_BYTES", "10000".to_owned())]).await;
+    let (user, other) = (pulso.client.new_user().await, pulso.client.new_user().await);
+    let mut writing = JoinSet::new();
+    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let user = user.clone();
+        writing.spawn(async move { (key, set_patiently(&user, &large_entry(key)).await) });
+    }
+    let answers = writing.join_all().await;
+    let with = |status: u16| answers.iter().filter(move |(_, seen)| *seen == status).map(|(key, _)| *key);
+    assert_eq!((with(201).count(), with(507).count()), (4, 4), "{answers:?}");
+    let (there, refused) = (with(201).next().unwrap(), with(507).next().unwrap());
+
+    let full = user.post("/cache/set", &large_entry(refused)).await.expect(507);
+    assert_eq!(full.body["type"], "/problems/insufficient-storage");
+    let metrics = pulso.client.get("/metrics").await.text;
+    assert!(metrics.contains("pulso_cache_refused_total{limit=\"account\"}"), "{metrics}");
+    // What is there stays, may be written again, and can be read; the neighbour has a budget of their own.
+    let _ = user.post("/cache/set", &large_entry(there)).await.expect(201);
+    let _ = user.get(&format!("/cache/get/{there}")).await.expect(200);
+    let larger = json!({"key": there, "value": "x".repeat(2_400)});
+    let _ = user.post("/cache/set", &larger).await.expect(507);
+    assert_eq!(user.get(&format!("/cache/get/{there}")).await.expect(200).body["value"], "x".repeat(2_000));
+    let _ = other.post("/cache/set", &large_entry("a")).await.expect(201);
+
+    // A smaller value, a deletion and an end make room, each exactly once.
+    let _ = user.delete(&format!("/cache/{there}")).await.expect(204);
+    let _ = user.delete(&format!("/cache/{there}")).await.expect(404);
+    let _ = user.post("/cache/set", &large_entry(there)).await.expect(201);
+    let _ = user.post("/cache/set", &large_entry(refused)).await.expect(507);
+    let _ = user.post("/cache/set", &json!({"key": there, "value": 1, "ttl_s": 1})).await.expect(201);
+    eventually("its bytes are free", async || {
+        (user.post("/cache/set", &large_entry(refused)).await.status == 201).then_some(())
+    })
+    .await;
+    let _ = user.post("/cache/set", &large_entry("one more")).await.expect(507);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn all_users_together_take_no_more_bytes_than_the_cache_may() {
+    let pulso = start_api(vec![("CACHE_MAX_BYTES", "10000".to_owned())]).await;
+    let (first, second, late) =
+        (pulso.client.new_user().await, pulso.client.new_user().await, pulso.client.new_user().await);
+    for (user, key) in [(&first, "a"), (&first, "b"), (&second, "a")] {
+        let _ = user.post("/cache/set", &large_entry(key)).await.expect(201);
+    }
+    let short = json!({"key": "c", "value": "x".repeat(2_000), "ttl_s": 1});
+    let _ = second.post("/cache/set", &short).await.expect(201);
+    // Nobody touches it again, yet its bytes come back when it ends.
+    eventually("another user's entry has ended", async || {
+        (late.post("/cache/set", &large_entry("a")).await.status == 201).then_some(())
+    })
+    .await;
+    let _ = late.post("/cache/set", &large_entry("b")).await.expect(507);
+    let _ = first.post("/cache/set", &large_entry("a")).await.expect(201);
+    assert!(pulso.client.get("/metrics").await.text.contains("pulso_cache_refused_total{limit=\"all\"}"));
+    // A deleted account gives back what it had, once.
+    let _ = first.delete_own_account().await.expect(204);
+    for (key, status) in [("b", 201), ("c", 201), ("d", 507)] {
+        let _ = late.post("/cache/set", &large_entry(key)).await.expect(status);
+    }
     pulso.finish().await;
 }

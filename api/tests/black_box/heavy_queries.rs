@@ -183,3 +183,26 @@ async fn a_reader_with_many_connections_that_hang_up_at_once_leaves_nothing_runn
     let _ = user.get("/data").await.expect(200);
     pulso.finish().await;
 }
+
+/// What the database counts; its sessions report once a second at most.
+async fn committed_now(pulso: &Pulso, count: &str) -> i64 {
+    pulso.database.execute("SELECT pg_stat_force_next_flush()").await;
+    pulso.database.execute("SELECT pg_stat_clear_snapshot()").await;
+    pulso.database.count(count).await
+}
+
+#[tokio::test]
+async fn readiness_is_probed_once_however_many_ask() {
+    let pulso = start_api(Vec::new()).await;
+    let committed = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+    let before = committed_now(&pulso, committed).await;
+    let answers = many(&pulso.client, "/readyz", 500).join_all().await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let answers = many(&pulso.client, "/readyz", 500).join_all().await;
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.body["database"] == "up"));
+    let during = committed_now(&pulso, committed).await - before;
+    // Watermark probes and the look for revocations go on meanwhile: a few a second.
+    assert!(during < 500, "{during} transactions");
+    assert!(!pulso.api.has_logged("ingest unavailable"), "a watermark probe was missed");
+    pulso.finish().await;
+}

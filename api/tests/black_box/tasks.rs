@@ -91,7 +91,7 @@ async fn nobody_sees_or_touches_anothers_task_or_device() {
     // A task outlives its device, and no task its owner.
     let _ = ana.delete(&format!("/devices/{}", device.id)).await.expect(204);
     assert_eq!(ana.get(&path).await.expect(200).body["device_id"], Value::Null);
-    let _ = ana.delete("/users/me").await.expect(204);
+    let _ = ana.delete_own_account().await.expect(204);
     let owned = "SELECT count(*) FROM tasks JOIN users ON users.id = tasks.owner_id";
     assert_eq!(pulso.database.count(owned).await, 1, "the rest is deleted by the workers");
     pulso.finish().await;

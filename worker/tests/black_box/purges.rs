@@ -34,7 +34,7 @@ async fn a_large_account_is_deleted_in_the_background_and_its_neighbours_devices
     let _ = neighbour.client.post("/heartbeats?ack=stored", &json!({"cpu": 1})).await.expect(200);
     let user = pulso.client.new_user().await;
     pulso.database.execute(&devices(1_200)).await;
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     eventually("nothing is left", async || (pulso.database.count(LEFT).await == 0).then_some(())).await;
     assert_eq!(pulso.database.count("SELECT count(*) FROM devices").await, 1);
     let latest = neighbour.client.get(&format!("/devices/{}/latest", neighbour.id)).await.expect(200);
@@ -60,7 +60,7 @@ async fn a_killed_worker_leaves_its_purge_to_the_next_one() {
     let mut pulso = Pulso::start().await;
     let user = pulso.client.new_user().await;
     pulso.database.execute(&devices(600)).await;
-    let _ = user.delete("/users/me").await.expect(204);
+    let _ = user.delete_own_account().await.expect(204);
     pulso.worker.as_mut().unwrap().kill().await;
     pulso.restart_worker().await;
     eventually("nothing is left", async || (pulso.database.count(LEFT).await == 0).then_some(())).await;

@@ -11,7 +11,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use actix_web::web::Bytes;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
-use uuid::Uuid;
+use pulso_shared::ids::Uuid;
 
 use super::arrival::{broken, gather, too_large};
 use super::large_bodies::{Permit, Room, SMALL_BODY_BYTES};

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use actix_web::HttpRequest;
+use pulso_shared::ids::Uuid;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use crate::http::error::ApiError;
 use crate::http::holder::address_of;
@@ -144,7 +144,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use actix_web::test::TestRequest;
-    use uuid::Uuid;
+    use pulso_shared::ids::Uuid;
 
     use super::{LargeBodies, Permit, Room, SMALL_BODY_BYTES};
 

@@ -2,10 +2,10 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
+use pulso_shared::ids::Ulid;
 use pulso_testkit::{Client, Device, Pulso};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use ulid::Ulid;
 
 use crate::support::accounts::{PASSWORD, administrator, signed_in_administrator};
 

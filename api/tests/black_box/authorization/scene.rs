@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use pulso_shared::ids::Ulid;
 use pulso_testkit::{Answer, Client};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
-use ulid::Ulid;
 
 use super::callers::Callers;
 use super::table::Row;

@@ -132,5 +132,5 @@ pub const ROWS: &[Row] = &[
     row("GET /users/me", USERS, ""),
     row("PATCH /users/me", USERS, r#"{"full_name": "Another Name"}"#),
     row("POST /auth/logout", USERS, ""),
-    row("DELETE /users/me", USERS, ""),
+    row("DELETE /users/me", USERS, r#"{"current_password": "correct horse"}"#),
 ];

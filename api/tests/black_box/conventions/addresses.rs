@@ -101,7 +101,7 @@ async fn every_id_in_a_path_is_taken_as_a_ulid_or_a_uuid_in_any_case() {
         let (_, path, query) = stage.scene.address(row);
         let expected = caller.get(&format!("{path}{query}")).await.expect(200);
         let id = path.split('/').find(|part| part.len() == 26).unwrap();
-        let uuid = uuid::Uuid::from_u128(ulid::Ulid::from_string(id).unwrap().0).to_string();
+        let uuid = id.parse::<pulso_shared::ids::DeviceId>().unwrap().as_uuid().to_string();
         for form in [id.to_lowercase(), uuid.clone(), uuid.to_uppercase()] {
             let other = caller.get(&format!("{}{query}", path.replace(id, &form))).await.expect(200);
             // The timeline ends at the moment it is asked for.

@@ -82,7 +82,8 @@ async fn refused_items_cost_what_good_ones_do() {
     is_refused_by(answers.iter().find(|answer| answer.status == 429).expect("a limit"), "device-live");
 
     // Nobody's device: the sender's, be it a person or an address.
-    let unknown: Vec<_> = (0..1_000).map(|_| json!({"device_id": ulid::Ulid::generate().to_string()})).collect();
+    let unknown: Vec<_> =
+        (0..1_000).map(|_| json!({"device_id": pulso_shared::ids::DeviceId::generate().to_string()})).collect();
     let _ = post(&user, "203.0.113.1", &json!(unknown)).await.expect(422);
     is_refused_by(&post(&user, "203.0.113.1", &json!(unknown)).await, "refused-items");
     let _ = post(&pulso.client, "203.0.113.1", &json!(unknown)).await.expect(401);
@@ -123,7 +124,8 @@ async fn a_large_body_is_taken_like_a_small_one() {
     let expected = [("/humidity", "out_of_range"), ("/temperature", "wrong_type")];
     assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
     let _ = user.post("/readings", &faulty).await.expect(422);
-    let unknown = json!({"device_id": ulid::Ulid::generate().to_string(), "temperature": 20, "note": note});
+    let unknown =
+        json!({"device_id": pulso_shared::ids::DeviceId::generate().to_string(), "temperature": 20, "note": note});
     let _ = user.post("/readings", &unknown).await.expect(404);
     let _ = device.client.post("/readings", &unknown).await.expect(403);
     let _ = pulso.client.post("/readings", &unknown).await.expect(401);

@@ -112,14 +112,15 @@ async fn exposes_what_is_documented(client: &Client, program: &str) {
 
 #[tokio::test]
 async fn the_metrics_are_those_of_the_document() {
-    let limit = vec![("ACCOUNT_MAX_CONCURRENT_QUERIES", "1".to_owned())];
-    let mut pulso = Pulso::start_with(Options { api: limit, ..Options::default() }).await;
+    let api = vec![("ACCOUNT_MAX_CONCURRENT_QUERIES", "1".to_owned()), ("CACHE_USER_MAX_BYTES", "1".to_owned())];
+    let mut pulso = Pulso::start_with(Options { api, ..Options::default() }).await;
     let user = pulso.client.new_user().await;
     eventually("a limit is used up", async || {
         let crowd = futures_util::future::join_all((0..50).map(|_| user.get("/devices"))).await;
         crowd.iter().any(|answer| answer.status == 429).then_some(())
     })
     .await;
+    let _ = user.post("/cache/set", &json!({"key": "a", "value": 1})).await.expect(507);
     let device = user.new_device().await;
     let _ = user.patch(&format!("/devices/{}", device.id), &json!({"offline_after_s": 5})).await.expect(200);
     let _ = device.client.post("/heartbeats?ack=stored", &json!({"cpu": 1})).await.expect(200);

@@ -235,7 +235,7 @@ async fn an_account_with_orders_can_be_deleted_and_what_it_bought_stays_on_the_b
     let (lamp, sensor) = (shop.product(json!({})).await, shop.product(json!({"is_device": true})).await);
     let (buyer, order) = shop.ordered(&[(&lamp, 1), (&sensor, 1)]).await;
     let _ = put(&buyer, &lamp, json!(1)).await.expect(200);
-    let _ = buyer.delete("/users/me").await.expect(204);
+    let _ = buyer.delete_own_account().await.expect(204);
     let kept = shop.admin.get(&order).await.expect(200);
     assert_eq!((&kept.body["buyer_id"], &kept.body["total_minor"]), (&json!(null), &json!(1998)));
     for (table, rows) in [("carts", 0), ("cart_items", 0), ("orders", 1), ("order_items", 2)] {

@@ -22,6 +22,7 @@ async fn at_once(requests: Vec<(Client, Method, String, Option<&'static str>)>) 
                 let request = client.request(method.clone(), &path);
                 let request = match (key, &method) {
                     (_, &Method::PATCH) => request.json(&json!({"status": "shipped"})),
+                    (_, &Method::DELETE) => request.json(&json!({"current_password": "correct horse"})),
                     (Some(key), _) => request.header("Idempotency-Key", key),
                     (None, _) => request,
                 };

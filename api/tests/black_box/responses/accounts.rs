@@ -15,5 +15,6 @@ pub async fn play(stage: &Stage, shown: &mut Transcript<'_>) {
     let ana = client.signed_in(&ana).await;
     let _ = shown.get(&ana, "/users/me").await;
     let _ = shown.patch(&ana, "/users/me", &json!({"full_name": null})).await;
-    let _ = shown.delete(&ana, "/users/me").await;
+    let leave = ana.request(reqwest::Method::DELETE, "/api/v1/users/me").json(&json!({"current_password": PASSWORD}));
+    let _ = shown.send(&ana, leave).await;
 }

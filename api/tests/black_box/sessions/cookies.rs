@@ -230,3 +230,34 @@ async fn cookies_are_secure_and_hsts_is_said_exactly_where_tls_is() {
         pulso.finish().await;
     }
 }
+
+#[tokio::test]
+async fn by_tls_a_session_that_a_sibling_domain_has_planted_signs_nobody_in() {
+    let pulso = start_api(vec![("BEHIND_TLS", "true".to_owned())]).await;
+    let client = &pulso.client;
+    register(client, "ana").await;
+    register(client, "eve").await;
+    let (mut browser, signed_in) = Browser::sign_in(client, "ana").await;
+    let names: Vec<_> =
+        set_cookies(&signed_in).into_iter().map(|(name, _, rest)| (name, rest.contains("Secure"))).collect();
+    let expected = ["__Host-pulso_access", "__Host-pulso_refresh", "__Host-pulso_csrf"];
+    assert_eq!(names, expected.map(|name| (name.to_owned(), true)));
+    assert_eq!(browser.get("/users/me").await.expect(200).body["username"], "ana");
+    let refreshed = browser.post("/auth/refresh").await.expect(200);
+    browser.keep(&refreshed);
+
+    // What a page of a sibling domain can set for the whole domain: the names without the prefix.
+    let (mut planted, _) = Browser::sign_in(client, "eve").await;
+    planted.cookies.iter_mut().for_each(|(name, _)| *name = name.trim_start_matches("__Host-").to_owned());
+    let _ = planted.get("/users/me").await.expect(401);
+    let _ = planted.post("/tasks").await.expect(401);
+    let _ = planted.post("/auth/refresh").await.expect(422);
+    let mut both = planted.cookies.clone();
+    both.extend(browser.cookies.clone());
+    let mixed = Browser { client: client.clone(), cookies: both, csrf_token: browser.csrf_token.clone() };
+    assert_eq!(mixed.get("/users/me").await.expect(200).body["username"], "ana");
+    let signed_out = mixed.post("/auth/logout").await.expect(204);
+    assert_eq!(set_cookies(&signed_out).len(), 3);
+    let _ = browser.get("/users/me").await.expect(401);
+    pulso.finish().await;
+}

@@ -2,9 +2,8 @@
 //! and `[uuid 1]` is that id in its other form.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use pulso_shared::ids::{Ulid, Uuid};
 use serde_json::Value;
-use ulid::Ulid;
-use uuid::Uuid;
 
 /// Fields that are secret, or made at random.
 const SECRETS: [&str; 4] = ["access_token", "refresh_token", "csrf_token", "secret"];
