@@ -60,7 +60,7 @@ async fn list_dead_letters(
 
 /// Puts dead letters back into the store queue: those named, or all that are there now. What still cannot be stored
 /// comes back under a new id. For administrators.
-#[utoipa::path(tag = "operations", security(("bearer" = [])), request_body(content = ReplayBody), responses(
+#[utoipa::path(tag = "operations", security(("bearer" = [])), request_body(content = Option<ReplayBody>), responses(
     AdminErrors, BodyErrors,
     (status = 200, body = ReplayResponse, description = "What was put back"),
     (status = 503, body = Problem, description = "Nothing was put back: the broker is unavailable, or takes nothing now")))]

@@ -48,7 +48,7 @@ body! {
         "price": 129.90, "stock": 25, "sku": "GW-8", "thumbnail": "https://cdn.example.com/gw-8.webp"}))]
     pub struct FeedItemBody {
         /// Its id in the feed: a whole number or a text.
-        #[schema(value_type = Value)]
+        #[schema(schema_with = external_id_schema)]
         pub id: String = external_id,
         /// Title, one line.
         #[schema(value_type = String, min_length = 1, max_length = 150)]
@@ -98,6 +98,14 @@ fn source(fields: &mut Fields, names: Names) -> Option<String> {
 
 fn currency(fields: &mut Fields, names: Names) -> Option<Currency> {
     Some(optional_text(fields, names)?.unwrap_or_else(Currency::us_dollar))
+}
+
+fn external_id_schema() -> utoipa::openapi::schema::Object {
+    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::String]))
+        .description(Some("Its id in the feed: a whole number or a text."))
+        .build()
 }
 
 fn external_id(fields: &mut Fields, names: Names) -> Option<String> {
