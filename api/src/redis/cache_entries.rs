@@ -5,7 +5,8 @@
 
 use deadpool_redis::redis::{self, Cmd, FromRedisValue};
 
-use super::client::{RedisClient, RedisError};
+use super::client::RedisClient;
+use super::error::RedisError;
 use crate::ids::UserId;
 
 const SCRIPT: &str = include_str!("cache_entries.lua");

@@ -1,4 +1,4 @@
-//! Revocations, and what the other files of this folder share: the connections and why Redis gave no answer.
+//! Revocations, and the connections that the other files of this folder share.
 
 use std::time::Duration;
 
@@ -7,32 +7,8 @@ use deadpool_redis::redis::{self, Cmd};
 use pulso_shared::ids::Uuid;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::connection::{CALL_TIMEOUT, Connection};
-use crate::http::error::ApiError;
-
-/// Why Redis gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisError {
-    #[error("not connected")]
-    Unavailable,
-    #[error(transparent)]
-    Redis(#[from] redis::RedisError),
-    #[error("no answer within {} ms", CALL_TIMEOUT.as_millis())]
-    Timeout(#[from] tokio::time::error::Elapsed),
-}
-
-impl RedisError {
-    /// Whether Redis has reached its `maxmemory`: it answers, and takes nothing more.
-    pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, Self::Redis(error) if error.code() == Some("OOM") || error.to_string().contains("OOM"))
-    }
-}
-
-impl From<RedisError> for ApiError {
-    fn from(error: RedisError) -> Self {
-        Self::Unavailable { what: "The cache", cause: error.to_string() }
-    }
-}
+use super::connection::Connection;
+use super::error::RedisError;
 
 #[derive(Clone)]
 pub struct RedisClient {

@@ -18,10 +18,8 @@ use deadpool_redis::{Config, CreatePoolError, Pool, PoolConfig, Runtime, Timeout
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use super::client::RedisError;
+use super::error::{CALL_TIMEOUT, RedisError};
 
-/// A slow Redis must not slow a request by more than this.
-pub const CALL_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long opening the connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two attempts to open it.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::client::{RedisClient, RedisError};
+use super::client::RedisClient;
+use super::error::RedisError;
 
 /// Sums are read a second after they were written.
 const KEPT_FOR: Duration = Duration::from_secs(10);

@@ -5,7 +5,9 @@ mod cache_entries;
 mod client;
 mod connection;
 mod device_usage;
+mod error;
 mod rate_limits;
 
 pub use cache_entries::{EntryLimits, SetOutcome};
-pub use client::{RedisClient, RedisError};
+pub use client::RedisClient;
+pub use error::RedisError;

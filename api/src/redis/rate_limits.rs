@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{self, Cmd};
 
-use super::client::{RedisClient, RedisError};
+use super::client::RedisClient;
+use super::error::RedisError;
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitStatus, TokenBucket};
 
 /// One round trip for all buckets of a request. The text goes along each time: hashing it costs Redis 3 µs, and a

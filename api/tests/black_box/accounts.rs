@@ -64,7 +64,7 @@ async fn what_cannot_be_an_account_is_told_with_all_its_faults() {
     let good = json!({"username": "ana", "password": PASSWORD});
     for (field, value, code) in [
         ("username", json!("x".repeat(65)), "invalid"),
-        ("username", json!("x".repeat(500_000)), "invalid"),
+        ("username", json!("x".repeat(200_000)), "invalid"),
         ("username", json!(["ana"]), "wrong_type"),
         ("username", json!("   "), "required"),
         ("username", json!("ana@home"), "invalid"),

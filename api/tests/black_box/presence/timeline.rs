@@ -1,14 +1,15 @@
 //! A device's changes of status and its uptime.
 
 use chrono::DateTime;
-use pulso_testkit::{Pulso, eventually};
+use pulso_testkit::{Options, Pulso, eventually};
 use serde_json::{Value, json};
 
 use super::{changed, changes, detector_runs, device_with_timeout, heartbeat, offline, online, status};
 
 #[tokio::test]
 async fn a_device_that_comes_and_goes_has_a_timeline_with_its_uptime() {
-    let pulso = Pulso::start().await;
+    let api = vec![("OFFLINE_AFTER_MIN_S", "1".to_owned())];
+    let pulso = Pulso::start_with(Options { api, ..Options::default() }).await;
     let user = pulso.client.new_user().await;
     let device = device_with_timeout(&user, 1).await;
     let path = format!("/devices/{}/timeline", device.id);
