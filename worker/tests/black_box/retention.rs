@@ -85,7 +85,10 @@ async fn rollups_that_are_too_old_go_and_no_kept_answer_outlives_them() {
              ]) AS bucket",
         )
         .await;
-    let range = pulso.database.query("SELECT (now() - interval '100 days')::date::text, now()::date::text", &[]).await;
+    let range = pulso
+        .database
+        .query("SELECT (now() - interval '100 days')::date::text, (now() - interval '1 day')::date::text", &[])
+        .await;
     let (from, to): (String, String) = (range[0].get(0), range[0].get(1));
     let path = format!("/data?aggregation=hour&sensor_type=voltage&start_time={from}T00:00:00&end_time={to}T00:00:00");
     let hours = async || user.get(&path).await.expect(200).body.as_array().unwrap().len();
