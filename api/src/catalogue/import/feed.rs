@@ -101,10 +101,13 @@ fn currency(fields: &mut Fields, names: Names) -> Option<Currency> {
 }
 
 fn external_id_schema() -> utoipa::openapi::schema::Object {
-    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+    use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, SchemaType, Type};
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Integer, Type::String]))
         .description(Some("Its id in the feed: a whole number or a text."))
+        .format(Some(SchemaFormat::Custom("line".into())))
+        .min_length(Some(1))
+        .max_length(Some(100))
         .build()
 }
 
