@@ -53,7 +53,7 @@ body! {
         pub ingest_auth: Option<IngestAuth> = optional,
         /// How long it may be silent before it counts as offline, s; 180, for servers 10. At least `OFFLINE_AFTER_MIN_S`,
         /// which is 5 unless set.
-        #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 1, maximum = 604800)]
+        #[schema(rename = "offline_after_s", value_type = Option<i32>, minimum = 5, maximum = 604800)]
         pub offline_after: Option<OfflineAfter> = optional("offline_after_s"),
     }
 }
@@ -79,7 +79,7 @@ body! {
         #[schema(value_type = IngestAuth, required = false)]
         pub ingest_auth: Option<IngestAuth> = change,
         /// How long it may be silent before it counts as offline, s. At least `OFFLINE_AFTER_MIN_S`, which is 5 unless set.
-        #[schema(rename = "offline_after_s", value_type = i32, required = false, minimum = 1, maximum = 604800)]
+        #[schema(rename = "offline_after_s", value_type = i32, required = false, minimum = 5, maximum = 604800)]
         pub offline_after: Option<OfflineAfter> = change("offline_after_s"),
     }
 }
