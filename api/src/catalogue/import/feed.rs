@@ -33,7 +33,7 @@ body! {
         #[schema(value_type = Option<Vec<FeedItemBody>>, max_items = 1000)]
         pub products: Option<Vec<Value>> = optional,
         /// What the feed is called: a product is known by its id and this name.
-        #[schema(value_type = Option<String>, max_length = 50, default = "dummyjson")]
+        #[schema(value_type = Option<String>, format = "line", max_length = 50, default = "dummyjson")]
         pub source: String = source,
     }
     const MAY_BE_EMPTY: bool = true;
