@@ -17,7 +17,7 @@ mod db;
 mod devices;
 mod export;
 #[cfg(any(test, feature = "fuzzing"))]
-#[cfg_attr(not(test), expect(clippy::expect_used, reason = "a property that does not hold says so"))]
+#[expect(clippy::expect_used, reason = "a property that does not hold says so")]
 pub mod fuzzing;
 mod healthcheck;
 mod history;
