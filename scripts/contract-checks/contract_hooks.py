@@ -163,10 +163,10 @@ def complete_query(path, query):
 
 
 def complete_feed(body):
-    """A SKU belongs to one product."""
+    """A SKU belongs to one product, and a price has no more decimals than its currency."""
     for item in body.get("products") or []:
-        if isinstance(item, dict) and isinstance(item.get("sku"), str):
-            item["sku"] = None
+        if isinstance(item, dict):
+            item.update(sku=None, price=9.99, currency="EUR")
 
 
 @schemathesis.hook

@@ -51,28 +51,28 @@ body! {
         #[schema(schema_with = external_id_schema)]
         pub id: String = external_id,
         /// Title, one line.
-        #[schema(value_type = String, min_length = 1, max_length = 150)]
+        #[schema(value_type = String, format = "line", min_length = 1, max_length = 150)]
         pub title: Title = required,
         /// Description; may have several lines.
-        #[schema(value_type = Option<String>, max_length = 5000)]
+        #[schema(value_type = Option<String>, format = "paragraph", max_length = 5000)]
         pub description: Option<ProductDescription> = optional_text,
         /// Category; matched whatever its case.
-        #[schema(value_type = Option<String>, max_length = 100)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 100)]
         pub category: Option<Category> = optional_text,
         /// Price in units of the currency, with no more decimals than the currency has.
         #[schema(value_type = f64, minimum = 0)]
         pub price: PriceMinor = required,
         /// Currency (ISO 4217).
-        #[schema(value_type = Option<String>, default = "USD")]
+        #[schema(value_type = Option<String>, format = "currency", pattern = "^([A-Z]{3})?$", default = "USD")]
         pub currency: Currency = currency,
         /// Pieces in stock.
         #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
         pub stock: Stock = required,
         /// The seller's own number (SKU).
-        #[schema(value_type = Option<String>, max_length = 64)]
+        #[schema(value_type = Option<String>, format = "line", max_length = 64)]
         pub sku: Option<Sku> = optional_text,
         /// Address of a picture, http or https.
-        #[schema(value_type = Option<String>)]
+        #[schema(value_type = Option<String>, max_length = 2000, pattern = r"^(https?://[!#-;=?-\[\]_a-z~]+)?$")]
         pub thumbnail: Option<ImageUrl> = optional_text,
         /// Whether each one shipped is registered as a device of the buyer's.
         #[schema(value_type = Option<bool>, default = false)]
