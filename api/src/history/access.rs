@@ -11,8 +11,9 @@ use super::store::{self, DeviceSummary};
 use crate::auth::caller::{AuthUser, Caller};
 use crate::db::DbPool;
 use crate::http::error::ApiError;
+use crate::http::holder::Holder;
 use crate::ids::UserId;
-use crate::rate_limit::{Account, HeavyDb};
+use crate::rate_limit::HeavyDb;
 
 /// The caller, as the owner of devices or as one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl FromRequest for ReaderDb {
             let Caller::Device(id) = caller? else { return Ok(Self(db?)) };
             let pool = pool.map_err(|error| ApiError::Internal(error.to_string().into()))?;
             let device = store::find_device(&mut *pool.get().await?, id).await?.ok_or(ApiError::NotFound("device"))?;
-            Ok(Self(db?.in_the_name_of(Account::User(device.owner_id))))
+            Ok(Self(db?.in_the_name_of(Holder::Caller(device.owner_id.as_uuid()))))
         })
     }
 }

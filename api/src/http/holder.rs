@@ -44,3 +44,19 @@ pub fn address_of(request: &HttpRequest) -> IpAddr {
         None => ClientAddress::of(request.head(), &TrustedProxies::default()).network(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::Holder;
+
+    #[test]
+    fn strangers_of_one_ipv6_network_are_one_holder() {
+        let stranger =
+            |peer: &str| Holder::new(None, &TestRequest::get().peer_addr(peer.parse().unwrap()).to_http_request());
+        assert_eq!(stranger("[2001:db8::1]:1"), stranger("[2001:db8::ffff:2]:2"));
+        assert_ne!(stranger("[2001:db8::1]:1"), stranger("[2001:db8:0:1::1]:1"));
+        assert_ne!(stranger("192.0.2.1:1"), stranger("192.0.2.2:1"));
+    }
+}

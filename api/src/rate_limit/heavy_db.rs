@@ -24,10 +24,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::Auth;
 use crate::auth::tokens::Subject;
-use crate::config::WebConfig;
 use crate::db::{ACQUIRE_TIMEOUT, CancelOnDrop, DbPool};
-use crate::http::client_address::ClientAddress;
 use crate::http::error::ApiError;
+use crate::http::holder::Holder;
 use crate::http::rate_limit_headers::{RateLimitExceeded, RateLimitPolicy};
 use crate::ids::UserId;
 
@@ -39,14 +38,6 @@ const WAITING_PER_RUNNING: usize = 4;
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// Accounts remembered at a time.
 const MAX_ACCOUNTS: u64 = 100_000;
-
-/// Whose share a query takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Account {
-    User(UserId),
-    /// Nobody in particular.
-    Address(ClientAddress),
-}
 
 /// The queries of one account.
 struct Share {
@@ -65,7 +56,7 @@ pub struct HeavyQueries {
     runtime: Handle,
     per_account: RateLimitPolicy,
     in_all: Arc<Semaphore>,
-    shares: Cache<Account, Arc<Share>>,
+    shares: Cache<Holder, Arc<Share>>,
     refused_of_account: Counter,
     refused_of_all: Counter,
 }
@@ -87,7 +78,7 @@ impl HeavyQueries {
         }
     }
 
-    async fn permit(&self, account: Account) -> Result<Permit, ApiError> {
+    async fn permit(&self, account: Holder) -> Result<Permit, ApiError> {
         let share = self.shares.get_with(account, async { Arc::new(self.new_share()) }).await;
         let place = share.places.clone().try_acquire_owned().map_err(|_| self.exceeded())?;
         let running = tokio::time::timeout(ACQUIRE_TIMEOUT, share.running.clone().acquire_owned()).await;
@@ -125,12 +116,12 @@ fn refused(limit: &'static str) -> Counter {
 #[derive(Clone)]
 pub struct HeavyDb {
     queries: Data<HeavyQueries>,
-    account: Account,
+    account: Holder,
 }
 
 impl HeavyDb {
     /// The same for another account: the owner of the device that asks.
-    pub fn in_the_name_of(self, account: Account) -> Self {
+    pub fn in_the_name_of(self, account: Holder) -> Self {
         Self { account, ..self }
     }
 
@@ -167,10 +158,7 @@ fn heavy_db(request: &HttpRequest) -> Result<HeavyDb, ApiError> {
     let missing = || ApiError::Internal("the application has no heavy queries".into());
     let queries = request.app_data::<Data<HeavyQueries>>().ok_or_else(missing)?;
     let auth = request.app_data::<Data<Auth>>().ok_or_else(missing)?;
-    let web = request.app_data::<Data<WebConfig>>().ok_or_else(missing)?;
-    let account = match auth.claimed(request.head()).and_then(Subject::user) {
-        Some(user) => Account::User(user),
-        None => Account::Address(ClientAddress::of(request.head(), &web.trusted_proxies)),
-    };
+    let user = auth.claimed(request.head()).and_then(Subject::user);
+    let account = Holder::new(user.map(UserId::as_uuid), request);
     Ok(HeavyDb { queries: queries.clone(), account })
 }

@@ -15,5 +15,5 @@ mod heavy_db;
 mod limiter;
 
 pub use admission::{RateLimitStatuses, admit};
-pub use heavy_db::{Account, HeavyDb, HeavyQueries};
+pub use heavy_db::{HeavyDb, HeavyQueries};
 pub use limiter::RateLimiter;

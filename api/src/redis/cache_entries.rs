@@ -10,8 +10,7 @@ use super::error::RedisError;
 use crate::ids::UserId;
 
 const SCRIPT: &str = include_str!("cache_entries.lua");
-/// What an entry takes besides its key and its value: two keys in indices, and Redis' own structures. Measured with
-/// Redis 7: 330 to 420 bytes.
+/// What an entry takes besides its key and its value, estimated: two keys in indices, and Redis' own structures.
 const OVERHEAD_BYTES: u32 = 400;
 
 /// An entry as it is kept.
