@@ -91,12 +91,21 @@ launch() {
   if [[ -n ${LAUNCH_CPUS:-} ]]; then place=(taskset --cpu-list "$LAUNCH_CPUS"); fi
   rm -f -- "$pid_file"
   # The new process writes its own pid file before it becomes the server: whatever kills us meanwhile, nothing runs unrecorded.
+  # Until then it holds a lock (5) that await_launches waits for.
   # Descriptors 8 and 9 are our locks: a server that inherited one would hold it for as long as it lives.
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  setsid bash -c 'source "$1"; allow_many_files; remember_process "$2" "$$"; shift 2; exec "$@"' launch \
-    "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${place[@]}" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
+  {
+    flock --shared 5
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    setsid bash -c 'source "$1"; allow_many_files; remember_process "$2" "$$"; shift 2; exec "$@" 5>&-' launch \
+      "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${place[@]}" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
+  } 5>>"${pid_file%/*}/.launching"
   wait_until 10 test -s "$pid_file"
 }
+
+# await_launches PID_DIR: until every process that is being started has its pid file, also if who started it is gone.
+await_launches() {
+  flock --exclusive 5
+} 5>>"$1/.launching"
 
 # allow_many_files: a connection is a file, and the usual limit of 1,024 is for people. Not more than 65,536: Erlang sets memory
 # aside for as many as it may open.
