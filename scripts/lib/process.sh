@@ -55,12 +55,14 @@ is_gone_or() {
   is_gone "$1" || "${@:2}"
 }
 
-# stop_process PID_FILE SIGNAL SECONDS: asks, waits until it is gone, and kills only what does not listen.
+# stop_process PID_FILE SIGNAL SECONDS: asks, waits until it is gone, and kills only what does not listen. It asks again every 3 s:
+# RabbitMQ does not hear what it is told while it starts.
 stop_process() {
-  local pid_file=$1 signal=$2 seconds=$3 pid
+  local pid_file=$1 signal=$2 seconds=$3 end=$((SECONDS + $3)) pid
   if pid=$(running_pid "$pid_file"); then
     kill -s "$signal" "$pid" 2>/dev/null || true
-    if ! wait_until "$seconds" is_gone "$pid_file"; then
+    until wait_until 3 is_gone "$pid_file" || ((SECONDS >= end)); do kill -s "$signal" "$pid" 2>/dev/null || true; done
+    if ! is_gone "$pid_file"; then
       complain "process $pid did not stop within $seconds s: killing it"
       kill -s KILL "$pid" 2>/dev/null || true
       wait_until 10 is_gone "$pid_file" || return 1
