@@ -3,19 +3,20 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says where it stops")]
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pulso_testkit::{eventually, free_port};
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, kill_process_group, set_child_subreaper, test_kill_process, wait,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Within this time all has to be gone.
-const STOP_TIMEOUT_S: u64 = 20;
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// When the signal comes: this long after the start at the latest; a start takes some eight seconds.
 const LATEST: Duration = Duration::from_secs(12);
 
@@ -62,11 +63,11 @@ impl Run {
             // It may be gone by now.
             let _ = kill_process_group(self.group, signal);
         }
-        let begun = SystemTime::now();
+        let begun = Instant::now();
         while any_child() {
-            let waited = begun.elapsed().unwrap_or_default().as_secs();
-            if waited >= STOP_TIMEOUT_S {
-                panic!("left after {waited} s: {:?}; make run said:\n{}", descendants(), self.said());
+            let waited = begun.elapsed();
+            if waited >= STOP_TIMEOUT {
+                panic!("left after {waited:?}: {:?}; make run said:\n{}", descendants(), self.said());
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -108,10 +109,10 @@ fn bystanders_live() -> bool {
     pids.into_iter().all(|pid| test_kill_process(pid).is_ok())
 }
 
-/// Some number below the bound, another one in each run.
-fn random_below(bound: u128) -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
-    u64::try_from(now.wrapping_mul(0x9E37_79B9_7F4A_7C15) / 1_000 % bound).unwrap()
+/// Some time below the bound, another one at each call.
+fn random_below(bound: Duration) -> Duration {
+    let bound = u64::try_from(bound.as_millis()).unwrap();
+    Duration::from_millis(RandomState::new().build_hasher().finish() % bound)
 }
 
 fn forget(home: &Path) {
@@ -142,13 +143,13 @@ async fn make_run_stops_all_that_it_started_whenever_a_signal_comes() {
 
     for (signal, again) in [(Signal::INT, false), (Signal::TERM, true), (Signal::INT, true)] {
         let run = Run::start(&home, None);
-        sleep(Duration::from_millis(random_below(LATEST.as_millis()))).await;
-        run.stop(signal, again.then(|| Duration::from_millis(random_below(1_500)))).await;
+        sleep(random_below(LATEST)).await;
+        run.stop(signal, again.then(|| random_below(Duration::from_millis(1_500)))).await;
     }
 
     let ready = Run::start(&home, None);
     ready.says("Pulso is ready").await;
-    sleep(Duration::from_millis(random_below(1_000))).await;
+    sleep(random_below(Duration::from_secs(1))).await;
     ready.stop(Signal::TERM, Some(Duration::ZERO)).await;
     assert!(ready.said().contains("pulso: stopped; the data is kept"), "{}", ready.said());
 
