@@ -10,7 +10,7 @@ use super::heartbeat::Heartbeat;
 use super::reading::{MAX_METRICS, Reading};
 
 /// Most custom metrics in a row, which several readings of one instant may fill: else anybody could make a row that is
-/// too large to read. A reading whose metrics have no room left adds none of them.
+/// too large to read. Where it is full, what a reading has beyond counts as coming second.
 pub const MAX_ROW_METRICS: usize = 4 * MAX_METRICS;
 
 /// What became of an item's values in the row of its device and instant. A later outcome outweighs an earlier one.
@@ -82,39 +82,30 @@ impl OneRow for Reading {
             add(&mut self.voltage, voltage),
             add(&mut self.current, current),
         ];
-        let new: Vec<_> = metrics.into_iter().filter(|(name, _)| !self.metrics.contains_key(name)).collect();
-        let has_new = !new.is_empty() && has_room(self, new.len());
-        if has_new {
-            self.metrics.extend(new);
+        let before = self.metrics.len();
+        for (name, number) in metrics {
+            if self.metrics.len() < MAX_ROW_METRICS {
+                let _ = self.metrics.entry(name).or_insert(number);
+            }
         }
-        has_new || added.contains(&true)
+        self.metrics.len() > before || added.contains(&true)
     }
 
     fn outcome_in(&self, row: &Self) -> Outcome {
-        let missing = self.metrics.keys().filter(|name| !row.metrics.contains_key(*name)).count();
-        let of_missing = match missing {
-            0 => Outcome::Held,
-            // Others were first, and left no room.
-            _ if !has_room(row, missing) => Outcome::Conflicting,
-            _ => Outcome::Missing,
-        };
+        // A full row gains no metric any more: others were first.
+        let missing = if row.metrics.len() < MAX_ROW_METRICS { Outcome::Missing } else { Outcome::Conflicting };
         let of_metrics = self
             .metrics
             .iter()
-            .filter_map(|(name, value)| row.metrics.get(name).map(|stored| outcome(Some(*value), Some(*stored))));
+            .map(|(name, sent)| row.metrics.get(name).map_or(missing, |stored| outcome(Some(*sent), Some(*stored))));
         worst([
             outcome(self.temperature, row.temperature),
             outcome(self.humidity, row.humidity),
             outcome(self.voltage, row.voltage),
             outcome(self.current, row.current),
-            of_missing,
             worst(of_metrics),
         ])
     }
-}
-
-fn has_room(row: &Reading, metrics: usize) -> bool {
-    row.metrics.len().saturating_add(metrics) <= MAX_ROW_METRICS
 }
 
 fn add<T>(first: &mut Option<T>, later: Option<T>) -> bool {
@@ -204,11 +195,11 @@ mod tests {
     #[test]
     fn a_row_has_room_for_so_many_metrics_and_whose_find_none_is_told() {
         let mut row = metrics(0, MAX_ROW_METRICS - 1);
-        assert!(!row.merge(metrics(MAX_ROW_METRICS - 1, 2)), "all of a reading's or none");
+        assert_eq!(metrics(MAX_ROW_METRICS - 1, 2).outcome_in(&row), Outcome::Missing);
+        assert!(row.merge(metrics(MAX_ROW_METRICS - 2, 3)), "there is room for one of two");
+        assert_eq!(row, metrics(0, MAX_ROW_METRICS));
         assert_eq!(metrics(MAX_ROW_METRICS - 1, 2).outcome_in(&row), Outcome::Conflicting);
-        assert_eq!(metrics(MAX_ROW_METRICS - 1, 1).outcome_in(&row), Outcome::Missing);
-        assert!(row.merge(metrics(MAX_ROW_METRICS - 2, 2)), "one of them is new");
-        assert_eq!(row.metrics.len(), MAX_ROW_METRICS);
+        assert!(!row.merge(metrics(MAX_ROW_METRICS, 1)));
         assert_eq!(metrics(0, 32).outcome_in(&row), Outcome::Held);
     }
 
