@@ -5,7 +5,7 @@
 //!      │
 //!      ├▶ store::load_bounds ─▶ DataBounds: the range that has rows, how far rollups are computed, which hours are dirty
 //!      ├▶ Plan ─▶ the range that rollups answer for, the hours and the ends that raw rows answer for
-//!      └▶ store::load_points ─▶ Point: combined by bucket ─▶ points: JSON or CSV
+//!      └▶ store::load_points: one statement over both ─▶ Point: one a bucket ─▶ points: JSON or CSV
 //! ```
 //!
 //! How such a response is exact is described in `docs/reading.md`. HTTP, a device's history and the export build upon this;
