@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_count_is_a_whole_number() {
-        let points = [point(0, &[Some(3.0), Some(0.0)])];
+        let points = [point(0, &[Some(3.0), None])];
         assert_eq!(json(Statistic::Count, &points), r#"[{"timestamp":"1970-01-01T00:00:00Z","voltage":3}]"#);
         let csv = to_csv(&measures(Statistic::Count), &points).unwrap();
         assert_eq!(csv, b"timestamp,voltage,pm2.5\r\n1970-01-01T00:00:00Z,3,\r\n");
