@@ -113,7 +113,7 @@ async fn two_messages_of_one_instant_are_one_row_in_one_batch_in_two_and_redeliv
         for body in [first, second] {
             post(&device, path, &at_instant(&body, at)).await;
         }
-        expected.entry(&path[1..]).or_default().push(floats(row));
+        expected.entry(path.trim_start_matches("/")).or_default().push(floats(row));
     }
     pulso.restart_worker().await;
     pulso.stored(5).await;
@@ -127,7 +127,7 @@ async fn two_messages_of_one_instant_are_one_row_in_one_batch_in_two_and_redeliv
         for body in [first, second] {
             let _ = post_stored(&device, path, &json!([at_instant(&body, at)])).await;
         }
-        expected.entry(&path[1..]).or_default().push(floats(row));
+        expected.entry(path.trim_start_matches("/")).or_default().push(floats(row));
     }
     for (table, expected) in &expected {
         assert_eq!(&rows(&pulso, table).await, expected);
@@ -373,7 +373,7 @@ async fn play(events: Vec<Event>) {
 
 /// A row with its metrics beside its columns.
 fn flat(row: Value) -> BTreeMap<String, Value> {
-    let Value::Object(mut fields) = row else { panic!("a row") };
+    let mut fields = row.as_object().unwrap().clone();
     if let Some(Value::Object(metrics)) = fields.remove("metrics") {
         fields.extend(metrics);
     }
