@@ -1,4 +1,3 @@
-ALTER TABLE rollup_watermarks DROP COLUMN sums_are_exact;
 ALTER TABLE heartbeats_hourly
     ALTER COLUMN cpu_usage_sum TYPE double precision,
     ALTER COLUMN ram_usage_sum TYPE double precision,

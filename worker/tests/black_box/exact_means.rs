@@ -9,6 +9,9 @@ use proptest::test_runner::TestRunner;
 use pulso_testkit::{Client, Device, Pulso, eventually};
 use serde_json::{Value, json};
 
+const UP: &str = include_str!("../../../migrations/2026-12-01-000120_make_rollup_sums_exact/up.sql");
+const DOWN: &str = include_str!("../../../migrations/2026-12-01-000120_make_rollup_sums_exact/down.sql");
+
 /// The whole hour so many hours ago.
 fn hours_ago(hours: i64) -> DateTime<Utc> {
     let hour = pulso_shared::clock::Clock::system().now().timestamp().div_euclid(3_600) - hours;
@@ -235,5 +238,28 @@ async fn rollups_of_an_earlier_version_are_computed_anew_where_there_are_raw_row
     assert_eq!(pulso.database.count(kept).await, 2);
     let counted: Value = user.get(&format!("/devices/{}/readings?aggregation=hour&stat=count", device.id)).await.body;
     assert_eq!(counted[0]["voltage"], json!(60));
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn a_sum_of_an_earlier_version_has_no_mean_outside_minimum_and_maximum() {
+    let mut pulso = Pulso::start().await;
+    let user = pulso.client.new_user().await;
+    let device = user.new_device().await;
+    for (hour, values) in [(30, [23.1; 60]), (4, [1.5; 60])] {
+        store(&device, "/readings", hours_ago(hour), "voltage", &values).await;
+    }
+    all_is_rolled_up(&pulso).await;
+    pulso.worker.as_mut().unwrap().terminate().await;
+    pulso.database.execute(DOWN).await;
+    let types =
+        "SELECT count(*) FROM information_schema.columns WHERE column_name LIKE '%\\_sum' AND data_type = 'numeric'";
+    assert_eq!(pulso.database.count(types).await, 0);
+    let below = "UPDATE readings_hourly SET voltage_sum = 1385.9999999999993 WHERE voltage_max > 20";
+    pulso.database.execute(below).await;
+    pulso.database.execute(UP).await;
+    assert_eq!(pulso.database.count(types).await, 14);
+    assert_eq!(chart(&user, &device, "readings?aggregation=hour", "voltage").await, [23.1, 1.5]);
+    pulso.restart_worker().await;
     pulso.finish().await;
 }
