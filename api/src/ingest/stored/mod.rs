@@ -9,7 +9,6 @@
 //! was sent; the answer depends on neither Redis nor the worker. An item is stored when its row has a value of each of its
 //! metrics: values never change, so each is then its own, or one that was first.
 
-mod rows;
 mod store;
 mod waiting;
 

@@ -1,5 +1,7 @@
 //! Which of the rows that are waited for are committed, and what they hold.
 
+mod rows;
+
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
@@ -10,7 +12,7 @@ use diesel::{QueryResult, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::telemetry::{Heartbeat, Reading};
 
-use super::rows::{HeartbeatRow, ReadingRow};
+use self::rows::{HeartbeatRow, ReadingRow};
 use super::waiting::{Key, Keys, StoredRows};
 
 /// Rows asked for in one statement.
