@@ -53,7 +53,7 @@ pub(super) fn bucket(buckets: &Buckets, instant: &str) -> String {
 
 /// Digits of a mean's quotient beyond those of its sum. The quotient is rounded to a double after that, which keeps order:
 /// so a mean is never outside minimum and maximum.
-const MEAN_DIGITS: u8 = 40;
+const MEAN_DIGITS: u8 = 28;
 
 /// What a raw row `r` contributes: of each metric `value_<n>`, and to a mean `weight_<n>`; `$2` is
 /// [`Measures::custom_names`].
