@@ -2,17 +2,25 @@
 
 use pulso_shared::amqp::message::Submission;
 
+use super::item::IgnoredNames;
 use super::metrics::count_rejected;
 use super::types::{IngestResponse, RejectedItem};
 use crate::broker::{BatchingPublisher, PublishError, Receipt};
 use crate::http::error::ApiError;
+
+/// What of a request is not in flight.
+#[derive(Default)]
+pub struct NotTaken {
+    pub rejected: Vec<RejectedItem>,
+    pub ignored: IgnoredNames,
+}
 
 /// A request's readings between publish and confirm. Nothing else of the request is kept meanwhile: thousands wait at
 /// once.
 pub struct InFlight {
     receipt: Receipt,
     readings: usize,
-    rejected: Vec<RejectedItem>,
+    not_taken: NotTaken,
     /// Kept where it is wanted after the confirm.
     submission: Option<Box<Submission>>,
 }
@@ -22,19 +30,21 @@ impl InFlight {
     pub fn publish(
         publisher: &BatchingPublisher,
         submission: Submission,
-        rejected: Vec<RejectedItem>,
+        not_taken: NotTaken,
         keep_submission: bool,
     ) -> Result<Self, ApiError> {
         let readings = submission.len();
         let receipt = publisher.submit(&submission).map_err(|error| failed(error, readings))?;
-        Ok(Self { receipt, readings, rejected, submission: keep_submission.then(|| Box::new(submission)) })
+        Ok(Self { receipt, readings, not_taken, submission: keep_submission.then(|| Box::new(submission)) })
     }
 
     /// Waits for the broker's confirm.
     pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Submission>>), ApiError> {
-        let Self { receipt, readings, rejected, submission } = self;
+        let Self { receipt, readings, not_taken, submission } = self;
         receipt.confirmed().await.map_err(|error| failed(error, readings))?;
-        Ok((IngestResponse { accepted: readings, rejected, stored: None }, submission))
+        let NotTaken { rejected, ignored } = not_taken;
+        let response = IngestResponse { accepted: readings, rejected, ignored: ignored.into_vec(), stored: None };
+        Ok((response, submission))
     }
 }
 

@@ -8,7 +8,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::ack::{AckQuery, Reached};
 use super::item::Kind;
-use super::request::{IngestRequest, Shape, Taken};
+use super::request::{IngestRequest, Taken, Takes};
+use super::target::UnknownDevice;
 use super::types::{
     DataResponse, HeartbeatBody, HeartbeatValues, IngestResponse, ReadingBody, ReadingValues, TelemetryResponse,
 };
@@ -44,7 +45,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/heartbeats")]
 async fn post_heartbeats(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(None, Kind::Heartbeat, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(None, Takes::items(Kind::Heartbeat)).await.map(Taken::into_response)
 }
 
 /// One sensor reading, or up to 1,000 in an array; otherwise as `/heartbeats`.
@@ -55,7 +56,7 @@ async fn post_heartbeats(request: IngestRequest) -> Result<HttpResponse, ApiErro
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/readings")]
 async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(None, Kind::Reading, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(None, Takes::items(Kind::Reading)).await.map(Taken::into_response)
 }
 
 /// Heartbeats of the device in the path; otherwise as `/heartbeats`.
@@ -67,7 +68,7 @@ async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError>
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/devices/{id}/heartbeats")]
 async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(Some(id.0), Kind::Heartbeat, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(Some(id.0), Takes::items(Kind::Heartbeat)).await.map(Taken::into_response)
 }
 
 /// Sensor readings of the device in the path; otherwise as `/heartbeats`.
@@ -79,7 +80,7 @@ async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) ->
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/devices/{id}/readings")]
 async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(Some(id.0), Kind::Reading, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(Some(id.0), Takes::items(Kind::Reading)).await.map(Taken::into_response)
 }
 
 /// One heartbeat or one sensor reading. Humidity, voltage, current, `metrics`, or a temperature on its own make it a
@@ -91,8 +92,9 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/telemetry")]
 async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let Taken { reached, .. } = request.take(None, Kind::Either, Shape::One).await?;
-    let response = TelemetryResponse { status: "success", accepted: 1, stored: stored_one(reached) };
+    let Taken { reached, response, .. } = request.take(None, Takes::one(Kind::Either)).await?;
+    let (ignored, stored) = (response.ignored, stored_one(reached));
+    let response = TelemetryResponse { status: "success", accepted: 1, ignored, stored };
     Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
@@ -105,7 +107,8 @@ async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/data")]
 async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let Taken { reached, submission, .. } = request.take(None, Kind::Reading, Shape::One).await?;
+    let takes = Takes { unknown: UnknownDevice::Told, ..Takes::one(Kind::Reading) };
+    let Taken { reached, submission, response } = request.take(None, takes).await?;
     let reading = submission.and_then(|submission| submission.readings.into_iter().next());
     let reading = reading.ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
     let (server_ulid, timestamp) = (reading.device_id, reading.ts);
@@ -114,7 +117,8 @@ async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
         fields.remove("device_id");
         fields.remove("ts");
     }
-    let response = DataResponse { server_ulid, timestamp, values, stored: stored_one(reached) };
+    let (ignored, stored) = (response.ignored, stored_one(reached));
+    let response = DataResponse { server_ulid, timestamp, values, ignored, stored };
     Ok(HttpResponse::build(reached.status(StatusCode::CREATED)).json(response))
 }
 

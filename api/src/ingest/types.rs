@@ -27,6 +27,9 @@ pub struct IngestResponse {
     pub accepted: usize,
     /// Those that were not.
     pub rejected: Vec<RejectedItem>,
+    /// Names in the valid ones that were not understood, so that nothing was stored under them: each once, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// With `ack=stored`, once all that were taken are committed: how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<usize>,
@@ -41,6 +44,9 @@ pub struct TelemetryResponse {
     /// Always 1.
     #[schema(example = 1)]
     pub accepted: u8,
+    /// Names in it that were not understood, so that nothing was stored under them: each once, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u8>,
@@ -59,6 +65,9 @@ pub struct DataResponse {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     pub values: Value,
+    /// Names in it that were not understood, so that nothing was stored under them: each once, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u8>,

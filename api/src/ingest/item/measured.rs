@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::telemetry::{Amperes, Celsius, Heartbeat, MetricName, Milliseconds, Percent, Reading, Scalar, Volts};
+use pulso_shared::telemetry::{
+    Amperes, Celsius, Heartbeat, MetricName, Milliseconds, Percent, QuantityError, Reading, Scalar, Volts,
+};
 
 use super::faults::{Faults, ItemFaults};
-use super::raw::{RawItem, RawMetrics};
+use super::field::Named;
+use super::ignored::IgnoredNames;
+use super::object::ObjectOr;
+use super::raw::RawItem;
 use super::time::TimeRules;
+use super::values::{RawValues, VALUES};
 
 /// Which kind of item a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,25 +77,37 @@ impl Measured {
     }
 }
 
-/// Checks an item against every rule that does not depend on its device; the error lists up to `room` of its faults.
-pub fn check(raw: &RawItem<'_>, kind: Kind, time: TimeRules<'_>, room: usize) -> Result<Measured, ItemFaults> {
+/// Checks an item against every rule that does not depend on its device: what it measured, and which of its names were
+/// ignored; the error lists up to `room` of its faults.
+pub fn check(
+    raw: &RawItem<'_>,
+    kind: Kind,
+    time: TimeRules<'_>,
+    room: usize,
+) -> Result<(Measured, IgnoredNames), ItemFaults> {
     let mut faults = Faults::listing(room);
     let is_reading = match kind {
-        Kind::Heartbeat => false,
+        Kind::Heartbeat => raw.values.is_some() && raw.of_heartbeat().next().is_none(),
         Kind::Reading => true,
         Kind::Either => looks_like_reading(raw, &mut faults),
     };
     let ts = faults.timestamp(raw.timestamp.as_ref(), time);
     let measured = if is_reading { reading(raw, ts, &mut faults) } else { heartbeat(raw, ts, time, &mut faults) };
+    if is_reading && is_empty_reading(raw) {
+        faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
+        raw.tell_unknown(is_reading, |object, name| faults.unknown(object, name, "sensor reading"));
+    } else if !is_reading && is_empty_heartbeat(raw) {
+        // One that holds nothing says "alive"; one whose every name is unknown has something else to say.
+        raw.tell_unknown(is_reading, |object, name| faults.unknown(object, name, "heartbeat"));
+    }
+    raw.tell_unknown(is_reading, |object, name| faults.ignored.add(object, name));
     faults.unless(measured)
 }
 
-/// Humidity, voltage, current and `metrics` are a sensor's; so is a temperature on its own.
+/// Humidity, voltage, current, `metrics` and `values` are a sensor's; so is a temperature on its own.
 fn looks_like_reading(raw: &RawItem<'_>, faults: &mut Faults) -> bool {
-    let of_device = [&raw.cpu_usage, &raw.ram_usage, &raw.disk_free, &raw.latency, &raw.connectivity, &raw.boot_time];
-    let of_sensor = [&raw.humidity, &raw.voltage, &raw.current];
-    let is_heartbeat = of_device.iter().any(|field| field.is_some());
-    let is_reading = raw.metrics.is_some() || of_sensor.iter().any(|field| field.is_some());
+    let is_heartbeat = raw.of_heartbeat().next().is_some();
+    let is_reading = raw.metrics.is_some() || raw.values.is_some() || raw.of_reading().next().is_some();
     if is_heartbeat && is_reading {
         faults.whole("mixed", "holds a heartbeat's fields and a sensor reading's; send them one by one");
     }
@@ -110,25 +128,41 @@ fn heartbeat(raw: &RawItem<'_>, ts: DateTime<Utc>, time: TimeRules<'_>, faults: 
 }
 
 fn reading(raw: &RawItem<'_>, ts: DateTime<Utc>, faults: &mut Faults) -> Measured {
-    let temperature = faults.quantity(raw.temperature.as_ref());
-    let humidity = faults.quantity(raw.humidity.as_ref());
-    let voltage = faults.quantity(raw.voltage.as_ref());
-    let current = faults.quantity(raw.current.as_ref());
-    let metrics = faults.metrics(raw.metrics.as_ref());
-    if is_empty_reading(raw) {
-        faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
-    }
+    let values = raw.values.as_deref();
+    let temperature = sensor(raw.temperature.as_ref(), values.and_then(|values| values.temperature.as_ref()), faults);
+    let humidity = sensor(raw.humidity.as_ref(), values.and_then(|values| values.humidity.as_ref()), faults);
+    let voltage = sensor(raw.voltage.as_ref(), values.and_then(|values| values.voltage.as_ref()), faults);
+    let current = sensor(raw.current.as_ref(), values.and_then(|values| values.current.as_ref()), faults);
+    let metrics = faults.metrics(raw.metrics.as_ref(), values.map(|values| &values.metrics));
     Measured { ts, temperature, values: Values::Reading { humidity, voltage, current, metrics } }
 }
 
+/// A sensor's value, from the reading itself or else from its `values`.
+fn sensor<Q: TryFrom<f64, Error = QuantityError>>(
+    own: Option<&Named<'_>>,
+    of_values: Option<&Named<'_>>,
+    faults: &mut Faults,
+) -> Option<Q> {
+    if let (Some(own), Some(other)) = (own, of_values)
+        && own.value != other.value
+    {
+        faults.ignored.add(VALUES, &own.name);
+    }
+    faults.quantity(own.or(of_values))
+}
+
+fn is_empty_heartbeat(raw: &RawItem<'_>) -> bool {
+    raw.temperature.is_none() && raw.of_heartbeat().next().is_none()
+}
+
 fn is_empty_reading(raw: &RawItem<'_>) -> bool {
-    let sensors = [&raw.temperature, &raw.humidity, &raw.voltage, &raw.current];
     let no_metric = match &raw.metrics {
         None => true,
-        Some(RawMetrics::Object(metrics)) => metrics.is_empty(),
-        Some(RawMetrics::Other) => false,
+        Some(ObjectOr::Object(metrics)) => metrics.0.is_empty(),
+        Some(ObjectOr::Other) => false,
     };
-    no_metric && sensors.iter().all(|field| field.is_none())
+    let no_value = raw.values.as_deref().is_none_or(RawValues::is_empty);
+    no_metric && no_value && raw.temperature.is_none() && raw.of_reading().next().is_none()
 }
 
 #[cfg(test)]
@@ -137,7 +171,7 @@ mod tests {
 
     use super::super::body::{Body, parse};
     use super::super::time::GivenTimestamps;
-    use super::{Kind, Measured, TimeRules, Values, check};
+    use super::{ItemFaults, Kind, Measured, TimeRules, Values, check};
     use crate::http::error::MAX_FAULTS;
 
     fn now() -> DateTime<Utc> {
@@ -149,7 +183,15 @@ mod tests {
         let given = GivenTimestamps::default();
         let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
         let faults = check(&raw, kind, time, MAX_FAULTS);
-        faults.map_err(|faults| faults.listed.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+        let listed = |faults: ItemFaults| faults.listed.into_iter().map(|fault| (fault.pointer, fault.code)).collect();
+        faults.map(|(measured, _)| measured).map_err(listed)
+    }
+
+    fn ignored(body: &str, kind: Kind) -> Vec<String> {
+        let Ok(Body::Single(raw)) = parse(body.as_bytes()) else { panic!("one item: {body}") };
+        let given = GivenTimestamps::default();
+        let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
+        check(&raw, kind, time, MAX_FAULTS).unwrap().1.into_vec()
     }
 
     #[test]
@@ -190,7 +232,7 @@ mod tests {
             ("/temperature", "wrong_type"),
             ("/latency_ms", "wrong_type"),
             ("/is_connected", "out_of_range"),
-            ("/boot_date", "wrong_type"),
+            ("/boot_date", "out_of_range"),
         ];
         assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
     }

@@ -7,13 +7,18 @@
 mod body;
 mod faults;
 mod field;
+mod ignored;
 mod measured;
+mod not_finite;
+mod object;
 mod raw;
 mod time;
+mod values;
 
-pub use body::{Body, Items, MAX_ITEMS, parse, unreadable_value};
+pub use body::{Body, Items, MAX_ITEMS, parse, parse_otherwise, unreadable_value};
 pub use faults::ItemFaults;
 pub use field::{Field, Named};
+pub use ignored::IgnoredNames;
 pub use measured::{Kind, Measured, check};
 pub use raw::RawItem;
 pub use time::{GivenTimestamps, TimeRules};
