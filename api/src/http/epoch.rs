@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_no_year_holds_is_no_instant() {
-        for count in [f64::MAX, f64::MIN, 1e30, -1e19] {
+        for count in [f64::MAX, f64::MIN, 1e30, -1e20] {
             assert!(from_number(count).is_err(), "{count}");
         }
         assert!(from_integer(i64::MAX).is_ok());

@@ -31,6 +31,9 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 /// The good ones of an array are taken, each bad one is named. 202 means: confirmed to the broker's disk, and it will
 /// be exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless: the first one
 /// counts. A heartbeat without a `timestamp` gives that safety up, since each attempt is a new one.
+///
+/// Names that are not understood come back under `ignored`; an item that holds something of which nothing is understood is
+/// refused. `{"ts": …, "values": {…}}` is taken as a sensor reading, here as on the other routes.
 #[utoipa::path(tag = "ingest", request_body(content = HeartbeatBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = IngestResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 202, body = IngestResponse, description = "Taken"),
@@ -83,8 +86,8 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
     request.take(Some(id.0), Takes::items(Kind::Reading)).await.map(Taken::into_response)
 }
 
-/// One heartbeat or one sensor reading. Humidity, voltage, current, `metrics`, or a temperature on its own make it a
-/// reading.
+/// One heartbeat or one sensor reading. Humidity, voltage, current, `metrics`, `values`, or a temperature on its own make it
+/// a reading.
 #[utoipa::path(tag = "ingest", request_body(content = HeartbeatBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = TelemetryResponse, description = "Taken; with `ack=stored`: and committed"),
     (status = 202, body = TelemetryResponse, description = "With `ack=stored`: taken, but not seen committed in time"),
@@ -98,7 +101,7 @@ async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError
     Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
-/// One sensor reading; answers with the reading as it will be stored.
+/// One sensor reading; answers with the reading as it will be stored. A device that does not exist is a 404 for everybody.
 #[utoipa::path(tag = "ingest", request_body(content = ReadingBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = DataResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 201, body = DataResponse, description = "Taken"),

@@ -58,7 +58,13 @@ impl ItemRules<'_> {
     pub fn check(&self, raw: &RawItem<'_>, room: usize) -> Result<(Measured, IgnoredNames), ItemFaults> {
         let time =
             TimeRules { now: self.received_at, max_age: self.parts.max_age, given: &self.parts.given_timestamps };
-        check(raw, self.kind, time, room)
+        let (measured, mut ignored) = check(raw, self.kind, time, room)?;
+        if let (Some(path_device), Some(named)) = (self.path_device, &raw.device)
+            && !target::is_named(path_device, named)
+        {
+            ignored.add("", &named.name);
+        }
+        Ok((measured, ignored))
     }
 
     pub fn judge(&self, body: Body<'_>) -> JudgedBody {

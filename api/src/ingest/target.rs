@@ -71,6 +71,11 @@ pub fn read(
     }
 }
 
+/// Whether an item names this device, by its id.
+pub fn is_named(device: DeviceId, named: &Named<'_>) -> bool {
+    matches!(&named.value, Field::Text(text) if DeviceId::from_str(text) == Ok(device))
+}
+
 /// Whether this caller may send for the device that it has named, if there is one.
 ///
 /// `allow_open`: whether devices that are open to it may be sent for without a credential.

@@ -272,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_means_nothing_is_told_and_null_is_no_field() {
+        let body =
+            r#"{"cpu": 1, "cpuUsage": 2, "fan": 3, "humidity": 4, "metrics": {"a": 1}, "values": {"b": 1}, "x": null}"#;
+        assert_eq!(ignored(body, Kind::Heartbeat), ["cpuUsage", "fan", "humidity", "metrics", "values"]);
+        assert_eq!(ignored(body, Kind::Reading), ["cpu", "cpuUsage", "fan"]);
+        assert_eq!(ignored(r#"{"ts": 1795262400, "note": null}"#, Kind::Heartbeat), <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn an_item_of_which_nothing_is_known_is_refused_at_each_name() {
+        let faults = |body: &str| outcome(body, Kind::Heartbeat).unwrap_err();
+        assert_eq!(faults(r#"{"device_id": "x", "a~b": 1}"#), [("/a~0b".to_owned(), "unknown_field")]);
+        assert_eq!(
+            faults(r#"{"values": {"unit": "C"}}"#),
+            [(String::new(), "required"), ("/values/unit".to_owned(), "unknown_field")]
+        );
+    }
+
+    #[test]
     fn what_an_item_holds_decides_its_kind() {
         let is_reading = |body: &str| matches!(outcome(body, Kind::Either).unwrap().values, Values::Reading { .. });
         assert!(is_reading(r#"{"temperature": 20}"#));

@@ -6,4 +6,8 @@ mod faults;
 mod hostile_bodies;
 mod items;
 mod limits;
+mod names;
+mod not_finite;
+mod thingsboard;
+mod timestamps;
 mod unreliable_lines;
