@@ -15,7 +15,11 @@ use crate::http::error::{ApiError, FieldError, MAX_FAULTS};
 pub fn body_property(bytes: &[u8]) {
     let body = parse(bytes).map(judge_items);
     // Refused as a whole.
-    let _ = body.or_else(|error| parse_otherwise(bytes, error, |body| Ok::<_, ApiError>(judge_items(body))));
+    let judge = |body: Body<'_>| -> Result<(), ApiError> {
+        judge_items(body);
+        Ok(())
+    };
+    let _ = body.or_else(|error| parse_otherwise(bytes, error, judge));
 }
 
 fn judge_items(body: Body<'_>) {

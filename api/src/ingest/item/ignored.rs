@@ -48,8 +48,11 @@ impl IgnoredNames {
     }
 
     pub fn extend(&mut self, other: Self) {
-        let room = MAX_NAMES.saturating_sub(self.0.len());
-        self.0.extend(other.0.into_iter().take(room));
+        for name in other.0 {
+            if self.0.len() < MAX_NAMES {
+                self.0.insert(name);
+            }
+        }
     }
 
     /// In alphabetical order.

@@ -12,19 +12,10 @@ use pulso_shared::telemetry::{
 use super::faults::{Faults, ItemFaults};
 use super::field::Named;
 use super::ignored::IgnoredNames;
-use super::object::ObjectOr;
+use super::kind::{self, Kind};
 use super::raw::RawItem;
 use super::time::TimeRules;
-use super::values::{RawValues, VALUES};
-
-/// Which kind of item a route takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Heartbeat,
-    Reading,
-    /// Either; the item's fields decide.
-    Either,
-}
+use super::values::VALUES;
 
 /// A valid item. Whose it is, is no rule of the item: [`Measured::add_to`] says so.
 #[derive(Debug, PartialEq)]
@@ -86,32 +77,16 @@ pub fn check(
     room: usize,
 ) -> Result<(Measured, IgnoredNames), ItemFaults> {
     let mut faults = Faults::listing(room);
-    let is_reading = match kind {
-        Kind::Heartbeat => raw.values.is_some() && raw.of_heartbeat().next().is_none(),
-        Kind::Reading => true,
-        Kind::Either => looks_like_reading(raw, &mut faults),
-    };
+    let is_reading = kind.is_reading(raw, &mut faults);
     let ts = faults.timestamp(raw.timestamp.as_ref(), time);
     let measured = if is_reading { reading(raw, ts, &mut faults) } else { heartbeat(raw, ts, time, &mut faults) };
-    if is_reading && is_empty_reading(raw) {
-        faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
-        raw.tell_unknown(is_reading, |object, name| faults.unknown(object, name, "sensor reading"));
-    } else if !is_reading && is_empty_heartbeat(raw) {
-        // One that holds nothing says "alive"; one whose every name is unknown has something else to say.
-        raw.tell_unknown(is_reading, |object, name| faults.unknown(object, name, "heartbeat"));
+    if kind::is_empty(raw, is_reading) {
+        // A heartbeat that holds nothing says "alive"; what is not understood says something else.
+        let kind = if is_reading { "sensor reading" } else { "heartbeat" };
+        raw.tell_unknown(is_reading, |object, name| faults.unknown(object, name, kind));
     }
     raw.tell_unknown(is_reading, |object, name| faults.ignored.add(object, name));
     faults.unless(measured)
-}
-
-/// Humidity, voltage, current, `metrics` and `values` are a sensor's; so is a temperature on its own.
-fn looks_like_reading(raw: &RawItem<'_>, faults: &mut Faults) -> bool {
-    let is_heartbeat = raw.of_heartbeat().next().is_some();
-    let is_reading = raw.metrics.is_some() || raw.values.is_some() || raw.of_reading().next().is_some();
-    if is_heartbeat && is_reading {
-        faults.whole("mixed", "holds a heartbeat's fields and a sensor reading's; send them one by one");
-    }
-    is_reading || (!is_heartbeat && raw.temperature.is_some())
 }
 
 // Faults are told in the order in which the fields are read here.
@@ -134,6 +109,9 @@ fn reading(raw: &RawItem<'_>, ts: DateTime<Utc>, faults: &mut Faults) -> Measure
     let voltage = sensor(raw.voltage.as_ref(), values.and_then(|values| values.voltage.as_ref()), faults);
     let current = sensor(raw.current.as_ref(), values.and_then(|values| values.current.as_ref()), faults);
     let metrics = faults.metrics(raw.metrics.as_ref(), values.map(|values| &values.metrics));
+    if kind::is_empty(raw, true) {
+        faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
+    }
     Measured { ts, temperature, values: Values::Reading { humidity, voltage, current, metrics } }
 }
 
@@ -149,20 +127,6 @@ fn sensor<Q: TryFrom<f64, Error = QuantityError>>(
         faults.ignored.add(VALUES, &own.name);
     }
     faults.quantity(own.or(of_values))
-}
-
-fn is_empty_heartbeat(raw: &RawItem<'_>) -> bool {
-    raw.temperature.is_none() && raw.of_heartbeat().next().is_none()
-}
-
-fn is_empty_reading(raw: &RawItem<'_>) -> bool {
-    let no_metric = match &raw.metrics {
-        None => true,
-        Some(ObjectOr::Object(metrics)) => metrics.0.is_empty(),
-        Some(ObjectOr::Other) => false,
-    };
-    let no_value = raw.values.as_deref().is_none_or(RawValues::is_empty);
-    no_metric && no_value && raw.temperature.is_none() && raw.of_reading().next().is_none()
 }
 
 #[cfg(test)]

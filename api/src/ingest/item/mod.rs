@@ -8,6 +8,7 @@ mod body;
 mod faults;
 mod field;
 mod ignored;
+mod kind;
 mod measured;
 mod not_finite;
 mod object;
@@ -19,6 +20,7 @@ pub use body::{Body, Items, MAX_ITEMS, parse, parse_otherwise, unreadable_value}
 pub use faults::ItemFaults;
 pub use field::{Field, Named};
 pub use ignored::IgnoredNames;
-pub use measured::{Kind, Measured, check};
+pub use kind::Kind;
+pub use measured::{Measured, check};
 pub use raw::RawItem;
 pub use time::{GivenTimestamps, TimeRules};
