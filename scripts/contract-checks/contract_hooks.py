@@ -115,16 +115,22 @@ def is_named(body, names):
 
 
 def complete_ingest(body, path):
-    """A person has to name the device, and a reading needs a number."""
+    """A person has to name the device, a reading needs a number, and a heartbeat with an unknown name a known one."""
     names = ("device_id", "device_uuid", "deviceId", "device_sn", "server_ulid")
     if "/devices/" not in path and own_device() and all(body.get(name) is None for name in names):
         body["device_id"] = own_device()
     is_reading = path.endswith(("/data", "/readings", "/telemetry"))
     if is_reading and all(body.get(name) is None for name in ("temperature", "humidity", "voltage", "current")):
         body["temperature"] = 20
+    measured = ("cpu_usage", "ram_usage", "disk_free", "temperature", "latency", "connectivity", "boot_time")
+    is_known = any(body.get(name) is not None for name in measured)
+    if not is_reading and not is_known and set(body) - {*measured, *names, "timestamp"}:
+        body["cpu_usage"] = 1
     for name in ("timestamp", "boot_time"):
-        if isinstance(body.get(name), str) and not OLDEST < body[name] < LATEST:
-            body[name] = LATEST
+        value = body.get(name)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number or isinstance(value, str) and not OLDEST < value < LATEST:
+            body[name] = int(NOW.timestamp()) - 60 if is_number else LATEST
 
 
 def complete_task(body):

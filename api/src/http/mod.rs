@@ -2,6 +2,7 @@
 
 pub mod client_address;
 pub mod csv_writer;
+pub mod epoch;
 pub mod error;
 pub mod extract;
 pub mod health;

@@ -1,6 +1,6 @@
-//! The rule for every instant a client sends: RFC 3339 with any offset; without one it is UTC.
+//! The rule for every instant a client sends: RFC 3339 with any offset, also one in its short forms; without one it is UTC.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, SubsecRound, Utc};
 use serde::Deserialize;
 
 /// A text that is no instant; the words are what the client reads.
@@ -27,17 +27,39 @@ impl TryFrom<String> for Instant {
 /// When the text is none, or one in a year that four digits cannot say.
 pub fn parse(text: &str) -> Result<DateTime<Utc>, InstantError> {
     let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
-    let instant = instant.or_else(|_| without_offset(text)).map_err(|_| InstantError)?.trunc_subsecs(6);
+    let instant = instant.ok().or_else(|| without_offset(text).map(|local| local.and_utc()));
+    let instant = instant.or_else(|| with_short_offset(text)).ok_or(InstantError)?.trunc_subsecs(6);
     // A leap second is the next minute's 0: what is stored, sent and compared knows no 60th second.
-    let instant = DateTime::from_timestamp_micros(instant.timestamp_micros()).ok_or(InstantError)?;
-    // What four digits can say is what the answer can say again.
-    if (1..=9_999).contains(&instant.year()) { Ok(instant) } else { Err(InstantError) }
+    from_micros(instant.timestamp_micros())
 }
 
-fn without_offset(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
+/// The instant of that many microseconds since 1970, if it is in a year of four digits: what they can say is what the answer
+/// can say again.
+pub(super) fn from_micros(micros: i64) -> Result<DateTime<Utc>, InstantError> {
+    let instant = DateTime::from_timestamp_micros(micros);
+    instant.filter(|instant| (1..=9_999).contains(&instant.year())).ok_or(InstantError)
+}
+
+fn without_offset(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
         .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
-        .map(|instant| instant.and_utc())
+        .ok()
+}
+
+/// An offset as ISO 8601 and the languages' own formats have it, and RFC 3339 has not: `+0200`, `+02`, with a space before.
+fn with_short_offset(text: &str) -> Option<DateTime<Utc>> {
+    let (local, offset) = text.split_at_checked(text.rfind(['+', '-'])?)?;
+    let local = without_offset(local.strip_suffix(' ').unwrap_or(local))?;
+    let (hours, minutes) = (offset.get(1..3)?, offset.get(3..)?);
+    let minutes = if minutes.is_empty() { "00" } else { minutes.strip_prefix(':').unwrap_or(minutes) };
+    let seconds = two_digits(hours, 23)? * 3_600 + two_digits(minutes, 59)? * 60;
+    let east = if offset.starts_with('-') { -seconds } else { seconds };
+    Some(local.checked_sub_offset(FixedOffset::east_opt(east)?)?.and_utc())
+}
+
+fn two_digits(text: &str, max: i32) -> Option<i32> {
+    let are_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| are_digits && *number <= max)
 }
 
 #[cfg(test)]
@@ -53,6 +75,35 @@ mod tests {
         }
         assert_eq!(instant("2016-12-31T23:59:60.25Z"), "2017-01-01T00:00:00.250+00:00");
         assert!(super::parse("9999-12-31T23:59:60Z").is_err());
+    }
+
+    #[test]
+    fn an_offset_may_be_short() {
+        for text in [
+            "2026-11-29T04:01:00+0000",
+            "2026-11-29T04:01:00-0000",
+            "2026-11-29T06:01:00+0200",
+            "2026-11-29T06:01:00+02",
+            "2026-11-29T09:46:00.000+0545",
+            "2026-11-29T00:31:00-0330",
+            "2026-11-28T16:01:00-12",
+            "2026-11-29 04:01:00 +0000",
+            "2026-11-29 06:01:00 +02:00",
+            "2026-11-29T06:00:60+0200",
+            "2026-11-29t04:01:00z",
+        ] {
+            assert_eq!(
+                super::parse(text).map(|instant| instant.to_rfc3339()).as_deref(),
+                Ok("2026-11-29T04:01:00+00:00"),
+                "{text}"
+            );
+        }
+        for offset in [
+            "+", "+1", "+123", "+12345", "+2400", "+0060", "+02:", "+02:0", "+02:000", "+ 200", "+-200", "0200",
+            "  +02", "UTC", "+٠٢",
+        ] {
+            assert!(super::parse(&format!("2026-11-29T04:01:00{offset}")).is_err(), "{offset}");
+        }
     }
 
     #[test]

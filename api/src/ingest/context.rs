@@ -35,7 +35,7 @@ impl<'a> ItemContext<'a> {
     /// Whether this caller may send for the device that was found under the item's name, if one was.
     pub fn decide(&self, device: Option<DeviceFacts>) -> Result<DeviceId, TargetError> {
         let parts = self.parts();
-        target::decide(self.rules.caller, device, &parts.auth.revocations, parts.allow_open)
+        target::decide(self.rules.caller, device, &parts.auth.revocations, parts.allow_open, self.rules.unknown)
     }
 
     /// Takes an item that was sent alone out of its device's budget, before it is judged: a bad one costs what a good

@@ -3,17 +3,25 @@
 use pulso_shared::amqp::message::Submission;
 
 use super::accepted::{Accepted, Places};
+use super::item::IgnoredNames;
 use super::metrics::count_rejected;
 use super::types::{IngestResponse, RejectedItem};
 use crate::broker::{BatchingPublisher, PublishError, Receipt};
 use crate::http::error::ApiError;
+
+/// What of a request is not in flight.
+#[derive(Default)]
+pub struct NotTaken {
+    pub rejected: Vec<RejectedItem>,
+    pub ignored: IgnoredNames,
+}
 
 /// A request's readings between publish and confirm. Nothing else of the request is kept meanwhile: thousands wait at
 /// once.
 pub struct InFlight {
     receipt: Receipt,
     readings: usize,
-    rejected: Vec<RejectedItem>,
+    not_taken: NotTaken,
     /// Kept where it is wanted after the confirm.
     accepted: Option<Box<Accepted>>,
 }
@@ -23,7 +31,7 @@ impl InFlight {
     pub fn publish(
         publisher: &BatchingPublisher,
         (submission, places): (Submission, Places),
-        rejected: Vec<RejectedItem>,
+        not_taken: NotTaken,
         keep_submission: bool,
     ) -> Result<Self, ApiError> {
         let readings = submission.len();
@@ -31,16 +39,24 @@ impl InFlight {
         Ok(Self {
             receipt,
             readings,
-            rejected,
+            not_taken,
             accepted: keep_submission.then(|| Box::new(Accepted { submission, places })),
         })
     }
 
     /// Waits for the broker's confirm.
     pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Accepted>>), ApiError> {
-        let Self { receipt, readings, rejected, accepted } = self;
+        let Self { receipt, readings, not_taken, accepted } = self;
         receipt.confirmed().await.map_err(|error| failed(error, readings))?;
-        Ok((IngestResponse { accepted: readings, rejected, stored: None, conflicting: Vec::new() }, accepted))
+        let NotTaken { rejected, ignored } = not_taken;
+        let response = IngestResponse {
+            accepted: readings,
+            rejected,
+            ignored: ignored.into_vec(),
+            stored: None,
+            conflicting: Vec::new(),
+        };
+        Ok((response, accepted))
     }
 }
 

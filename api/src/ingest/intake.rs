@@ -14,12 +14,11 @@ use pulso_shared::ids::DeviceId;
 use super::accepted::Places;
 use super::array;
 use super::context::ItemContext;
-use super::in_flight::InFlight;
-use super::item::{Body, ItemFaults, MAX_ITEMS, Measured, RawItem};
+use super::in_flight::{InFlight, NotTaken};
+use super::item::{Body, IgnoredNames, ItemFaults, MAX_ITEMS, Measured, RawItem};
 use super::metrics::count_rejected_item;
-use super::rules::{JudgedBody, JudgedItem};
+use super::rules::{JudgedBody, JudgedItem, JudgedItems};
 use super::target::{Target, TargetError};
-use super::types::RejectedItem;
 use crate::devices::DeviceName;
 use crate::http::error::{ApiError, MAX_FAULTS};
 use crate::http::request_id::RequestId;
@@ -54,25 +53,26 @@ impl<'a> Intake<'a> {
                 }
                 Err(error) => Either::Left(ready(self.take_single(Err(error), || self.check(&raw), self.submission()))),
             },
-            Body::Array(items) => {
-                let items = self.context.rules.judge_array(items);
-                Either::Right(Box::pin(self.take_array(items)))
+            array => {
+                let judged = self.context.rules.judge(array);
+                Either::Right(Box::pin(self.take_judged(judged)))
             }
         }
     }
 
-    /// The same with a body that was judged beside the HTTP threads.
+    /// The same with a body that was judged already, such as one beside the HTTP threads.
     pub async fn take_judged(self, body: JudgedBody) -> Result<InFlight, ApiError> {
-        let item = match body {
-            JudgedBody::Array(items) => return self.take_array(items).await,
-            JudgedBody::Single(item) => *item,
+        let JudgedBody { items, ignored } = body;
+        let item = match items {
+            JudgedItems::Array(items) => return self.take_array(items, ignored).await,
+            JudgedItems::Single(item) => *item,
         };
         let device = match item.target {
             Ok(Target::Named(name)) => self.look_up(name).await.inspect_err(count_rejected_item)?,
             Ok(Target::Known(device)) => Ok(device),
             Err(error) => Err(error),
         };
-        self.take_single(device, || item.measured, self.late_submission())
+        self.take_single(device, || item.measured.map(|measured| (measured, ignored)), self.late_submission())
     }
 
     /// The error of a body none of whose items could be read: it is charged as some items.
@@ -82,15 +82,15 @@ impl<'a> Intake<'a> {
         charged.err().map_or(error, ApiError::from)
     }
 
-    async fn take_array(self, items: Vec<JudgedItem>) -> Result<InFlight, ApiError> {
+    async fn take_array(self, items: Vec<JudgedItem>, ignored: IgnoredNames) -> Result<InFlight, ApiError> {
         let mut submission = self.submission();
         let mut places = Places::default();
         let rejected = array::add_items(&self.context, items, (&mut submission, &mut places)).await?;
         submission.received_at = self.context.now();
-        self.publish((submission, places), rejected)
+        self.publish((submission, places), NotTaken { rejected, ignored })
     }
 
-    fn check(&self, raw: &RawItem<'_>) -> Result<Measured, ItemFaults> {
+    fn check(&self, raw: &RawItem<'_>) -> Result<(Measured, IgnoredNames), ItemFaults> {
         self.context.rules.check(raw, MAX_FAULTS)
     }
 
@@ -117,19 +117,19 @@ impl<'a> Intake<'a> {
     fn take_single(
         &self,
         device: Result<DeviceId, TargetError>,
-        check: impl FnOnce() -> Result<Measured, ItemFaults>,
+        check: impl FnOnce() -> Result<(Measured, IgnoredNames), ItemFaults>,
         mut submission: Submission,
     ) -> Result<InFlight, ApiError> {
-        self.add_single(device, check, &mut submission).inspect_err(count_rejected_item)?;
-        self.publish((submission, Places::default()), Vec::new())
+        let ignored = self.add_single(device, check, &mut submission).inspect_err(count_rejected_item)?;
+        self.publish((submission, Places::default()), NotTaken { ignored, ..NotTaken::default() })
     }
 
     fn add_single(
         &self,
         device: Result<DeviceId, TargetError>,
-        check: impl FnOnce() -> Result<Measured, ItemFaults>,
+        check: impl FnOnce() -> Result<(Measured, IgnoredNames), ItemFaults>,
         submission: &mut Submission,
-    ) -> Result<(), ApiError> {
+    ) -> Result<IgnoredNames, ApiError> {
         self.context.charge_single(device.as_ref().ok().copied())?;
         let device = match device {
             Ok(device) => device,
@@ -138,12 +138,12 @@ impl<'a> Intake<'a> {
             }
             Err(error) => return Err(error.into()),
         };
-        let measured = check().map_err(|faults| ApiError::Validation(faults.listed))?;
+        let (measured, ignored) = check().map_err(|faults| ApiError::Validation(faults.listed))?;
         measured.add_to(submission, device);
-        Ok(())
+        Ok(ignored)
     }
 
-    fn publish(&self, submission: (Submission, Places), rejected: Vec<RejectedItem>) -> Result<InFlight, ApiError> {
-        InFlight::publish(self.context.thread.publisher(), submission, rejected, self.keep_submission)
+    fn publish(&self, submission: (Submission, Places), not_taken: NotTaken) -> Result<InFlight, ApiError> {
+        InFlight::publish(self.context.thread.publisher(), submission, not_taken, self.keep_submission)
     }
 }

@@ -5,14 +5,24 @@ use pulso_shared::amqp::message::{self, Submission};
 use pulso_shared::ids::DeviceId;
 
 use super::item::{
-    Body, GivenTimestamps, ItemFaults, Kind, MAX_ITEMS, RawItem, TimeRules, check, parse, unreadable_value,
+    Body, GivenTimestamps, ItemFaults, Kind, MAX_ITEMS, RawItem, TimeRules, check, parse, parse_otherwise,
+    unreadable_value,
 };
-use crate::http::error::{FieldError, MAX_FAULTS};
+use crate::http::error::{ApiError, FieldError, MAX_FAULTS};
 
 /// A body is refused as a whole, or each of its items is: read and valid, and then it travels through the queue unchanged; or
 /// named with its faults, each with a place in the item.
 pub fn body_property(bytes: &[u8]) {
-    let Ok(body) = parse(bytes) else { return };
+    let body = parse(bytes).map(judge_items);
+    // Refused as a whole.
+    let judge = |body: Body<'_>| -> Result<(), ApiError> {
+        judge_items(body);
+        Ok(())
+    };
+    let _ = body.or_else(|error| parse_otherwise(bytes, error, judge));
+}
+
+fn judge_items(body: Body<'_>) {
     let items = match body {
         Body::Single(item) => vec![Ok(item)],
         Body::Array(items) => items,
@@ -34,7 +44,11 @@ fn judge(item: &RawItem<'_>, kind: Kind) {
         given: &given,
     };
     let measured = match check(item, kind, time, MAX_FAULTS) {
-        Ok(measured) => measured,
+        Ok((measured, ignored)) => {
+            let names = ignored.into_vec();
+            assert!(names.len() <= 100 && names.iter().all(|name| name.chars().count() <= 80), "{names:?}");
+            measured
+        }
         Err(faults) => return are_reasons(&faults),
     };
     let mut submission = empty_submission(time.now);

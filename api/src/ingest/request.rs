@@ -4,7 +4,8 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use futures_util::future::LocalBoxFuture;
+use chrono::{DateTime, Utc};
+use futures_util::future::{Either, LocalBoxFuture};
 use pulso_shared::ids::DeviceId;
 use pulso_shared::telemetry::Reading;
 
@@ -13,10 +14,11 @@ use super::ack::{Ack, Reached};
 use super::context::ItemContext;
 use super::in_flight::InFlight;
 use super::intake::{Intake, Taking};
-use super::item::{Body, Kind, parse};
-use super::parts::IngestThread;
-use super::rules::ItemRules;
+use super::item::{Body, Kind, parse, parse_otherwise};
+use super::parts::{IngestParts, IngestThread};
+use super::rules::{ItemRules, JudgedBody};
 use super::stored::Settled;
+use super::target::UnknownDevice;
 use super::types::IngestResponse;
 use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
@@ -44,6 +46,14 @@ pub enum Shape {
     One,
 }
 
+/// What a route takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Takes {
+    pub kind: Kind,
+    pub shape: Shape,
+    pub unknown: UnknownDevice,
+}
+
 /// What was accepted of a request.
 pub struct Taken {
     pub response: IngestResponse,
@@ -52,6 +62,32 @@ pub struct Taken {
     pub accepted: Option<Box<Accepted>>,
     /// Where the commit was waited for: the row of a single sensor reading.
     pub stored_reading: Option<Reading>,
+}
+
+impl Takes {
+    /// Items of this kind, one or many.
+    pub const fn items(kind: Kind) -> Self {
+        Self { kind, shape: Shape::OneOrMany, unknown: UnknownDevice::Hidden }
+    }
+
+    /// One item of this kind.
+    pub const fn one(kind: Kind) -> Self {
+        Self { shape: Shape::One, ..Self::items(kind) }
+    }
+
+    fn rules(
+        self,
+        parts: &IngestParts,
+        caller: Caller,
+        path_device: Option<DeviceId>,
+        received_at: DateTime<Utc>,
+    ) -> ItemRules<'_> {
+        ItemRules { parts, caller, path_device, kind: self.kind, unknown: self.unknown, received_at }
+    }
+
+    fn judge(self, rules: &ItemRules<'_>, body: Body<'_>) -> Result<JudgedBody, ApiError> {
+        self.shape.check(body).map(|body| rules.judge(body))
+    }
 }
 
 impl Shape {
@@ -94,11 +130,11 @@ fn request_parts(request: &HttpRequest) -> Result<(IngestThread, Caller, Request
 impl IngestRequest {
     /// Takes the body in and waits until it is confirmed, or committed where that was asked for. An error means that
     /// nothing of it was accepted.
-    pub async fn take(mut self, path_device: Option<DeviceId>, kind: Kind, shape: Shape) -> Result<Taken, ApiError> {
+    pub async fn take(mut self, path_device: Option<DeviceId>, takes: Takes) -> Result<Taken, ApiError> {
         let in_flight = if self.body.is_large() {
-            Box::pin(self.publish_large(path_device, kind, shape)).await?
+            Box::pin(self.publish_large(path_device, takes)).await?
         } else {
-            self.publish(path_device, kind, shape)?.await?
+            self.publish(path_device, takes)?.await?
         };
         let (thread, ack) = (self.thread.clone(), self.ack);
         drop(self);
@@ -115,34 +151,35 @@ impl IngestRequest {
         Ok(Taken { response, reached, accepted, stored_reading: settled.reading })
     }
 
-    fn publish(&self, path_device: Option<DeviceId>, kind: Kind, shape: Shape) -> Result<Taking<'_>, ApiError> {
+    fn publish(&self, path_device: Option<DeviceId>, takes: Takes) -> Result<Taking<'_>, ApiError> {
         let parts = self.thread.parts();
         let received_at = parts.clock.now();
-        let intake = self.intake(ItemRules { parts, caller: self.caller, path_device, kind, received_at }, shape);
-        match parse(&self.body).and_then(|body| shape.check(body)) {
-            Ok(body) => Ok(intake.take(body)),
+        let rules = takes.rules(parts, self.caller, path_device, received_at);
+        let intake = self.intake(rules, takes.shape);
+        let error = match parse(&self.body).and_then(|body| takes.shape.check(body)) {
+            Ok(body) => return Ok(intake.take(body)),
+            Err(error) => error,
+        };
+        match parse_otherwise(&self.body, error, |body| takes.judge(&rules, body)) {
+            Ok(judged) => Ok(Either::Right(Box::pin(intake.take_judged(judged)))),
             Err(error) => Err(intake.refuse(&self.body, error)),
         }
     }
 
     /// The same with a body that is parsed and judged beside the HTTP threads.
-    async fn publish_large(
-        &mut self,
-        path_device: Option<DeviceId>,
-        kind: Kind,
-        shape: Shape,
-    ) -> Result<InFlight, ApiError> {
+    async fn publish_large(&mut self, path_device: Option<DeviceId>, takes: Takes) -> Result<InFlight, ApiError> {
         let (body, caller) = (std::mem::take(&mut self.body), self.caller);
         let (parts, shared) = (self.thread.parts(), self.thread.shared_parts());
         let judge = move |bytes: &Bytes| {
             // Not before its turn has come: data must not look older than it is to the watermark.
             let received_at = shared.clock.now();
-            let rules = ItemRules { parts: &shared, caller, path_device, kind, received_at };
-            let judged = parse(bytes).and_then(|body| shape.check(body)).map(|body| rules.judge(body));
+            let rules = takes.rules(&shared, caller, path_device, received_at);
+            let judged = parse(bytes).and_then(|body| takes.judge(&rules, body));
+            let judged = judged.or_else(|error| parse_otherwise(bytes, error, |body| takes.judge(&rules, body)));
             (received_at, judged.map_err(|error| (error, bytes.clone())))
         };
         let (received_at, judged) = body.read(judge).await?;
-        let intake = self.intake(ItemRules { parts, caller, path_device, kind, received_at }, shape);
+        let intake = self.intake(takes.rules(parts, caller, path_device, received_at), takes.shape);
         match judged {
             Ok(judged) => intake.take_judged(judged).await,
             Err((error, bytes)) => Err(intake.refuse(&bytes, error)),

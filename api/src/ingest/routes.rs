@@ -8,7 +8,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::ack::{AckQuery, Reached};
 use super::item::Kind;
-use super::request::{IngestRequest, Shape, Taken};
+use super::request::{IngestRequest, Taken, Takes};
+use super::target::UnknownDevice;
 use super::types::{
     DataResponse, HeartbeatBody, HeartbeatValues, IngestResponse, ReadingBody, ReadingValues, TelemetryResponse,
 };
@@ -29,7 +30,11 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 ///
 /// The good ones of an array are taken, each bad one is named. 202 means: confirmed to the broker's disk, and it will
 /// be in exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless. Values of one device
-/// and one instant are put together in one row; the first value of a metric counts. A heartbeat without a `timestamp` gives that safety up, since each attempt is a new one.
+/// and one instant are put together in one row; the first value of a metric counts. A heartbeat without a `timestamp`
+/// gives that safety up, since each attempt is a new one.
+///
+/// Names that are not understood come back under `ignored`; an item that holds something of which nothing is understood is
+/// refused. `{"ts": …, "values": {…}}` is taken as a sensor reading, here as on the other routes.
 #[utoipa::path(tag = "ingest", request_body(content = HeartbeatBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = IngestResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 202, body = IngestResponse, description = "Taken"),
@@ -44,7 +49,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/heartbeats")]
 async fn post_heartbeats(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(None, Kind::Heartbeat, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(None, Takes::items(Kind::Heartbeat)).await.map(Taken::into_response)
 }
 
 /// One sensor reading, or up to 1,000 in an array; otherwise as `/heartbeats`.
@@ -55,7 +60,7 @@ async fn post_heartbeats(request: IngestRequest) -> Result<HttpResponse, ApiErro
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/readings")]
 async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(None, Kind::Reading, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(None, Takes::items(Kind::Reading)).await.map(Taken::into_response)
 }
 
 /// Heartbeats of the device in the path; otherwise as `/heartbeats`.
@@ -67,7 +72,7 @@ async fn post_readings(request: IngestRequest) -> Result<HttpResponse, ApiError>
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/devices/{id}/heartbeats")]
 async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(Some(id.0), Kind::Heartbeat, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(Some(id.0), Takes::items(Kind::Heartbeat)).await.map(Taken::into_response)
 }
 
 /// Sensor readings of the device in the path; otherwise as `/heartbeats`.
@@ -79,11 +84,11 @@ async fn post_device_heartbeats(id: PathId<DeviceId>, request: IngestRequest) ->
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/devices/{id}/readings")]
 async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    request.take(Some(id.0), Kind::Reading, Shape::OneOrMany).await.map(Taken::into_response)
+    request.take(Some(id.0), Takes::items(Kind::Reading)).await.map(Taken::into_response)
 }
 
-/// One heartbeat or one sensor reading. Humidity, voltage, current, `metrics`, or a temperature on its own make it a
-/// reading.
+/// One heartbeat or one sensor reading. Humidity, voltage, current, `metrics`, `values`, or a temperature on its own make it
+/// a reading.
 #[utoipa::path(tag = "ingest", request_body(content = HeartbeatBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = TelemetryResponse, description = "Taken; with `ack=stored`: and committed"),
     (status = 202, body = TelemetryResponse, description = "With `ack=stored`: taken, but not seen committed in time"),
@@ -91,13 +96,15 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/telemetry")]
 async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let Taken { reached, response, .. } = request.take(None, Kind::Either, Shape::One).await?;
-    let conflicting = response.conflicting;
-    let response = TelemetryResponse { status: "success", accepted: 1, stored: stored_one(reached), conflicting };
+    let Taken { reached, response, .. } = request.take(None, Takes::one(Kind::Either)).await?;
+    let IngestResponse { ignored, conflicting, .. } = response;
+    let stored = stored_one(reached);
+    let response = TelemetryResponse { status: "success", accepted: 1, ignored, stored, conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
-/// One sensor reading; answers with the reading: as it was sent, or, with `ack=stored`, as it is stored.
+/// One sensor reading; answers with the reading: as it was sent, or, with `ack=stored`, as it is stored. A device that does
+/// not exist is a 404 for everybody.
 ///
 /// Values of one instant are put together in one row, and the first value of a metric counts: so the stored one may have
 /// further sensors, and another number where one was there first (`conflicting` then says so).
@@ -109,7 +116,8 @@ async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/data")]
 async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let Taken { response, reached, accepted, stored_reading } = request.take(None, Kind::Reading, Shape::One).await?;
+    let takes = Takes { unknown: UnknownDevice::Told, ..Takes::one(Kind::Reading) };
+    let Taken { response, reached, accepted, stored_reading } = request.take(None, takes).await?;
     let sent = accepted.and_then(|accepted| accepted.submission.readings.into_iter().next());
     let reading = stored_reading.or(sent).ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
     let (server_ulid, timestamp) = (reading.device_id, reading.ts);
@@ -118,8 +126,9 @@ async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
         fields.remove("device_id");
         fields.remove("ts");
     }
-    let (stored, conflicting) = (stored_one(reached), response.conflicting);
-    let response = DataResponse { server_ulid, timestamp, values, stored, conflicting };
+    let IngestResponse { ignored, conflicting, .. } = response;
+    let stored = stored_one(reached);
+    let response = DataResponse { server_ulid, timestamp, values, ignored, stored, conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::CREATED)).json(response))
 }
 

@@ -32,8 +32,22 @@ pub enum Target {
     Named(DeviceName),
 }
 
+/// What is said of a device that does not exist to those who may not send for it either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownDevice {
+    /// The same as of one that does.
+    Hidden,
+    /// 404.
+    Told,
+}
+
 /// Reads which device an item is for: the path's where there is one, else the body's, else the sending device itself.
-pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) -> Result<Target, TargetError> {
+pub fn read(
+    caller: Caller,
+    path: Option<DeviceId>,
+    body: Option<&Named<'_>>,
+    unknown: UnknownDevice,
+) -> Result<Target, TargetError> {
     let reference = match (path, body) {
         (Some(id), _) => Some(Reference::Id(id)),
         (None, Some(named)) => Some(Reference::read(named)?),
@@ -42,11 +56,11 @@ pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) ->
     match (caller, reference) {
         (Caller::Device(own), None) => Ok(Target::Known(own)),
         (Caller::Device(own), Some(Reference::Id(id))) if id == own => Ok(Target::Known(own)),
-        (Caller::Device(_), Some(Reference::Id(_))) => Err(TargetError::NotItself),
+        (Caller::Device(_), Some(Reference::Id(_))) if unknown == UnknownDevice::Hidden => Err(TargetError::NotItself),
         (Caller::Device(own), Some(Reference::SerialNumber(number))) => {
             Ok(Target::Named(DeviceName::Itself(own, number)))
         }
-        (Caller::User(_) | Caller::Anonymous, Some(Reference::Id(id))) => Ok(Target::Named(DeviceName::Id(id))),
+        (_, Some(Reference::Id(id))) => Ok(Target::Named(DeviceName::Id(id))),
         (Caller::User(user), Some(Reference::SerialNumber(number))) => {
             Ok(Target::Named(DeviceName::SerialNumber(user, number)))
         }
@@ -57,6 +71,11 @@ pub fn read(caller: Caller, path: Option<DeviceId>, body: Option<&Named<'_>>) ->
     }
 }
 
+/// Whether an item names this device, by its id.
+pub fn is_named(device: DeviceId, named: &Named<'_>) -> bool {
+    matches!(&named.value, Field::Text(text) if DeviceId::from_str(text) == Ok(device))
+}
+
 /// Whether this caller may send for the device that it has named, if there is one.
 ///
 /// `allow_open`: whether devices that are open to it may be sent for without a credential.
@@ -65,6 +84,7 @@ pub fn decide(
     device: Option<DeviceFacts>,
     revocations: &Revocations,
     allow_open: bool,
+    unknown: UnknownDevice,
 ) -> Result<DeviceId, TargetError> {
     // Deleted a moment ago, or its owner, and still cached.
     let is_gone = |device: &DeviceFacts| {
@@ -72,6 +92,7 @@ pub fn decide(
     };
     let device = device.filter(|device| !is_gone(device));
     match (caller, device) {
+        (_, None) if unknown == UnknownDevice::Told => Err(TargetError::Unknown),
         (Caller::Device(own), Some(device)) if device.id == own => Ok(own),
         (Caller::Device(_), _) => Err(TargetError::NotItself),
         (Caller::User(user), Some(device)) if device.owner_id == user => Ok(device.id),

@@ -6,7 +6,7 @@ use pulso_shared::ids::DeviceId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
 use crate::http::error::FieldError;
 
@@ -27,6 +27,9 @@ pub struct IngestResponse {
     pub accepted: usize,
     /// Those that were not.
     pub rejected: Vec<RejectedItem>,
+    /// Names in the valid ones that were not understood, so that nothing was stored under them: each once, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// With `ack=stored`, once the values of all that were taken are committed: how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<usize>,
@@ -46,6 +49,9 @@ pub struct TelemetryResponse {
     /// Always 1.
     #[schema(example = 1)]
     pub accepted: u8,
+    /// Names in it that were not understood, so that nothing was stored under them: each once, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u8>,
@@ -69,6 +75,9 @@ pub struct DataResponse {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     pub values: Value,
+    /// Names in it that were not understood, so that nothing was stored under them: each once, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u8>,
@@ -102,7 +111,8 @@ pub struct HeartbeatBody {
     "boot_time": "2026-11-20T08:00:00Z"}))]
 #[expect(dead_code, reason = "documents the body; super::item reads it field by field")]
 pub struct HeartbeatValues {
-    /// When it was measured (RFC 3339; without an offset UTC); default: now.
+    /// When it was measured; default: now.
+    #[schema(schema_with = timestamp_schema)]
     timestamp: Option<DateTime<Utc>>,
     /// Processor in use, %.
     #[schema(minimum = 0, maximum = 100)]
@@ -123,6 +133,7 @@ pub struct HeartbeatValues {
     #[schema(schema_with = connectivity_schema)]
     connectivity: Option<u8>,
     /// When the device started.
+    #[schema(schema_with = boot_time_schema)]
     boot_time: Option<DateTime<Utc>>,
 }
 
@@ -143,12 +154,12 @@ pub struct ReadingBody {
 
 /// Numbers of a sensor reading, at least one; the path says which device.
 #[derive(Deserialize, ToSchema)]
-#[schema(example = json!({"device_id": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
-    "cpu_usage": 41.5, "ram_usage": 63.0, "disk_free": 72.4, "temperature": 48.0, "latency": 12.5, "connectivity": 1,
-    "boot_time": "2026-11-20T08:00:00Z"}))]
+#[schema(example = json!({"timestamp": "2026-11-21T12:00:00Z",
+    "temperature": 25.5, "humidity": 60.2, "voltage": 220.0, "current": 1.5, "metrics": {"pm2.5": 7}}))]
 #[expect(dead_code, reason = "documents the body; super::item reads it field by field")]
 pub struct ReadingValues {
-    /// When it was measured (RFC 3339; without an offset UTC); default: now.
+    /// When it was measured; default: now.
+    #[schema(schema_with = timestamp_schema)]
     timestamp: Option<DateTime<Utc>>,
     /// Temperature, °C.
     #[schema(minimum = -273.15, maximum = 10000)]
@@ -165,6 +176,26 @@ pub struct ReadingValues {
     /// Up to 32 further numbers by name.
     #[schema(schema_with = metrics_schema)]
     metrics: Option<std::collections::BTreeMap<String, f64>>,
+}
+
+fn timestamp_schema() -> Schema {
+    instant_schema("When it was measured; default: now. Also named `time` or `ts`.")
+}
+
+fn boot_time_schema() -> Schema {
+    instant_schema("When the device started.")
+}
+
+/// A text in the form of an instant, or any number: the size of it tells the unit.
+fn instant_schema(what: &str) -> Schema {
+    const FORMS: &str = "RFC 3339 with any offset, without one UTC; or a number of seconds, milliseconds, microseconds or \
+                         nanoseconds since 1970, told apart by its size.";
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Number, Type::Null]))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some(format!("{what} {FORMS}")))
+        .build()
+        .into()
 }
 
 fn connectivity_schema() -> Schema {

@@ -25,16 +25,20 @@ pub struct MetricNameError;
 #[serde(try_from = "String", into = "String")]
 pub struct MetricName(String);
 
+impl MetricName {
+    /// Whether a metric may have this name.
+    #[must_use]
+    pub fn allows(name: &str) -> bool {
+        let allowed = |c: char| c.is_alphanumeric() || "_-.:/".contains(c);
+        (1..=MAX_METRIC_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed)
+    }
+}
+
 impl TryFrom<String> for MetricName {
     type Error = MetricNameError;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        let allowed = |c: char| c.is_alphanumeric() || "_-.:/".contains(c);
-        if (1..=MAX_METRIC_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed) {
-            Ok(Self(name))
-        } else {
-            Err(MetricNameError)
-        }
+        if Self::allows(&name) { Ok(Self(name)) } else { Err(MetricNameError) }
     }
 }
 

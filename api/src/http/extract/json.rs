@@ -23,7 +23,7 @@ impl<T: FromFields + Send + 'static> FromRequest for Json<T> {
         Box::pin(async move {
             checked?;
             let body = body.await?;
-            if T::MAY_BE_EMPTY && body.is_empty() {
+            if T::MAY_BE_EMPTY && without_bom(&body).is_empty() {
                 return from_object(serde_json::Map::new()).map(Self);
             }
             body.read(|bytes| parse(bytes)).await?.map(Self)
@@ -31,9 +31,14 @@ impl<T: FromFields + Send + 'static> FromRequest for Json<T> {
     }
 }
 
+/// A JSON text without the byte order mark that some editors and libraries put before it.
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// Reads a `T` from a JSON text: 400 for what is not a JSON object, 422 with everything that is wrong in it.
 pub fn parse<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
-    let value = serde_json::from_slice(bytes)
+    let value = serde_json::from_slice(without_bom(bytes))
         .map_err(|error| ApiError::Unreadable(format!("The body is not valid JSON: {error}.")))?;
     let Value::Object(object) = value else {
         return Err(ApiError::Unreadable("The body must be a JSON object.".into()));

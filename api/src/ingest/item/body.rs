@@ -5,8 +5,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::not_finite;
 use super::raw::RawItem;
 use crate::http::error::{ApiError, FieldError, cut};
+use crate::http::extract::json::without_bom;
 
 /// Most items in one request.
 pub const MAX_ITEMS: usize = 1_000;
@@ -26,6 +28,7 @@ pub enum Body<'a> {
 
 /// Reads a body that is one item or an array of items.
 pub fn parse(bytes: &[u8]) -> Result<Body<'_>, ApiError> {
+    let bytes = without_bom(bytes);
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => parse_single(bytes).map(Body::Single),
         Some(b'[') => parse_array(bytes).map(Body::Array),
@@ -34,6 +37,22 @@ pub fn parse(bytes: &[u8]) -> Result<Body<'_>, ApiError> {
             Err(error) => Err(not_json(&error)),
         },
         None => Err(ApiError::Unreadable("The body is empty.".into())),
+    }
+}
+
+/// Reads a body that [`parse`] refused with `error`: one that is no JSON for its bare `NaN`s alone is read with those as
+/// strings, so that each is a fault of its field, and hurts no other item.
+pub fn parse_otherwise<T>(
+    bytes: &[u8],
+    error: ApiError,
+    judge: impl FnOnce(Body<'_>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let is_json = !matches!(error, ApiError::Unreadable(_));
+    let Some(quoted) = (!is_json).then(|| not_finite::quoted(bytes)).flatten() else { return Err(error) };
+    match parse(&quoted) {
+        // Something else is wrong with it, too. The first error has the places in the bytes as they came.
+        Err(ApiError::Unreadable(_)) => Err(error),
+        parsed => parsed.and_then(judge),
     }
 }
 
@@ -120,7 +139,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
 #[cfg(test)]
 mod tests {
     use super::super::field::Field;
-    use super::super::raw::RawMetrics;
+    use super::super::object::ObjectOr;
     use super::{Body, parse};
 
     fn single(body: &str) -> super::RawItem<'_> {
@@ -141,8 +160,8 @@ mod tests {
     #[test]
     fn null_is_absent_and_an_escaped_name_is_read() {
         let item = single(r#"{"cpu": null, "cpu_usage": 3, "\u0072am": 4, "unknown": {"deep": [1]}}"#);
-        assert_eq!(item.cpu_usage.unwrap().value, Field::Number(3.0));
-        assert_eq!(item.ram_usage.unwrap().value, Field::Number(4.0));
+        assert_eq!(item.cpu_usage.unwrap().value, Field::Integer(3));
+        assert_eq!(item.ram_usage.unwrap().value, Field::Integer(4));
     }
 
     #[test]
@@ -151,9 +170,9 @@ mod tests {
             r#"{"cpu": null, "cpu": 1, "cpu": 2, "metrics": null, "metrics": {"a": 1}, "metrics": null,
             "metrics": {"b": 2}}"#,
         );
-        assert_eq!(item.cpu_usage.unwrap().value, Field::Number(1.0));
-        let Some(RawMetrics::Object(metrics)) = item.metrics else { panic!("metrics") };
-        assert_eq!(metrics.iter().map(|metric| metric.name.as_ref()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(item.cpu_usage.unwrap().value, Field::Integer(1));
+        let Some(ObjectOr::Object(metrics)) = item.metrics else { panic!("metrics") };
+        assert_eq!(metrics.0.iter().map(|metric| metric.name.as_ref()).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 /// A JSON value; arrays and objects are not looked into.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Field<'a> {
+    /// A number without fraction and exponent: a count of nanoseconds has more digits than a floating-point number.
+    Integer(i64),
     Number(f64),
     Bool(bool),
     Text(Cow<'a, str>),
@@ -18,12 +20,35 @@ pub enum Field<'a> {
     Other,
 }
 
+impl Field<'_> {
+    #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(value) => Some(*value as f64),
+            Self::Number(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
 /// A field's value under the name it came with; absent and `null` are the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named<'a> {
-    /// The name in the body, for the error's pointer.
+    /// The name in the body, for the error's pointer; behind `values/` where it is inside of those.
     pub name: Cow<'a, str>,
     pub value: Field<'a>,
+}
+
+impl<'a> Named<'a> {
+    /// Puts a field's value where there is none yet. The first counts: the error is the name of another one after it.
+    pub fn put(slot: &mut Option<Self>, name: Cow<'a, str>, value: Field<'a>) -> Result<(), Cow<'a, str>> {
+        match slot {
+            None => *slot = Some(Self { name, value }),
+            Some(first) if first.value == value => {}
+            Some(_) => return Err(name),
+        }
+        Ok(())
+    }
 }
 
 /// A field's name, borrowed from the body unless it holds an escape.
@@ -63,12 +88,11 @@ impl<'de> Visitor<'de> for FieldVisitor {
 
     #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Field::Number(value as f64))
+        Ok(i64::try_from(value).map_or(Field::Number(value as f64), Field::Integer))
     }
 
-    #[expect(clippy::as_conversions, reason = "JSON has one kind of number; beyond 2^53 it is rounded as everywhere")]
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Field::Number(value as f64))
+        Ok(Field::Integer(value))
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {

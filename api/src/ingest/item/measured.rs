@@ -5,20 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::telemetry::{Amperes, Celsius, Heartbeat, MetricName, Milliseconds, Percent, Reading, Scalar, Volts};
+use pulso_shared::telemetry::{
+    Amperes, Celsius, Heartbeat, MetricName, Milliseconds, Percent, QuantityError, Reading, Scalar, Volts,
+};
 
 use super::faults::{Faults, ItemFaults};
-use super::raw::{RawItem, RawMetrics};
+use super::field::Named;
+use super::ignored::IgnoredNames;
+use super::kind::{self, Kind};
+use super::raw::RawItem;
 use super::time::TimeRules;
-
-/// Which kind of item a route takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Heartbeat,
-    Reading,
-    /// Either; the item's fields decide.
-    Either,
-}
+use super::values::VALUES;
 
 /// A valid item. Whose it is, is no rule of the item: [`Measured::add_to`] says so.
 #[derive(Debug, PartialEq)]
@@ -71,29 +68,25 @@ impl Measured {
     }
 }
 
-/// Checks an item against every rule that does not depend on its device; the error lists up to `room` of its faults.
-pub fn check(raw: &RawItem<'_>, kind: Kind, time: TimeRules<'_>, room: usize) -> Result<Measured, ItemFaults> {
+/// Checks an item against every rule that does not depend on its device: what it measured, and which of its names were
+/// ignored; the error lists up to `room` of its faults.
+pub fn check(
+    raw: &RawItem<'_>,
+    kind: Kind,
+    time: TimeRules<'_>,
+    room: usize,
+) -> Result<(Measured, IgnoredNames), ItemFaults> {
     let mut faults = Faults::listing(room);
-    let is_reading = match kind {
-        Kind::Heartbeat => false,
-        Kind::Reading => true,
-        Kind::Either => looks_like_reading(raw, &mut faults),
-    };
+    let is_reading = kind.is_reading(raw, &mut faults);
     let ts = faults.timestamp(raw.timestamp.as_ref(), time);
     let measured = if is_reading { reading(raw, ts, &mut faults) } else { heartbeat(raw, ts, time, &mut faults) };
-    faults.unless(measured)
-}
-
-/// Humidity, voltage, current and `metrics` are a sensor's; so is a temperature on its own.
-fn looks_like_reading(raw: &RawItem<'_>, faults: &mut Faults) -> bool {
-    let of_device = [&raw.cpu_usage, &raw.ram_usage, &raw.disk_free, &raw.latency, &raw.connectivity, &raw.boot_time];
-    let of_sensor = [&raw.humidity, &raw.voltage, &raw.current];
-    let is_heartbeat = of_device.iter().any(|field| field.is_some());
-    let is_reading = raw.metrics.is_some() || of_sensor.iter().any(|field| field.is_some());
-    if is_heartbeat && is_reading {
-        faults.whole("mixed", "holds a heartbeat's fields and a sensor reading's; send them one by one");
+    if kind::is_empty(raw, is_reading) {
+        // A heartbeat that holds nothing says "alive"; what is not understood says something else.
+        let kind = if is_reading { "sensor reading" } else { "heartbeat" };
+        raw.tell_unknown(is_reading, |object, name| faults.unknown(object, name, kind));
     }
-    is_reading || (!is_heartbeat && raw.temperature.is_some())
+    raw.tell_unknown(is_reading, |object, name| faults.ignored.add(object, name));
+    faults.unless(measured)
 }
 
 // Faults are told in the order in which the fields are read here.
@@ -110,25 +103,30 @@ fn heartbeat(raw: &RawItem<'_>, ts: DateTime<Utc>, time: TimeRules<'_>, faults: 
 }
 
 fn reading(raw: &RawItem<'_>, ts: DateTime<Utc>, faults: &mut Faults) -> Measured {
-    let temperature = faults.quantity(raw.temperature.as_ref());
-    let humidity = faults.quantity(raw.humidity.as_ref());
-    let voltage = faults.quantity(raw.voltage.as_ref());
-    let current = faults.quantity(raw.current.as_ref());
-    let metrics = faults.metrics(raw.metrics.as_ref());
-    if is_empty_reading(raw) {
+    let values = raw.values.as_deref();
+    let temperature = sensor(raw.temperature.as_ref(), values.and_then(|values| values.temperature.as_ref()), faults);
+    let humidity = sensor(raw.humidity.as_ref(), values.and_then(|values| values.humidity.as_ref()), faults);
+    let voltage = sensor(raw.voltage.as_ref(), values.and_then(|values| values.voltage.as_ref()), faults);
+    let current = sensor(raw.current.as_ref(), values.and_then(|values| values.current.as_ref()), faults);
+    let metrics = faults.metrics(raw.metrics.as_ref(), values.map(|values| &values.metrics));
+    if kind::is_empty(raw, true) {
         faults.whole("required", "needs at least one of temperature, humidity, voltage, current and metrics");
     }
     Measured { ts, temperature, values: Values::Reading { humidity, voltage, current, metrics } }
 }
 
-fn is_empty_reading(raw: &RawItem<'_>) -> bool {
-    let sensors = [&raw.temperature, &raw.humidity, &raw.voltage, &raw.current];
-    let no_metric = match &raw.metrics {
-        None => true,
-        Some(RawMetrics::Object(metrics)) => metrics.is_empty(),
-        Some(RawMetrics::Other) => false,
-    };
-    no_metric && sensors.iter().all(|field| field.is_none())
+/// A sensor's value, from the reading itself or else from its `values`.
+fn sensor<Q: TryFrom<f64, Error = QuantityError>>(
+    own: Option<&Named<'_>>,
+    of_values: Option<&Named<'_>>,
+    faults: &mut Faults,
+) -> Option<Q> {
+    if let (Some(own), Some(other)) = (own, of_values)
+        && own.value != other.value
+    {
+        faults.ignored.add(VALUES, &own.name);
+    }
+    faults.quantity(own.or(of_values))
 }
 
 #[cfg(test)]
@@ -137,7 +135,7 @@ mod tests {
 
     use super::super::body::{Body, parse};
     use super::super::time::GivenTimestamps;
-    use super::{Kind, Measured, TimeRules, Values, check};
+    use super::{ItemFaults, Kind, Measured, TimeRules, Values, check};
     use crate::http::error::MAX_FAULTS;
 
     fn now() -> DateTime<Utc> {
@@ -149,7 +147,15 @@ mod tests {
         let given = GivenTimestamps::default();
         let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
         let faults = check(&raw, kind, time, MAX_FAULTS);
-        faults.map_err(|faults| faults.listed.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+        let listed = |faults: ItemFaults| faults.listed.into_iter().map(|fault| (fault.pointer, fault.code)).collect();
+        faults.map(|(measured, _)| measured).map_err(listed)
+    }
+
+    fn ignored(body: &str, kind: Kind) -> Vec<String> {
+        let Ok(Body::Single(raw)) = parse(body.as_bytes()) else { panic!("one item: {body}") };
+        let given = GivenTimestamps::default();
+        let time = TimeRules { now: now(), max_age: TimeDelta::days(3_650), given: &given };
+        check(&raw, kind, time, MAX_FAULTS).unwrap().1.into_vec()
     }
 
     #[test]
@@ -190,7 +196,7 @@ mod tests {
             ("/temperature", "wrong_type"),
             ("/latency_ms", "wrong_type"),
             ("/is_connected", "out_of_range"),
-            ("/boot_date", "wrong_type"),
+            ("/boot_date", "out_of_range"),
         ];
         assert_eq!(faults, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
     }
@@ -227,6 +233,25 @@ mod tests {
         let body = r#"{"metrics": {"a": null, "a": 1, "a": 2}}"#;
         let Values::Reading { metrics, .. } = outcome(body, Kind::Reading).unwrap().values else { panic!("a reading") };
         assert_eq!(metrics.into_values().map(f64::from).collect::<Vec<_>>(), [1.0]);
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_told_and_null_is_no_field() {
+        let body =
+            r#"{"cpu": 1, "cpuUsage": 2, "fan": 3, "humidity": 4, "metrics": {"a": 1}, "values": {"b": 1}, "x": null}"#;
+        assert_eq!(ignored(body, Kind::Heartbeat), ["cpuUsage", "fan", "humidity", "metrics", "values"]);
+        assert_eq!(ignored(body, Kind::Reading), ["cpu", "cpuUsage", "fan"]);
+        assert_eq!(ignored(r#"{"ts": 1795262400, "note": null}"#, Kind::Heartbeat), <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn an_item_of_which_nothing_is_known_is_refused_at_each_name() {
+        let faults = |body: &str| outcome(body, Kind::Heartbeat).unwrap_err();
+        assert_eq!(faults(r#"{"device_id": "x", "a~b": 1}"#), [("/a~0b".to_owned(), "unknown_field")]);
+        assert_eq!(
+            faults(r#"{"values": {"unit": "C"}}"#),
+            [(String::new(), "required"), ("/values/unit".to_owned(), "unknown_field")]
+        );
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use pulso_shared::telemetry::MAX_METRICS;
-
-use super::field::{Field, Key, Named};
+use super::field::Named;
+use super::ignored::UnknownNames;
+use super::object::{FromFields, ObjectOr, take_all};
+use super::values::{RawMetrics, RawValues, VALUES};
 
 /// What a device may be named by.
 const DEVICE_NAMES: [&str; 5] = ["device_id", "device_uuid", "deviceId", "device_sn", "server_ulid"];
@@ -27,14 +28,10 @@ pub struct RawItem<'a> {
     pub humidity: Option<Named<'a>>,
     pub voltage: Option<Named<'a>>,
     pub current: Option<Named<'a>>,
-    pub metrics: Option<RawMetrics<'a>>,
-}
-
-/// The value of `metrics`.
-#[derive(Debug, PartialEq)]
-pub enum RawMetrics<'a> {
-    Object(Vec<Named<'a>>),
-    Other,
+    pub metrics: Option<ObjectOr<RawMetrics<'a>>>,
+    /// ThingsBoard's form of a reading; on the heap, since it is large and most items have none.
+    pub values: Option<Box<RawValues<'a>>>,
+    pub unknown: UnknownNames<'a>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawItem<'a> {
@@ -48,12 +45,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawItem<'a> {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<RawItem<'de>, A::Error> {
-                let mut item = RawItem::default();
-                while let Some(Key(name)) = fields.next_key()? {
-                    item.take(name, &mut fields)?;
-                }
-                Ok(item)
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<RawItem<'de>, A::Error> {
+                take_all(fields)
             }
         }
 
@@ -61,20 +54,45 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawItem<'a> {
     }
 }
 
-impl RawItem<'_> {
+impl<'a> RawItem<'a> {
     /// The name under which the item tells its device, or may.
     pub fn device_field(&self) -> &'static str {
         let given = self.device.as_ref().map_or("device_id", |named| named.name.as_ref());
         DEVICE_NAMES.into_iter().find(|name| *name == given).unwrap_or("device_id")
     }
+
+    /// What only a heartbeat has.
+    pub fn of_heartbeat(&self) -> impl Iterator<Item = &Named<'a>> {
+        let fields =
+            [&self.cpu_usage, &self.ram_usage, &self.disk_free, &self.latency, &self.connectivity, &self.boot_time];
+        fields.into_iter().flatten()
+    }
+
+    /// What only a sensor reading has, apart from `metrics` and `values`.
+    pub fn of_reading(&self) -> impl Iterator<Item = &Named<'a>> {
+        [&self.humidity, &self.voltage, &self.current].into_iter().flatten()
+    }
+
+    /// Tells each name that means nothing in an item of this kind, behind the object it is in.
+    pub fn tell_unknown(&self, is_reading: bool, mut tell: impl FnMut(&str, &str)) {
+        if is_reading {
+            self.of_heartbeat().for_each(|field| tell("", &field.name));
+            self.values.iter().flat_map(|values| values.unknown.iter()).for_each(|name| tell(VALUES, name));
+        } else {
+            self.of_reading().for_each(|field| tell("", &field.name));
+            self.metrics.iter().for_each(|_| tell("", "metrics"));
+            self.values.iter().for_each(|_| tell("", "values"));
+        }
+        self.unknown.iter().for_each(|name| tell("", name));
+    }
 }
 
-impl<'de> RawItem<'de> {
+impl<'de> FromFields<'de> for RawItem<'de> {
     /// Puts a field where its name belongs. Where one thing comes under two names, the first that is not null counts.
     fn take<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, fields: &mut A) -> Result<(), A::Error> {
         let slot = match name.as_ref() {
             "device_id" | "device_uuid" | "deviceId" | "device_sn" | "server_ulid" => &mut self.device,
-            "timestamp" => &mut self.timestamp,
+            "timestamp" | "time" | "ts" => &mut self.timestamp,
             "cpu_usage" | "cpu" | "cpuUsage" => &mut self.cpu_usage,
             "ram_usage" | "ram" | "ramUsage" => &mut self.ram_usage,
             "disk_free" | "free_disk" | "free_disk_space" | "diskFree" | "hd_space_remaining" => &mut self.disk_free,
@@ -85,70 +103,40 @@ impl<'de> RawItem<'de> {
             "humidity" => &mut self.humidity,
             "voltage" => &mut self.voltage,
             "current" => &mut self.current,
-            "metrics" => {
-                if let Some(metrics) = fields.next_value()? {
-                    self.metrics.get_or_insert(metrics);
-                }
-                return Ok(());
-            }
-            _ => {
-                fields.next_value::<IgnoredAny>()?;
-                return Ok(());
-            }
+            "metrics" | "values" => return self.take_object(name, fields),
+            _ => return self.unknown.take(name, fields),
         };
-        if let Some(value) = fields.next_value()? {
-            slot.get_or_insert(Named { name, value });
+        if let Some(value) = fields.next_value()?
+            && let Err(name) = Named::put(slot, name, value)
+        {
+            self.unknown.add(name);
         }
         Ok(())
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for RawMetrics<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MetricsVisitor;
-
-        impl<'de> Visitor<'de> for MetricsVisitor {
-            type Value = RawMetrics<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object of numbers")
+impl<'de> RawItem<'de> {
+    fn take_object<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, fields: &mut A) -> Result<(), A::Error> {
+        let is_put = if name == "metrics" {
+            fields.next_value::<Option<_>>()?.is_none_or(|metrics| put(&mut self.metrics, metrics))
+        } else {
+            match fields.next_value()? {
+                Some(ObjectOr::Object(values)) => put(&mut self.values, Box::new(values)),
+                Some(ObjectOr::Other) => false,
+                None => true,
             }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(RawMetrics::Other)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(RawMetrics::Other)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(RawMetrics::Other)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(RawMetrics::Other)
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(RawMetrics::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-                while elements.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(RawMetrics::Other)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-                let mut metrics = Vec::new();
-                while let Some((Key(name), value)) = fields.next_entry::<_, Option<Field<'_>>>()? {
-                    // One too many is kept, which is a fault already; a million would be memory.
-                    metrics.extend(value.map(|value| Named { name, value }).filter(|_| metrics.len() <= MAX_METRICS));
-                }
-                Ok(RawMetrics::Object(metrics))
-            }
+        };
+        if !is_put {
+            self.unknown.add(name);
         }
+        Ok(())
+    }
+}
 
-        deserializer.deserialize_any(MetricsVisitor)
+/// Whether an object was put where there was none yet, or is the one that is there: the first counts.
+fn put<T: PartialEq>(slot: &mut Option<T>, object: T) -> bool {
+    slot.as_ref().is_none_or(|first| *first == object) && {
+        slot.get_or_insert(object);
+        true
     }
 }

@@ -1,7 +1,10 @@
 //! Servers: devices under another name.
 
+use pulso_shared::ids::DeviceId;
 use pulso_testkit::{Pulso, eventually};
 use serde_json::json;
+
+use crate::support::start_api;
 
 #[tokio::test]
 async fn a_server_is_a_device_whose_id_is_enough_until_its_owner_says_otherwise() {
@@ -55,8 +58,9 @@ async fn a_server_is_a_device_whose_id_is_enough_until_its_owner_says_otherwise(
         let _ = user.get(path).await.expect(404);
     }
     let _ = user.post("/data", &data).await.expect(404);
-    // Whoever has no credential learns of no device that it exists, or that it did.
-    let _ = pulso.client.post("/data", &data).await.expect(401);
+    for caller in [&pulso.client, &device.client, &user] {
+        let _ = caller.post("/data", &data).await.expect(404);
+    }
     for bad in [json!({}), json!({"server_name": null}), json!({"server_name": " "}), json!({"server_name": "a\u{0}"})]
     {
         let refused = user.post("/servers", &bad).await.expect(422);
@@ -65,4 +69,40 @@ async fn a_server_is_a_device_whose_id_is_enough_until_its_owner_says_otherwise(
     let _ = user.post("/servers", &json!({"server_name": "x".repeat(201)})).await.expect(422);
     let _ = pulso.client.post("/servers", &json!({"server_name": "nobody's"})).await.expect(401);
     pulso.finish().await;
+}
+
+#[tokio::test]
+async fn data_for_a_server_that_does_not_exist_is_a_404_for_everybody() {
+    let pulso = start_api(Vec::new()).await;
+    let user = pulso.client.new_user().await;
+    let device = user.new_device().await;
+    let unknown = DeviceId::generate();
+    let names = [unknown.to_string(), unknown.to_string().to_lowercase(), unknown.as_uuid().to_string()];
+    for caller in [&pulso.client, &device.client, &user] {
+        for (name, id) in [("server_ulid", &names[0]), ("server_ulid", &names[1]), ("device_id", &names[2])] {
+            let answer = caller.post("/data", &json!({name: id, "temperature": 25.5})).await.expect(404);
+            assert_eq!(answer.body["type"], json!("/problems/not-found"), "{id}");
+        }
+        let _ = caller.post("/data?ack=stored", &json!({"server_ulid": unknown, "temperature": "x"})).await.expect(404);
+        let malformed = caller.post("/data", &json!({"server_ulid": "Dolly", "temperature": 25.5})).await.expect(422);
+        assert_eq!(malformed.faults(), [("/server_ulid".to_owned(), "invalid".to_owned())]);
+    }
+    // One that exists, and is not open, needs a credential; and the other routes tell nobody which do.
+    let theirs = pulso.client.new_user().await.new_device().await;
+    let known = json!({"server_ulid": theirs.id, "temperature": 25.5});
+    let nobody = pulso.client.post("/data", &known).await.expect(401);
+    assert!(nobody.header("www-authenticate").is_some());
+    let _ = device.client.post("/data", &known).await.expect(403);
+    let _ = user.post("/data", &known).await.expect(404);
+    let _ = pulso.client.post("/data", &json!({"temperature": 25.5})).await.expect(401);
+    for route in ["/heartbeats", "/readings", "/telemetry"] {
+        let body = json!({"server_ulid": unknown, "temperature": 25.5});
+        let _ = pulso.client.post(route, &body).await.expect(401);
+        let _ = device.client.post(route, &body).await.expect(403);
+    }
+    pulso.finish().await;
+
+    let closed = start_api(vec![("ALLOW_OPEN_INGEST", "false".into())]).await;
+    let _ = closed.client.post("/data", &json!({"server_ulid": unknown, "temperature": 25.5})).await.expect(404);
+    closed.finish().await;
 }
