@@ -2,6 +2,7 @@
 
 use pulso_shared::amqp::message::Submission;
 
+use super::accepted::{Accepted, Places};
 use super::item::IgnoredNames;
 use super::metrics::count_rejected;
 use super::types::{IngestResponse, RejectedItem};
@@ -22,29 +23,35 @@ pub struct InFlight {
     readings: usize,
     not_taken: NotTaken,
     /// Kept where it is wanted after the confirm.
-    submission: Option<Box<Submission>>,
+    accepted: Option<Box<Accepted>>,
 }
 
 impl InFlight {
     /// Hands readings to the publisher.
     pub fn publish(
         publisher: &BatchingPublisher,
-        submission: Submission,
+        (submission, places): (Submission, Places),
         not_taken: NotTaken,
         keep_submission: bool,
     ) -> Result<Self, ApiError> {
         let readings = submission.len();
         let receipt = publisher.submit(&submission).map_err(|error| failed(error, readings))?;
-        Ok(Self { receipt, readings, not_taken, submission: keep_submission.then(|| Box::new(submission)) })
+        Ok(Self {
+            receipt,
+            readings,
+            not_taken,
+            accepted: keep_submission.then(|| Box::new(Accepted { submission, places })),
+        })
     }
 
     /// Waits for the broker's confirm.
-    pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Submission>>), ApiError> {
-        let Self { receipt, readings, not_taken, submission } = self;
+    pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Accepted>>), ApiError> {
+        let Self { receipt, readings, not_taken, accepted } = self;
         receipt.confirmed().await.map_err(|error| failed(error, readings))?;
         let NotTaken { rejected, ignored } = not_taken;
-        let response = IngestResponse { accepted: readings, rejected, ignored: ignored.into_vec(), stored: None };
-        Ok((response, submission))
+        let ignored = ignored.into_vec();
+        let response = IngestResponse { accepted: readings, rejected, ignored, stored: None, conflicting: Vec::new() };
+        Ok((response, accepted))
     }
 }
 

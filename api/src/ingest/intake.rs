@@ -11,6 +11,7 @@ use futures_util::future::{Either, LocalBoxFuture};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
 
+use super::accepted::Places;
 use super::array;
 use super::context::ItemContext;
 use super::in_flight::{InFlight, NotTaken};
@@ -83,9 +84,10 @@ impl<'a> Intake<'a> {
 
     async fn take_array(self, items: Vec<JudgedItem>, ignored: IgnoredNames) -> Result<InFlight, ApiError> {
         let mut submission = self.submission();
-        let rejected = array::add_items(&self.context, items, &mut submission).await?;
+        let mut places = Places::default();
+        let rejected = array::add_items(&self.context, items, (&mut submission, &mut places)).await?;
         submission.received_at = self.context.now();
-        self.publish(submission, NotTaken { rejected, ignored })
+        self.publish((submission, places), NotTaken { rejected, ignored })
     }
 
     fn check(&self, raw: &RawItem<'_>) -> Result<(Measured, IgnoredNames), ItemFaults> {
@@ -119,7 +121,7 @@ impl<'a> Intake<'a> {
         mut submission: Submission,
     ) -> Result<InFlight, ApiError> {
         let ignored = self.add_single(device, check, &mut submission).inspect_err(count_rejected_item)?;
-        self.publish(submission, NotTaken { ignored, ..NotTaken::default() })
+        self.publish((submission, Places::default()), NotTaken { ignored, ..NotTaken::default() })
     }
 
     fn add_single(
@@ -141,7 +143,7 @@ impl<'a> Intake<'a> {
         Ok(ignored)
     }
 
-    fn publish(&self, submission: Submission, not_taken: NotTaken) -> Result<InFlight, ApiError> {
+    fn publish(&self, submission: (Submission, Places), not_taken: NotTaken) -> Result<InFlight, ApiError> {
         InFlight::publish(self.context.thread.publisher(), submission, not_taken, self.keep_submission)
     }
 }

@@ -6,9 +6,10 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use futures_util::future::{Either, LocalBoxFuture};
-use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
+use pulso_shared::telemetry::Reading;
 
+use super::accepted::Accepted;
 use super::ack::{Ack, Reached};
 use super::context::ItemContext;
 use super::in_flight::InFlight;
@@ -16,6 +17,7 @@ use super::intake::{Intake, Taking};
 use super::item::{Body, Kind, parse, parse_otherwise};
 use super::parts::{IngestParts, IngestThread};
 use super::rules::{ItemRules, JudgedBody};
+use super::stored::Settled;
 use super::target::UnknownDevice;
 use super::types::IngestResponse;
 use crate::auth::caller::Caller;
@@ -57,7 +59,9 @@ pub struct Taken {
     pub response: IngestResponse,
     pub reached: Reached,
     /// Where the shape was [`Shape::One`], or the commit was waited for.
-    pub submission: Option<Box<Submission>>,
+    pub accepted: Option<Box<Accepted>>,
+    /// Where the commit was waited for: the row of a single sensor reading.
+    pub stored_reading: Option<Reading>,
 }
 
 impl Takes {
@@ -134,15 +138,17 @@ impl IngestRequest {
         };
         let (thread, ack) = (self.thread.clone(), self.ack);
         drop(self);
-        let (mut response, submission) = in_flight.confirmed().await?;
-        let reached = match (ack, &submission) {
-            (Ack::Stored(timeout), Some(submission)) => {
-                Reached::after_wait(thread.parts().stored_watch.wait(submission, timeout).await)
+        let (mut response, accepted) = in_flight.confirmed().await?;
+        let (reached, settled) = match (ack, &accepted) {
+            (Ack::Stored(timeout), Some(accepted)) => {
+                let settled = thread.parts().stored_watch.wait(accepted, timeout).await;
+                (Reached::after_wait(settled.is_some()), settled.unwrap_or_default())
             }
-            _ => Reached::Confirmed,
+            _ => (Reached::Confirmed, Settled::default()),
         };
         response.stored = (reached == Reached::Stored).then_some(response.accepted);
-        Ok(Taken { response, reached, submission })
+        response.conflicting = settled.conflicting;
+        Ok(Taken { response, reached, accepted, stored_reading: settled.reading })
     }
 
     fn publish(&self, path_device: Option<DeviceId>, takes: Takes) -> Result<Taking<'_>, ApiError> {

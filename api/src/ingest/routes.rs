@@ -29,8 +29,9 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 /// One heartbeat, or up to 1,000 in an array. Every field is optional; an empty heartbeat says "alive".
 ///
 /// The good ones of an array are taken, each bad one is named. 202 means: confirmed to the broker's disk, and it will
-/// be exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless: the first one
-/// counts. A heartbeat without a `timestamp` gives that safety up, since each attempt is a new one.
+/// be in exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless. Values of one device
+/// and one instant are put together in one row; the first value of a metric counts. A heartbeat without a `timestamp` gives
+/// that safety up, since each attempt is a new one.
 ///
 /// Names that are not understood come back under `ignored`; an item that holds something of which nothing is understood is
 /// refused. `{"ts": …, "values": {…}}` is taken as a sensor reading, here as on the other routes.
@@ -96,12 +97,17 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
 #[post("/telemetry")]
 async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError> {
     let Taken { reached, response, .. } = request.take(None, Takes::one(Kind::Either)).await?;
-    let (ignored, stored) = (response.ignored, stored_one(reached));
-    let response = TelemetryResponse { status: "success", accepted: 1, ignored, stored };
+    let IngestResponse { ignored, conflicting, .. } = response;
+    let response =
+        TelemetryResponse { status: "success", accepted: 1, ignored, stored: stored_one(reached), conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
-/// One sensor reading; answers with the reading as it will be stored. A device that does not exist is a 404 for everybody.
+/// One sensor reading; answers with the reading: as it was sent, or, with `ack=stored`, as it is stored.
+///
+/// Values of one instant are put together in one row, and the first value of a metric counts: so the stored one may have
+/// further sensors, and another number where one was there first (`conflicting` then says so). A device that does not exist
+/// is a 404 for everybody.
 #[utoipa::path(tag = "ingest", request_body(content = ReadingBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = DataResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 201, body = DataResponse, description = "Taken"),
@@ -111,17 +117,17 @@ async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError
 #[post("/data")]
 async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
     let takes = Takes { unknown: UnknownDevice::Told, ..Takes::one(Kind::Reading) };
-    let Taken { reached, submission, response } = request.take(None, takes).await?;
-    let reading = submission.and_then(|submission| submission.readings.into_iter().next());
-    let reading = reading.ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
+    let Taken { response, reached, accepted, stored_reading } = request.take(None, takes).await?;
+    let sent = accepted.and_then(|accepted| accepted.submission.readings.into_iter().next());
+    let reading = stored_reading.or(sent).ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
     let (server_ulid, timestamp) = (reading.device_id, reading.ts);
     let mut values = serde_json::to_value(reading).map_err(|error| ApiError::Internal(Box::new(error)))?;
     if let Value::Object(fields) = &mut values {
         fields.remove("device_id");
         fields.remove("ts");
     }
-    let (ignored, stored) = (response.ignored, stored_one(reached));
-    let response = DataResponse { server_ulid, timestamp, values, ignored, stored };
+    let IngestResponse { ignored, conflicting, .. } = response;
+    let response = DataResponse { server_ulid, timestamp, values, ignored, stored: stored_one(reached), conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::CREATED)).json(response))
 }
 

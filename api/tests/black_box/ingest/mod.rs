@@ -8,6 +8,7 @@ mod items;
 mod limits;
 mod names;
 mod not_finite;
+mod one_row;
 mod thingsboard;
 mod timestamps;
 mod unreliable_lines;
