@@ -49,13 +49,8 @@ impl InFlight {
         let Self { receipt, readings, not_taken, accepted } = self;
         receipt.confirmed().await.map_err(|error| failed(error, readings))?;
         let NotTaken { rejected, ignored } = not_taken;
-        let response = IngestResponse {
-            accepted: readings,
-            rejected,
-            ignored: ignored.into_vec(),
-            stored: None,
-            conflicting: Vec::new(),
-        };
+        let ignored = ignored.into_vec();
+        let response = IngestResponse { accepted: readings, rejected, ignored, stored: None, conflicting: Vec::new() };
         Ok((response, accepted))
     }
 }

@@ -30,8 +30,8 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 ///
 /// The good ones of an array are taken, each bad one is named. 202 means: confirmed to the broker's disk, and it will
 /// be in exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless. Values of one device
-/// and one instant are put together in one row; the first value of a metric counts. A heartbeat without a `timestamp`
-/// gives that safety up, since each attempt is a new one.
+/// and one instant are put together in one row; the first value of a metric counts. A heartbeat without a `timestamp` gives
+/// that safety up, since each attempt is a new one.
 ///
 /// Names that are not understood come back under `ignored`; an item that holds something of which nothing is understood is
 /// refused. `{"ts": …, "values": {…}}` is taken as a sensor reading, here as on the other routes.
@@ -98,16 +98,16 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
 async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError> {
     let Taken { reached, response, .. } = request.take(None, Takes::one(Kind::Either)).await?;
     let IngestResponse { ignored, conflicting, .. } = response;
-    let stored = stored_one(reached);
-    let response = TelemetryResponse { status: "success", accepted: 1, ignored, stored, conflicting };
+    let response =
+        TelemetryResponse { status: "success", accepted: 1, ignored, stored: stored_one(reached), conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
-/// One sensor reading; answers with the reading: as it was sent, or, with `ack=stored`, as it is stored. A device that does
-/// not exist is a 404 for everybody.
+/// One sensor reading; answers with the reading: as it was sent, or, with `ack=stored`, as it is stored.
 ///
 /// Values of one instant are put together in one row, and the first value of a metric counts: so the stored one may have
-/// further sensors, and another number where one was there first (`conflicting` then says so).
+/// further sensors, and another number where one was there first (`conflicting` then says so). A device that does not exist
+/// is a 404 for everybody.
 #[utoipa::path(tag = "ingest", request_body(content = ReadingBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = DataResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 201, body = DataResponse, description = "Taken"),
@@ -127,8 +127,7 @@ async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
         fields.remove("ts");
     }
     let IngestResponse { ignored, conflicting, .. } = response;
-    let stored = stored_one(reached);
-    let response = DataResponse { server_ulid, timestamp, values, ignored, stored, conflicting };
+    let response = DataResponse { server_ulid, timestamp, values, ignored, stored: stored_one(reached), conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::CREATED)).json(response))
 }
 

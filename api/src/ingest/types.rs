@@ -29,6 +29,7 @@ pub struct IngestResponse {
     pub rejected: Vec<RejectedItem>,
     /// Names in the valid ones that were not understood, so that nothing was stored under them: each once, at most 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub ignored: Vec<String>,
     /// With `ack=stored`, once the values of all that were taken are committed: how many.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +52,7 @@ pub struct TelemetryResponse {
     pub accepted: u8,
     /// Names in it that were not understood, so that nothing was stored under them: each once, at most 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub ignored: Vec<String>,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +79,7 @@ pub struct DataResponse {
     pub values: Value,
     /// Names in it that were not understood, so that nothing was stored under them: each once, at most 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub ignored: Vec<String>,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
