@@ -77,7 +77,7 @@ pub struct Head {
     /// Nothing has come of the present line but a carriage return.
     is_blank: bool,
     is_request_line: bool,
-    /// The last character of the request line: 0 in HTTP/1.0.
+    /// The last character of the request line: 1 in HTTP/1.1.
     version: u8,
     is_head_method: bool,
     is_connect: bool,
@@ -204,7 +204,7 @@ impl Head {
 
     fn fault(&self) -> Option<HeadFault> {
         match (self.hosts, self.lengths, self.encodings) {
-            (0, _, _) if self.version != b'0' => Some(HeadFault::NoHost),
+            (0, _, _) if self.version == b'1' => Some(HeadFault::NoHost),
             (2.., _, _) => Some(HeadFault::SeveralHosts),
             (_, 1.., 1..) => Some(HeadFault::LengthAndChunked),
             (_, 2.., _) => Some(HeadFault::Length),
