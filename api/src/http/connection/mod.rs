@@ -13,6 +13,7 @@
 
 mod chunks;
 mod head;
+mod last_words;
 mod refusal;
 mod requests;
 
@@ -22,6 +23,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use last_words::LastWords;
 use refusal::Refusal;
 use requests::Requests;
 
@@ -30,26 +32,15 @@ use requests::Requests;
 pub struct Connection<S> {
     stream: S,
     requests: Requests,
-    /// What is still to be written in place of a refusal, the last thing on a connection.
-    problem: Vec<u8>,
+    /// How many heads had come when something was last answered.
+    answered: u64,
+    /// After a refusal, which is the last that the server writes.
+    last_words: Option<LastWords>,
 }
 
 impl<S> Connection<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, requests: Requests::default(), problem: Vec::new() }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Connection<S> {
-    fn poll_write_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.problem.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.problem))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.problem.drain(..written.min(self.problem.len()));
-        }
-        Poll::Ready(Ok(()))
+        Self { stream, requests: Requests::default(), answered: 0, last_words: None }
     }
 }
 
@@ -66,28 +57,50 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Of a request with a bad chunk, whether its handler has answered it: then nothing more is said.
+    fn is_answered(&self) -> bool {
+        self.requests.has_bad_chunk() && self.answered == self.requests.heads()
+    }
+
+    fn poll_last_words(&mut self, context: &mut Context<'_>, refusal: &Refusal<'_>) -> Poll<io::Result<()>> {
+        if self.last_words.is_none() {
+            let problem = if self.is_answered() { Vec::new() } else { refusal.problem(&self.requests) };
+            self.last_words = Some(LastWords::Write(problem));
+        }
+        self.last_words.as_mut().map_or(Poll::Ready(Ok(())), |words| words.poll(&mut self.stream, context))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_write_problem(context))?;
-        match Refusal::at_the_end_of(bytes) {
-            None => Pin::new(&mut self.stream).poll_write(context, bytes),
+        let answer = match Refusal::at_the_end_of(bytes) {
             Some(([], refusal)) => {
-                self.problem = refusal.problem(&self.requests);
-                Poll::Ready(Ok(bytes.len()))
+                // Taken only when all is done: the server drops the connection once it has nothing more to write.
+                ready!(self.poll_last_words(context, &refusal))?;
+                return Poll::Ready(Ok(bytes.len()));
             }
             // What comes before it first.
-            Some((before, _)) => Pin::new(&mut self.stream).poll_write(context, before),
+            Some((before, _)) => before,
+            None => bytes,
+        };
+        if !answer.starts_with(b"HTTP/1.1 100 ") {
+            self.answered = self.requests.heads();
         }
+        Pin::new(&mut self.stream).poll_write(context, answer)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_write_problem(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
+    /// A handler that waits for something when its request turns out to be broken is dropped without an answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_write_problem(context))?;
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match self.last_words {
+            Some(LastWords::Done) => Poll::Ready(Ok(())),
+            _ if self.requests.has_bad_chunk() => self.poll_last_words(context, &Refusal::BAD_REQUEST),
+            _ => Pin::new(&mut self.stream).poll_shutdown(context),
+        }
     }
 }
 
@@ -109,6 +122,9 @@ mod tests {
         });
         let mut read = String::new();
         theirs.read_to_string(&mut read).await.unwrap();
+        // What is still sent is read away.
+        theirs.write_all(&[0; 1_000]).await.unwrap();
+        drop(theirs);
         written.await.unwrap();
         let (before, problem) = read.split_at(read.find("HTTP/1.1 400").unwrap());
         assert!(before.ends_with("\r\n\r\n{}"), "{before}");

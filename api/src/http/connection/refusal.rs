@@ -15,10 +15,14 @@ const MAX_BYTES: usize = 256;
 pub struct Refusal<'a> {
     status_line: &'a str,
     status: StatusCode,
-    date: &'a str,
+    date: Option<&'a str>,
 }
 
 impl<'a> Refusal<'a> {
+    /// The one that the server had no time for.
+    pub const BAD_REQUEST: Refusal<'static> =
+        Refusal { status_line: "HTTP/1.1 400 Bad Request", status: StatusCode::BAD_REQUEST, date: None };
+
     /// The refusal that ends these bytes, and what is before it. It is empty and has none of the headers that an answer
     /// of ours has; and it is the last thing on a connection.
     pub fn at_the_end_of(bytes: &'a [u8]) -> Option<(&'a [u8], Self)> {
@@ -36,26 +40,26 @@ impl<'a> Refusal<'a> {
         let status_line = lines.next()?;
         let status =
             status_line.split(' ').nth(1)?.parse::<StatusCode>().ok().filter(|status| status.as_u16() >= 400)?;
-        let (mut is_empty, mut date) = (false, "");
+        let (mut is_empty, mut date) = (false, None);
         for line in lines {
             match line.split_once(": ")? {
                 ("content-length", "0") => is_empty = true,
                 ("connection", _) => {}
-                ("date", value) => date = value,
+                ("date", value) => date = Some(value),
                 _ => return None,
             }
         }
         is_empty.then_some(Self { status_line, status, date })
     }
 
-    /// What is sent instead: nothing for a bad chunk, since its request has an answer.
+    /// What is sent instead.
     pub fn problem(&self, requests: &Requests) -> Vec<u8> {
-        if requests.has_bad_chunk() {
-            return Vec::new();
-        }
         let (status, id) = (self.status, RequestId::generate());
         let (kind, title, detail) = match (requests.fault(), status) {
             (Some(fault), StatusCode::BAD_REQUEST) => ("unreadable", "Unreadable request", fault.to_string()),
+            (_, StatusCode::BAD_REQUEST) if requests.has_bad_chunk() => {
+                ("unreadable", "Unreadable request", BAD_CHUNK.to_owned())
+            }
             (_, StatusCode::BAD_REQUEST) => ("unreadable", "Unreadable request", MALFORMED.to_owned()),
             (_, StatusCode::REQUEST_TIMEOUT) => ("timeout", "Too slow", SLOW.to_owned()),
             (_, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) => ("too-large", "Too large", LARGE.to_owned()),
@@ -73,9 +77,10 @@ impl<'a> Refusal<'a> {
     fn render(&self, body: &[u8], id: &str, is_head_method: bool) -> Vec<u8> {
         let Self { status_line, date, .. } = self;
         let length = body.len();
+        let date = date.map_or_else(String::new, |date| format!("date: {date}\r\n"));
         let head = format!(
             "{status_line}\r\ncontent-type: application/problem+json\r\ncontent-length: {length}\r\nconnection: close\r\n\
-             cache-control: no-store\r\nx-content-type-options: nosniff\r\n{REQUEST_ID}: {id}\r\ndate: {date}\r\n\r\n"
+             cache-control: no-store\r\nx-content-type-options: nosniff\r\n{REQUEST_ID}: {id}\r\n{date}\r\n"
         );
         let body = if is_head_method { &[] } else { body };
         [head.as_bytes(), body].concat()
@@ -83,6 +88,7 @@ impl<'a> Refusal<'a> {
 }
 
 const MALFORMED: &str = "The request is not HTTP/1.1: its request line or one of its headers cannot be read.";
+const BAD_CHUNK: &str = "A chunk of the body is malformed.";
 const SLOW: &str = "The head of the request took too long to arrive.";
 const LARGE: &str = "The head of the request is too large: at most 96 headers, and 128 KiB in all.";
 

@@ -11,7 +11,7 @@ enum Place {
     /// A body of so many more bytes.
     Body(u64),
     ChunkedBody(Chunks),
-    /// A chunk that the server will refuse. The request itself is answered by its handler.
+    /// A chunk that the server will refuse.
     BadChunk,
     /// A head that the server will refuse, or one behind which no requests come.
     Last(Option<HeadFault>),
@@ -23,11 +23,13 @@ pub struct Requests {
     place: Place,
     /// Whether the newest of them is a HEAD, whose answer has no body.
     is_head_method: bool,
+    /// How many heads have come.
+    heads: u64,
 }
 
 impl Default for Requests {
     fn default() -> Self {
-        Self { place: Place::Head(Head::default()), is_head_method: false }
+        Self { place: Place::Head(Head::default()), is_head_method: false, heads: 0 }
     }
 }
 
@@ -48,6 +50,7 @@ impl Requests {
             Place::Head(head) => {
                 let (used, next) = head.follow(bytes);
                 self.is_head_method = head.is_head_method();
+                self.heads = self.heads.saturating_add(next.is_some().into());
                 (used, next.map(Place::from))
             }
             Place::Body(left) => {
@@ -71,6 +74,11 @@ impl Requests {
     /// Why the head that came last will be refused, where that is known.
     pub fn fault(&self) -> Option<HeadFault> {
         if let Place::Last(fault) = self.place { fault } else { None }
+    }
+
+    /// How many heads have come.
+    pub fn heads(&self) -> u64 {
+        self.heads
     }
 
     pub fn has_bad_chunk(&self) -> bool {

@@ -170,8 +170,8 @@ async fn accounts_of_before_go_on_signing_in() {
 #[tokio::test]
 async fn the_migration_gives_a_name_to_the_oldest_of_those_who_share_it() {
     let pulso = Pulso::start().await;
-    let up = include_str!("../../../../migrations/2026-12-01-000140_compare_names_by_rfc_8265/up.sql");
-    let down = include_str!("../../../../migrations/2026-12-01-000140_compare_names_by_rfc_8265/down.sql");
+    let up = include_str!("../../../../migrations/2026-12-01-000141_map_names/up.sql");
+    let down = include_str!("../../../../migrations/2026-12-01-000141_map_names/down.sql");
     pulso.database.execute(down).await;
     older_account(&pulso, "Jose\u{301}", "the older one").await;
     older_account(&pulso, "José", "the younger one").await;

@@ -1,8 +1,5 @@
--- Names as RFC 8265 compares them (UsernameCaseMapped): the api writes them from now on. Of accounts of before, a near
--- equivalent; where several have what is one name by the RFC, the oldest gets it. The others sign in with their names as
--- they are stored, which are looked for first.
-ALTER TABLE users ADD COLUMN username_mapped text, ADD COLUMN email_mapped text;
-
+-- The names of accounts of before: a near equivalent of what the api writes. Where several have what is one name by
+-- RFC 8265, the oldest gets it. The others sign in with their names as they are stored, which are looked for first.
 WITH mapped AS (
     SELECT id, created_at, username, lower(regexp_replace(normalize(username, NFKC), '\s+', ' ', 'g')) AS mapped
     FROM users
