@@ -55,12 +55,14 @@ is_gone_or() {
   is_gone "$1" || "${@:2}"
 }
 
-# stop_process PID_FILE SIGNAL SECONDS: asks, waits until it is gone, and kills only what does not listen.
+# stop_process PID_FILE SIGNAL SECONDS: asks, waits until it is gone, and kills only what does not listen. It asks again every 3 s:
+# RabbitMQ does not hear what it is told while it starts.
 stop_process() {
-  local pid_file=$1 signal=$2 seconds=$3 pid
+  local pid_file=$1 signal=$2 seconds=$3 end=$((SECONDS + $3)) pid
   if pid=$(running_pid "$pid_file"); then
     kill -s "$signal" "$pid" 2>/dev/null || true
-    if ! wait_until "$seconds" is_gone "$pid_file"; then
+    until wait_until 3 is_gone "$pid_file" || ((SECONDS >= end)); do kill -s "$signal" "$pid" 2>/dev/null || true; done
+    if ! is_gone "$pid_file"; then
       complain "process $pid did not stop within $seconds s: killing it"
       kill -s KILL "$pid" 2>/dev/null || true
       wait_until 10 is_gone "$pid_file" || return 1
@@ -91,12 +93,21 @@ launch() {
   if [[ -n ${LAUNCH_CPUS:-} ]]; then place=(taskset --cpu-list "$LAUNCH_CPUS"); fi
   rm -f -- "$pid_file"
   # The new process writes its own pid file before it becomes the server: whatever kills us meanwhile, nothing runs unrecorded.
+  # Until then it holds a lock (5) that await_launches waits for.
   # Descriptors 8 and 9 are our locks: a server that inherited one would hold it for as long as it lives.
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  setsid bash -c 'source "$1"; allow_many_files; remember_process "$2" "$$"; shift 2; exec "$@"' launch \
-    "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${place[@]}" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
+  {
+    flock --shared 5
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    setsid bash -c 'source "$1"; allow_many_files; remember_process "$2" "$$"; shift 2; exec "$@" 5>&-' launch \
+      "$SCRIPTS_DIR/lib/process.sh" "$pid_file" "${place[@]}" "${become[@]}" "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
+  } 5>>"${pid_file%/*}/.launching"
   wait_until 10 test -s "$pid_file"
 }
+
+# await_launches PID_DIR: until every process that is being started has its pid file, also if who started it is gone.
+await_launches() {
+  flock --exclusive 5
+} 5>>"$1/.launching"
 
 # allow_many_files: a connection is a file, and the usual limit of 1,024 is for people. Not more than 65,536: Erlang sets memory
 # aside for as many as it may open.

@@ -19,6 +19,7 @@ mod history;
 mod http;
 mod ingest;
 mod limits;
+mod migrate;
 mod older_contract;
 mod openapi;
 mod operations;
