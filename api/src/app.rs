@@ -7,7 +7,6 @@ use actix_web::App;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
-use diesel::sql_query;
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::logging::{keep_reporting_suppressed, report_suppressed};
@@ -29,7 +28,7 @@ use crate::devices::{DeviceLimits, DeviceRegistry};
 use crate::export::ResponseCache;
 use crate::http::error::ApiError;
 use crate::http::extract::large_bodies::LargeBodies;
-use crate::http::health::{self, Readiness};
+use crate::http::health::{self, Readiness, Unusable};
 use crate::http::large_answers::LargeAnswers;
 use crate::http::middleware::{cors, observe};
 use crate::http::server::{self, SHUTDOWN_TIMEOUT_S};
@@ -38,7 +37,7 @@ use crate::rate_limit::{self, HeavyQueries, RateLimiter};
 use crate::redis::RedisClient;
 use crate::sessions::SignInLimiter;
 use crate::state::AppState;
-use crate::{accounts, http_client, openapi, presence, routes, throughput};
+use crate::{accounts, http_client, migrate, openapi, presence, routes, throughput};
 
 /// Why the process could not start, or has to end.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -138,21 +137,27 @@ fn build(config: ApiConfig, db: &DbPools, supervisor: &mut Supervisor) -> Result
 fn readiness(db: &DbPool, redis: &RedisClient, publisher: &Publisher) -> Readiness {
     let (db, redis, publisher) = (db.clone(), redis.clone(), publisher.clone());
     Readiness::default()
-        .require("database", move || select_one(db.clone()))
+        .require("database", move || ask_database(db.clone()))
         .require_for_ingest("broker", move || {
-            std::future::ready(publisher.is_ready().then_some(()).ok_or_else(|| "not connected".to_owned()))
+            std::future::ready(publisher.is_ready().then_some(()).ok_or_else(|| "not connected".to_owned().into()))
         })
         .observe("cache", move || {
             let redis = redis.clone();
-            async move { redis.ping().await.map_err(|error| error.to_string()) }
+            async move { redis.ping().await.map_err(|error| error.to_string().into()) }
         })
 }
 
-async fn select_one(db: DbPool) -> Result<(), String> {
-    use diesel_async::RunQueryDsl;
+/// PostgreSQL answers, and has all the tables that this program needs.
+async fn ask_database(db: DbPool) -> Result<(), Unusable> {
     let mut connection = db.get().await.map_err(|error| error.to_string())?;
-    sql_query("SELECT 1").execute(&mut connection).await.map_err(|error| error.to_string())?;
-    Ok(())
+    match migrate::first_missing(&mut connection).await {
+        Ok(None) => Ok(()),
+        Ok(Some(version)) => {
+            let why = format!("migration {version} is missing: run pulso-api migrate");
+            Err(Unusable { state: "not_migrated", why })
+        }
+        Err(error) => Err(error.to_string().into()),
+    }
 }
 
 /// Before the first request: a token that was revoked while this replica was down must not work on it.

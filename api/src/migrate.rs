@@ -3,13 +3,18 @@
 
 use std::time::Duration;
 
-use diesel::sql_query;
-use diesel::sql_types::BigInt;
+use diesel::dsl::sql;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::sql_types::{Array, BigInt, Bool, Text};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use pulso_shared::config::DatabaseConfig;
 use pulso_shared::locks::AdvisoryLock;
 use secrecy::ExposeSecret;
+
+use crate::tasks;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
 
@@ -23,9 +28,47 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 type MigrationError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Applies the migrations that are missing; one that fails leaves nothing behind.
+/// A migration's version.
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// The first migration that the database lacks. One that only a newer program knows is no fault: migrations come before
+/// the program that needs them.
+pub async fn first_missing(connection: &mut AsyncPgConnection) -> Result<Option<String>, MigrationError> {
+    let needed = versions()?;
+    let has_any = diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL"));
+    if !has_any.get_result(connection).await? {
+        return Ok(needed.into_iter().min());
+    }
+    let missing = sql_query(
+        "SELECT version FROM unnest($1) AS needed (version)
+         WHERE version NOT IN (SELECT version FROM __diesel_schema_migrations) ORDER BY version LIMIT 1",
+    );
+    let missing: Option<Version> = missing.bind::<Array<Text>, _>(needed).get_result(connection).await.optional()?;
+    Ok(missing.map(|missing| missing.version))
+}
+
+/// The versions of this program's migrations.
+fn versions() -> Result<Vec<String>, MigrationError> {
+    let migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+/// Applies the migrations that are missing, then does what SQL cannot.
 pub async fn run(config: &DatabaseConfig) -> Result<(), MigrationError> {
-    let mut connection = AsyncPgConnection::establish(config.database_url.expose_secret()).await?;
+    let url = config.database_url.expose_secret();
+    apply(url).await?;
+    let folded_anew = tasks::fold_titles(&mut AsyncPgConnection::establish(url).await?).await?;
+    tracing::info!(tasks = folded_anew, "titles folded anew");
+    Ok(())
+}
+
+/// Applies migrations; one that fails leaves nothing behind.
+async fn apply(url: &str) -> Result<(), MigrationError> {
+    let mut connection = AsyncPgConnection::establish(url).await?;
     let lock = sql_query("SELECT pg_advisory_lock($1)").bind::<BigInt, _>(AdvisoryLock::Migrate.id());
     lock.execute(&mut connection).await?;
     sql_query(LOCK_TIMEOUT).execute(&mut connection).await?;

@@ -47,6 +47,7 @@ THINGS_OF_THEIR_OWN = {
     "history/csv": "rows as CSV",
     "history/properties": "what the fuzzer tries to break",
     "history/windows": "widening windows into a time range",
+    "ingest/accepted": "what was accepted of a request, kept for its answer",
     "ingest/ack": "?ack=stored: a request waits for the commit",
     "ingest/array": "items of an array, each judged on its own",
     "ingest/context": "what decides about an item besides the item",

@@ -61,6 +61,16 @@ impl Source {
             column => format!("r.{column}"),
         }
     }
+
+    /// SQL for the same number as a summand: the decimal number that it is shown as, which is the shortest one that no other
+    /// double is nearer to. Sums of decimals lose no digit, overflow nowhere, and are the same in whatever order they are
+    /// made: so a mean is the same of raw rows, of rollups, and of both.
+    pub fn summand(self, metric: &str) -> String {
+        match metric {
+            "connectivity" => "r.connectivity::integer::numeric".to_owned(),
+            column => format!("r.{column}::text::numeric"),
+        }
+    }
 }
 
 /// SQL for the start of the bucket of `width` (such as `1 hour`) that contains `instant`. The origin is before all
@@ -76,6 +86,20 @@ mod tests {
     const DEVICES: &str = include_str!("../../migrations/2026-11-21-000002_create_devices/up.sql");
     const TELEMETRY: &str = include_str!("../../migrations/2026-11-21-000003_create_telemetry/up.sql");
     const ROLLUPS: &str = include_str!("../../migrations/2026-11-25-000020_create_rollups/up.sql");
+
+    const EXACT_SUMS: &str = include_str!("../../migrations/2026-12-01-000120_make_rollup_sums_exact/up.sql");
+
+    #[test]
+    fn every_sum_is_a_decimal_number() {
+        for source in Source::ALL {
+            for table in [Some(source.hourly()), source.minutely()].into_iter().flatten() {
+                let (_, from) = EXACT_SUMS.split_once(&format!("ALTER TABLE {table}\n")).unwrap();
+                let (columns, _) = from.split_once(';').unwrap();
+                let exact = |metric: &&&str| columns.contains(&format!("ALTER COLUMN {metric}_sum TYPE numeric"));
+                assert_eq!(source.metrics().iter().filter(exact).count(), source.metrics().len(), "{table}");
+            }
+        }
+    }
 
     /// The columns of `CREATE TABLE table (…)`.
     fn columns(sql: &str, table: &str) -> Vec<String> {
@@ -122,6 +146,8 @@ mod tests {
     fn every_metric_is_a_number_in_sql() {
         assert_eq!(Source::Heartbeats.number("cpu_usage"), "r.cpu_usage");
         assert_eq!(Source::Heartbeats.number("connectivity"), "r.connectivity::integer::double precision");
+        assert_eq!(Source::Readings.summand("voltage"), "r.voltage::text::numeric");
+        assert_eq!(Source::Heartbeats.summand("connectivity"), "r.connectivity::integer::numeric");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The worker: consumes what the API accepted and stores it, exactly one row for each reading.
+//! The worker: consumes what the API accepted and stores it: each reading in exactly one row.
 //!
 //! ```text
 //!  RabbitMQ ─▶ consumer ─▶ batcher ─▶ storage (one transaction) ─▶ ack

@@ -8,7 +8,9 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 pub struct StoreMetrics {
     /// Rows inserted.
     pub stored: Counter,
-    /// Rows that existed already.
+    /// Items that gave values to a row of their device and instant.
+    pub merged: Counter,
+    /// Items whose values, or others of the same metrics, were in the row already.
     pub duplicates: Counter,
     /// Batches committed.
     pub batches: Counter,
@@ -30,6 +32,7 @@ pub struct StoreMetrics {
 
 pub static STORE: LazyLock<StoreMetrics> = LazyLock::new(|| StoreMetrics {
     stored: counter!("pulso_stored_total"),
+    merged: counter!("pulso_merged_total"),
     duplicates: counter!("pulso_duplicates_total"),
     batches: counter!("pulso_store_batches_total"),
     batch_size: histogram!("pulso_store_batch_size"),

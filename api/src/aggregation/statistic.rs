@@ -84,13 +84,6 @@ pub struct Measures {
     pub statistic: Statistic,
 }
 
-/// Custom metrics are summed as multiples of 2^40: they may be as large as a double can be, and the sum of two would
-/// overflow. A power of two changes the exponent only, so no digit is lost while the scaled number is a normal double
-/// (2.2e-308 or more); 2^40 of the largest doubles add up to less than the largest one.
-pub const SCALE: f64 = 1.0 / 1_099_511_627_776.0;
-/// What is smaller in magnitude would lose digits when it is scaled (below 2.4e-296), and is summed as 0.
-pub const SMALLEST_SCALED: f64 = 1e-280;
-
 /// An answer of points is whole, and in memory until it is read: it has at most so many bytes, by an upper estimate of
 /// a point's timestamp and braces, and of a number with its quotes.
 const MAX_RESPONSE_BYTES: usize = 24 * 1024 * 1024;
@@ -115,40 +108,14 @@ impl Measures {
     pub fn is_rolled_up(&self) -> bool {
         self.statistic != Statistic::P95 && self.metrics.iter().all(|metric| matches!(metric, Metric::Column(_)))
     }
-
-    /// Combines the partial aggregates `other` with `sum`.
-    pub fn combine(&self, sum: &mut [Option<f64>], other: &[Option<f64>]) {
-        for (sum, other) in sum.iter_mut().zip(other) {
-            *sum = match (*sum, *other) {
-                (Some(one), Some(two)) => Some(match self.statistic {
-                    Statistic::Avg | Statistic::Count | Statistic::P95 => one + two,
-                    Statistic::Min => one.min(two),
-                    Statistic::Max => one.max(two),
-                }),
-                (one, two) => one.or(two),
-            };
-        }
-    }
-
-    /// The values, one a metric; `None` where there are no numbers, and where the value is not finite.
-    pub fn finish(&self, partial: &[Option<f64>]) -> Vec<Option<f64>> {
-        let results: Vec<_> = match self.statistic {
-            Statistic::Avg => partial.chunks(2).zip(&self.metrics).map(|(pair, metric)| mean(pair, metric)).collect(),
-            Statistic::Count => partial.iter().map(|count| count.filter(|count| *count > 0.0)).collect(),
-            Statistic::Min | Statistic::Max | Statistic::P95 => partial.to_vec(),
-        };
-        results.into_iter().map(|result| result.filter(|number| number.is_finite())).collect()
-    }
-}
-
-fn mean(sum_and_count: &[Option<f64>], metric: &Metric) -> Option<f64> {
-    let [Some(sum), Some(count)] = sum_and_count else { return None };
-    let mean = (*count > 0.0).then(|| sum / count)?;
-    Some(if let Metric::Custom(_) = metric { mean / SCALE } else { mean })
 }
 
 #[cfg(test)]
 mod tests {
+    use pulso_shared::rollup::Source;
+
+    use super::{Measures, Metric, Statistic};
+
     #[test]
     fn long_points_are_fewer() {
         let measures = |metrics| Measures { source: Source::Readings, metrics, statistic: Statistic::Avg };
@@ -156,30 +123,6 @@ mod tests {
         assert_eq!(measures(columns).max_points(), 100_000);
         let custom = (0..36).map(|_| Metric::Custom("x".repeat(64))).collect();
         assert!((7_000..8_000).contains(&measures(custom).max_points()));
-    }
-
-    use pulso_shared::rollup::Source;
-
-    use super::{Measures, Metric, Statistic};
-
-    fn measure(statistic: Statistic) -> Measures {
-        Measures {
-            source: Source::Readings,
-            metrics: vec![Metric::Column("voltage"), Metric::Column("current")],
-            statistic,
-        }
-    }
-
-    #[test]
-    fn partial_aggregates_combine_to_the_whole() {
-        let avg = measure(Statistic::Avg);
-        let mut partial = vec![Some(3.0), Some(2.0), None, Some(0.0)];
-        avg.combine(&mut partial, &[Some(6.0), Some(1.0), Some(4.0), Some(2.0)]);
-        assert_eq!(avg.finish(&partial), [Some(3.0), Some(2.0)]);
-        let mut lowest = vec![Some(-1.0), None];
-        measure(Statistic::Min).combine(&mut lowest, &[Some(2.0), Some(0.0)]);
-        assert_eq!(lowest, [Some(-1.0), Some(0.0)]);
-        assert_eq!(measure(Statistic::Count).finish(&[Some(0.0), Some(7.0)]), [None, Some(7.0)]);
     }
 
     #[test]

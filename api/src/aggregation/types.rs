@@ -73,18 +73,18 @@ impl DataBounds {
     }
 }
 
-/// What rollups or raw rows contribute to one bucket.
+/// A bucket's statistics.
 #[derive(Debug, QueryableByName)]
-pub struct PartialAggregate {
+pub struct Point {
     /// The bucket's start.
     #[diesel(sql_type = Timestamptz)]
     pub at: DateTime<Utc>,
     /// The device, where each has points of its own.
     #[diesel(sql_type = Nullable<Uuid>)]
     pub device_id: Option<DeviceId>,
-    /// One or two numbers a metric: [`Measures::combine`] adds them up, [`Measures::finish`] makes values of them.
+    /// One value a metric; `None` where there are no numbers.
     #[diesel(sql_type = Array<Nullable<Double>>)]
-    pub parts: Vec<Option<f64>>,
+    pub values: Vec<Option<f64>>,
 }
 
 #[cfg(test)]

@@ -31,7 +31,13 @@ pub async fn create(
     created.await
 }
 
-/// Replaces what an administrator decides of a product.
+const STOCK_HAS_CHANGED: ApiError = ApiError::PreconditionRequired(
+    "There are not as many pieces in stock as the body says, since some were sold or added: \
+     read the product again, and send its ETag as If-Match to set the stock.",
+);
+
+/// Replaces what an administrator decides of a product. Only who names the version that they have read may set another
+/// stock: any other would restore what was sold since their form was filled.
 pub async fn replace(
     db: &DbPool,
     clock: &Clock,
@@ -45,6 +51,9 @@ pub async fn replace(
     let replaced = connection.transaction(async |connection| {
         let before = store::lock_product(connection, id).await?.ok_or(NO_PRODUCT)?;
         if_match.check(before.updated_at)?;
+        if *if_match == IfMatch::Absent && settings.stock.get() != before.stock {
+            return Err(STOCK_HAS_CHANGED);
+        }
         let values = ProductValues::new(settings, later(now, &before));
         let after = store::update_product(connection, id, values, None).await.map_err(product_error)?;
         audit::record(connection, now, audit_event(actor, "product.changed", Some(&before), Some(&after))).await?;

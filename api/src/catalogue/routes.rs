@@ -168,14 +168,16 @@ async fn import_products(
 }
 
 /// Describes a product anew: what is left out is cleared. For administrators. Orders change a product's version as
-/// well, since they take from its stock: with If-Match, nothing that was sold meanwhile is written over.
+/// well, since they take from its stock: with If-Match, nothing that was sold meanwhile is written over. Without it,
+/// the stock has to be what it is now.
 #[utoipa::path(tag = "catalogue", security(("bearer" = [])), request_body(content = ProductSettings),
     params(("id" = String, Path, description = "The product's ULID or UUID"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")), responses(
     AdminErrors, VersionErrors, BodyErrors, Unavailable,
     (status = 200, body = Product, description = "Changed"),
     (status = 404, body = Problem, description = "Unknown, or retired"),
-    (status = 409, body = Problem, description = "Another product has this SKU")))]
+    (status = 409, body = Problem, description = "Another product has this SKU"),
+    (status = 428, body = Problem, description = "Another stock than now, without If-Match")))]
 #[put("/products/{id}")]
 async fn replace_product(
     request: HttpRequest,

@@ -9,7 +9,7 @@ use super::store::{self, DataVersion};
 use super::stream::ChunkSource;
 use super::types::DataRequest;
 use crate::aggregation::{
-    AggregateQuery, Buckets, Measures, PartialAggregate, PointWriter, Scope, Step, floor, load_bounds, load_partials,
+    AggregateQuery, Buckets, Measures, Point, PointWriter, Scope, Step, floor, load_bounds, load_points,
     prepare_snapshot,
 };
 use crate::http::error::ApiError;
@@ -72,7 +72,7 @@ impl MeanChunks {
         &mut self,
         connection: &mut AsyncPgConnection,
         remaining: TimeRange,
-    ) -> Result<Vec<PartialAggregate>, ApiError> {
+    ) -> Result<Vec<Point>, ApiError> {
         let (source, scope) = (self.measures.source, self.scope);
         self.remaining = None;
         prepare_snapshot(connection, source).await?;
@@ -83,11 +83,11 @@ impl MeanChunks {
         let to = (last + TimeDelta::microseconds(1)).min(self.chunk_end(from, bounds.devices));
         let (measures, buckets, per_device) = (&self.measures, &self.buckets, self.per_device);
         let query = AggregateQuery { scope, measures, buckets, per_device, from, to };
-        let partials = load_partials(connection, &query, &bounds).await?;
+        let points = load_points(connection, &query, &bounds).await?;
         self.remaining = (to <= last).then_some(TimeRange { from: to, to: remaining.to });
-        let is_sparse = partials.len() < FEW_POINTS;
+        let is_sparse = points.len() < FEW_POINTS;
         self.stretch = if is_sparse { self.stretch.saturating_mul(2).min(MAX_STRETCH) } else { 1 };
-        Ok(partials)
+        Ok(points)
     }
 
     /// Where a chunk that begins at `from` ends: at the start of a bucket.
@@ -110,14 +110,14 @@ impl ChunkSource for MeanChunks {
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(remaining) = self.remaining else { return Ok(None) };
         let db = self.db.clone();
-        let partials = db
+        let points = db
             .run(async |connection| {
                 let mut transaction = connection.build_transaction().repeatable_read().read_only();
                 transaction.run(async |connection| self.read_chunk(connection, remaining).await).await
             })
             .await?;
         self.has_begun = true;
-        let written = PointWriter::new(&self.measures).and_then(|mut points| points.write(&mut self.array, &partials));
+        let written = PointWriter::new(&self.measures).and_then(|mut writer| writer.write(&mut self.array, &points));
         written.map_err(|error| ApiError::Internal(Box::new(error)))?;
         if self.remaining.is_none() {
             self.array.close();

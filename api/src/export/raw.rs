@@ -26,7 +26,7 @@ use crate::http::json_array::JsonArrayWriter;
 use crate::rate_limit::HeavyDb;
 
 const MAX_PAGE_ROWS: usize = 10_000;
-/// Before it is known how long they are: a row with all custom metrics that one may have is 2.7 KB long.
+/// Before it is known how long they are: a row with all custom metrics that one may have is 11 KB long.
 const FIRST_PAGE_ROWS: usize = 200;
 /// How much a page is to hold, as far as the rows before it tell: that much is in memory while the client takes it.
 const PAGE_BYTES: usize = 512 * 1024;

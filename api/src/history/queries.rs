@@ -12,9 +12,7 @@ use super::store;
 use super::store::rows::{HeartbeatRow, Latest, LatestResponse, ReadingRow};
 use super::types::{Order, PointsQuery, RowsQuery};
 use super::windows::after;
-use crate::aggregation::{
-    AggregateQuery, Buckets, PartialAggregate, Scope, Step, load_bounds, load_partials, prepare_snapshot,
-};
+use crate::aggregation::{AggregateQuery, Buckets, Point, Scope, Step, load_bounds, load_points, prepare_snapshot};
 use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::page::{Page, TimeCursor};
@@ -115,7 +113,7 @@ pub async fn list_points(
     reader: Reader,
     device: DeviceId,
     query: &PointsQuery,
-) -> Result<(Option<Step>, Vec<PartialAggregate>), ApiError> {
+) -> Result<(Option<Step>, Vec<Point>), ApiError> {
     let (step, mut points) = db
         .run(async |connection| {
             let mut transaction = connection.build_transaction().repeatable_read().read_only();
@@ -133,7 +131,7 @@ async fn read_points(
     reader: Reader,
     device: DeviceId,
     query: &PointsQuery,
-) -> Result<(Option<Step>, Vec<PartialAggregate>), ApiError> {
+) -> Result<(Option<Step>, Vec<Point>), ApiError> {
     let measures = &query.measures;
     prepare_snapshot(connection, measures.source).await?;
     let scope = Scope::Device(reader.find(connection, device).await?.id);
@@ -144,5 +142,5 @@ async fn read_points(
         .map_err(|error| ApiError::field("aggregation", "too_many_points", error))?;
     let (from, to) = (range.from, range.to + TimeDelta::microseconds(1));
     let aggregate = AggregateQuery { scope, measures, buckets: &buckets, per_device: false, from, to };
-    Ok((Some(step), load_partials(connection, &aggregate, &bounds).await?))
+    Ok((Some(step), load_points(connection, &aggregate, &bounds).await?))
 }

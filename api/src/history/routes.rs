@@ -12,7 +12,7 @@ use super::csv;
 use super::queries;
 use super::store::rows::{HeartbeatRow, LatestResponse, ReadingRow, Row};
 use super::types::{HistoryQuery, HistoryRequest, PointsQuery, RowsQuery};
-use crate::aggregation::{Measures, PartialAggregate, to_csv, to_json};
+use crate::aggregation::{Measures, Point, to_csv, to_json};
 use crate::db::DbPool;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::accept::Format;
@@ -139,7 +139,7 @@ async fn respond_points(
     Ok(response)
 }
 
-fn write_points(format: Format, measures: &Measures, points: &[PartialAggregate]) -> Result<TaggedBody, ApiError> {
+fn write_points(format: Format, measures: &Measures, points: &[Point]) -> Result<TaggedBody, ApiError> {
     let bytes = match format {
         Format::Json => to_json(measures, points),
         Format::Csv => to_csv(measures, points),

@@ -138,6 +138,9 @@ pub enum ApiError {
     /// 412: `If-Match` named another version.
     #[error("The resource has changed since you read it; read it again.")]
     PreconditionFailed,
+    /// 428: it may write over what others have changed meanwhile.
+    #[error("{0}")]
+    PreconditionRequired(&'static str),
     /// 413
     #[error("{0}")]
     TooLarge(String),
@@ -197,6 +200,9 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::Conflict(_) | Self::Conflicts(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile"),
+            Self::PreconditionRequired(_) => {
+                (StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing")
+            }
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "Too slow"),
             Self::UnsupportedMediaType(_) | Self::UnsupportedEncoding => {

@@ -23,8 +23,22 @@ pub fn configure(routes: &mut ServiceConfig) {
     routes.service(livez).service(readyz).service(readyz_for_ingest).service(metrics);
 }
 
-/// Asks a dependency whether it works; the error is for the log.
-type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Why a dependency cannot be used.
+pub struct Unusable {
+    /// What the response says.
+    pub state: &'static str,
+    /// For the log.
+    pub why: String,
+}
+
+impl From<String> for Unusable {
+    fn from(why: String) -> Self {
+        Self { state: "down", why }
+    }
+}
+
+/// Asks a dependency whether it works.
+type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<(), Unusable>> + Send + Sync>;
 
 /// A dependency that `/readyz` names.
 struct Probe {
@@ -52,14 +66,16 @@ pub struct Readiness {
     last: Mutex<Option<(Instant, Arc<States>)>>,
 }
 
-/// Which probes are up, in their order.
-type States = Vec<bool>;
+/// The probes' states, in their order.
+type States = Vec<&'static str>;
+
+const UP: &str = "up";
 
 impl Readiness {
     /// Adds a dependency without which nothing at all can be accepted.
     pub fn require_for_ingest<F>(self, name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Result<(), Unusable>> + Send + 'static,
     {
         self.with(name, Needed::ForIngest, Box::new(move || Box::pin(ask())))
     }
@@ -67,7 +83,7 @@ impl Readiness {
     /// Adds a dependency without which not everything works.
     pub fn require<F>(self, name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Result<(), Unusable>> + Send + 'static,
     {
         self.with(name, Needed::ForTheRest, Box::new(move || Box::pin(ask())))
     }
@@ -75,7 +91,7 @@ impl Readiness {
     /// Adds a dependency that is named only: ingest and sign-in work without it.
     pub fn observe<F>(self, name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Result<(), Unusable>> + Send + 'static,
     {
         self.with(name, Needed::No, Box::new(move || Box::pin(ask())))
     }
@@ -91,7 +107,7 @@ impl Readiness {
         match last.as_ref() {
             Some((asked, states)) if asked.elapsed() < TOLD_FOR => Arc::clone(states),
             _ => {
-                let states = Arc::new(join_all(self.probes.iter().map(is_up)).await);
+                let states = Arc::new(join_all(self.probes.iter().map(state)).await);
                 *last = Some((Instant::now(), Arc::clone(&states)));
                 states
             }
@@ -120,24 +136,24 @@ async fn readyz_for_ingest(readiness: Data<Readiness>) -> HttpResponse {
 async fn report(readiness: &Readiness, is_asked: impl Fn(&Probe) -> bool) -> HttpResponse {
     let states = readiness.states().await;
     let asked = || readiness.probes.iter().zip(states.iter()).filter(|(probe, _)| is_asked(probe));
-    let ready = asked().all(|(probe, is_up)| *is_up || probe.needed == Needed::No);
+    let ready = asked().all(|(probe, state)| *state == UP || probe.needed == Needed::No);
     let mut body = Map::from_iter([("ready".to_owned(), Value::Bool(ready))]);
-    for (probe, is_up) in asked() {
-        body.insert(probe.name.to_owned(), if *is_up { "up" } else { "down" }.into());
+    for (probe, state) in asked() {
+        body.insert(probe.name.to_owned(), (*state).into());
     }
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(body)
 }
 
-/// Asks a dependency, and logs why it is down: the response does not tell the world.
-async fn is_up(probe: &Probe) -> bool {
-    let why = match tokio::time::timeout(PROBE_TIMEOUT, (probe.ask)()).await {
-        Ok(Ok(())) => return true,
-        Ok(Err(error)) => error,
-        Err(_) => format!("no answer within {} ms", PROBE_TIMEOUT.as_millis()),
+/// Asks a dependency, and logs why it cannot be used: the response does not tell the world.
+async fn state(probe: &Probe) -> &'static str {
+    let Unusable { state, why } = match tokio::time::timeout(PROBE_TIMEOUT, (probe.ask)()).await {
+        Ok(Ok(())) => return UP,
+        Ok(Err(unusable)) => unusable,
+        Err(_) => format!("no answer within {} ms", PROBE_TIMEOUT.as_millis()).into(),
     };
     tracing::warn!(dependency = probe.name, why, "not ready");
-    false
+    state
 }
 
 #[get("/metrics")]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
 
+use super::accepted::Places;
 use super::context::ItemContext;
 use super::item::{ItemFaults, Measured};
 use super::rejections::Rejections;
@@ -24,11 +25,12 @@ struct OfDevice {
 
 type ByDevice = BTreeMap<Option<DeviceId>, OfDevice>;
 
-/// Adds the good items to `submission` and returns the bad ones; an error where there are no good ones.
+/// Adds the good items to `submission`, notes where they were, and returns the bad ones; an error where there are no good
+/// ones.
 pub async fn add_items(
     context: &ItemContext<'_>,
     items: Vec<JudgedItem>,
-    submission: &mut Submission,
+    (submission, places): (&mut Submission, &mut Places),
 ) -> Result<Vec<RejectedItem>, ApiError> {
     if items.is_empty() {
         return Err(ApiError::Validation(vec![at_root("required", "the array is empty")]));
@@ -37,7 +39,7 @@ pub async fn add_items(
     let needs_credential = |item: &Found| matches!(item, Ok((Err(TargetError::CredentialNeeded), ..)));
     let all_need_credential = items.iter().all(needs_credential);
     let (by_device, mut rejected) = by_device(items);
-    let limited = add_within_budgets(context, by_device, submission, &mut rejected);
+    let limited = add_within_budgets(context, by_device, (submission, places), &mut rejected);
     match limited {
         // Good readings were held back by the limit alone, or there are too many bad ones: either way, later.
         Some(limit) if submission.is_empty() => Err(limit.into()),
@@ -92,13 +94,16 @@ fn by_device(items: Vec<Found>) -> (ByDevice, Rejections) {
 fn add_within_budgets(
     context: &ItemContext<'_>,
     by_device: ByDevice,
-    submission: &mut Submission,
+    (submission, places): (&mut Submission, &mut Places),
     rejected: &mut Rejections,
 ) -> Option<RateLimitExceeded> {
     let mut exceeded = None;
     for (device, OfDevice { valid, refused }) in by_device {
         match (context.charge_array(device, valid.len().saturating_add(refused)), device) {
-            (Ok(()), Some(device)) => valid.into_iter().for_each(|(_, measured)| measured.add_to(submission, device)),
+            (Ok(()), Some(device)) => valid.into_iter().for_each(|(index, measured)| {
+                measured.add_to(submission, device);
+                places.note(submission, index);
+            }),
             (Ok(()), None) => {}
             (Err(limit), _) => {
                 exceeded = exceeded.or(Some(limit));

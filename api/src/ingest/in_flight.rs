@@ -2,6 +2,7 @@
 
 use pulso_shared::amqp::message::Submission;
 
+use super::accepted::{Accepted, Places};
 use super::metrics::count_rejected;
 use super::types::{IngestResponse, RejectedItem};
 use crate::broker::{BatchingPublisher, PublishError, Receipt};
@@ -14,27 +15,32 @@ pub struct InFlight {
     readings: usize,
     rejected: Vec<RejectedItem>,
     /// Kept where it is wanted after the confirm.
-    submission: Option<Box<Submission>>,
+    accepted: Option<Box<Accepted>>,
 }
 
 impl InFlight {
     /// Hands readings to the publisher.
     pub fn publish(
         publisher: &BatchingPublisher,
-        submission: Submission,
+        (submission, places): (Submission, Places),
         rejected: Vec<RejectedItem>,
         keep_submission: bool,
     ) -> Result<Self, ApiError> {
         let readings = submission.len();
         let receipt = publisher.submit(&submission).map_err(|error| failed(error, readings))?;
-        Ok(Self { receipt, readings, rejected, submission: keep_submission.then(|| Box::new(submission)) })
+        Ok(Self {
+            receipt,
+            readings,
+            rejected,
+            accepted: keep_submission.then(|| Box::new(Accepted { submission, places })),
+        })
     }
 
     /// Waits for the broker's confirm.
-    pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Submission>>), ApiError> {
-        let Self { receipt, readings, rejected, submission } = self;
+    pub async fn confirmed(self) -> Result<(IngestResponse, Option<Box<Accepted>>), ApiError> {
+        let Self { receipt, readings, rejected, accepted } = self;
         receipt.confirmed().await.map_err(|error| failed(error, readings))?;
-        Ok((IngestResponse { accepted: readings, rejected, stored: None }, submission))
+        Ok((IngestResponse { accepted: readings, rejected, stored: None, conflicting: Vec::new() }, accepted))
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::future::{Either, LocalBoxFuture};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
 
+use super::accepted::Places;
 use super::array;
 use super::context::ItemContext;
 use super::in_flight::InFlight;
@@ -83,9 +84,10 @@ impl<'a> Intake<'a> {
 
     async fn take_array(self, items: Vec<JudgedItem>) -> Result<InFlight, ApiError> {
         let mut submission = self.submission();
-        let rejected = array::add_items(&self.context, items, &mut submission).await?;
+        let mut places = Places::default();
+        let rejected = array::add_items(&self.context, items, (&mut submission, &mut places)).await?;
         submission.received_at = self.context.now();
-        self.publish(submission, rejected)
+        self.publish((submission, places), rejected)
     }
 
     fn check(&self, raw: &RawItem<'_>) -> Result<Measured, ItemFaults> {
@@ -119,7 +121,7 @@ impl<'a> Intake<'a> {
         mut submission: Submission,
     ) -> Result<InFlight, ApiError> {
         self.add_single(device, check, &mut submission).inspect_err(count_rejected_item)?;
-        self.publish(submission, Vec::new())
+        self.publish((submission, Places::default()), Vec::new())
     }
 
     fn add_single(
@@ -141,7 +143,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    fn publish(&self, submission: Submission, rejected: Vec<RejectedItem>) -> Result<InFlight, ApiError> {
+    fn publish(&self, submission: (Submission, Places), rejected: Vec<RejectedItem>) -> Result<InFlight, ApiError> {
         InFlight::publish(self.context.thread.publisher(), submission, rejected, self.keep_submission)
     }
 }

@@ -7,6 +7,7 @@
 //!                                        └ limit: the device's budget
 //! ```
 
+mod accepted;
 mod ack;
 mod array;
 mod context;

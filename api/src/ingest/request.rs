@@ -5,9 +5,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use futures_util::future::LocalBoxFuture;
-use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
+use pulso_shared::telemetry::Reading;
 
+use super::accepted::Accepted;
 use super::ack::{Ack, Reached};
 use super::context::ItemContext;
 use super::in_flight::InFlight;
@@ -15,6 +16,7 @@ use super::intake::{Intake, Taking};
 use super::item::{Body, Kind, parse};
 use super::parts::IngestThread;
 use super::rules::ItemRules;
+use super::stored::Settled;
 use super::types::IngestResponse;
 use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
@@ -47,7 +49,9 @@ pub struct Taken {
     pub response: IngestResponse,
     pub reached: Reached,
     /// Where the shape was [`Shape::One`], or the commit was waited for.
-    pub submission: Option<Box<Submission>>,
+    pub accepted: Option<Box<Accepted>>,
+    /// Where the commit was waited for: the row of a single sensor reading.
+    pub stored_reading: Option<Reading>,
 }
 
 impl Shape {
@@ -98,15 +102,17 @@ impl IngestRequest {
         };
         let (thread, ack) = (self.thread.clone(), self.ack);
         drop(self);
-        let (mut response, submission) = in_flight.confirmed().await?;
-        let reached = match (ack, &submission) {
-            (Ack::Stored(timeout), Some(submission)) => {
-                Reached::after_wait(thread.parts().stored_watch.wait(submission, timeout).await)
+        let (mut response, accepted) = in_flight.confirmed().await?;
+        let (reached, settled) = match (ack, &accepted) {
+            (Ack::Stored(timeout), Some(accepted)) => {
+                let settled = thread.parts().stored_watch.wait(accepted, timeout).await;
+                (Reached::after_wait(settled.is_some()), settled.unwrap_or_default())
             }
-            _ => Reached::Confirmed,
+            _ => (Reached::Confirmed, Settled::default()),
         };
         response.stored = (reached == Reached::Stored).then_some(response.accepted);
-        Ok(Taken { response, reached, submission })
+        response.conflicting = settled.conflicting;
+        Ok(Taken { response, reached, accepted, stored_reading: settled.reading })
     }
 
     fn publish(&self, path_device: Option<DeviceId>, kind: Kind, shape: Shape) -> Result<Taking<'_>, ApiError> {

@@ -28,8 +28,8 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
 /// One heartbeat, or up to 1,000 in an array. Every field is optional; an empty heartbeat says "alive".
 ///
 /// The good ones of an array are taken, each bad one is named. 202 means: confirmed to the broker's disk, and it will
-/// be exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless: the first one
-/// counts. A heartbeat without a `timestamp` gives that safety up, since each attempt is a new one.
+/// be in exactly one row. Sending the same heartbeat again (same device, same `timestamp`) is harmless. Values of one device
+/// and one instant are put together in one row; the first value of a metric counts. A heartbeat without a `timestamp` gives that safety up, since each attempt is a new one.
 #[utoipa::path(tag = "ingest", request_body(content = HeartbeatBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = IngestResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 202, body = IngestResponse, description = "Taken"),
@@ -91,12 +91,16 @@ async fn post_device_readings(id: PathId<DeviceId>, request: IngestRequest) -> R
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/telemetry")]
 async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let Taken { reached, .. } = request.take(None, Kind::Either, Shape::One).await?;
-    let response = TelemetryResponse { status: "success", accepted: 1, stored: stored_one(reached) };
+    let Taken { reached, response, .. } = request.take(None, Kind::Either, Shape::One).await?;
+    let conflicting = response.conflicting;
+    let response = TelemetryResponse { status: "success", accepted: 1, stored: stored_one(reached), conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::OK)).json(response))
 }
 
-/// One sensor reading; answers with the reading as it will be stored.
+/// One sensor reading; answers with the reading: as it was sent, or, with `ack=stored`, as it is stored.
+///
+/// Values of one instant are put together in one row, and the first value of a metric counts: so the stored one may have
+/// further sensors, and another number where one was there first (`conflicting` then says so).
 #[utoipa::path(tag = "ingest", request_body(content = ReadingBody), security((), ("bearer" = [])), params(AckQuery), responses(
     (status = 200, body = DataResponse, description = "With `ack=stored`: taken, and committed"),
     (status = 201, body = DataResponse, description = "Taken"),
@@ -105,16 +109,17 @@ async fn post_telemetry(request: IngestRequest) -> Result<HttpResponse, ApiError
     (status = 503, body = Problem, description = "Not taken: send it again")))]
 #[post("/data")]
 async fn post_data(request: IngestRequest) -> Result<HttpResponse, ApiError> {
-    let Taken { reached, submission, .. } = request.take(None, Kind::Reading, Shape::One).await?;
-    let reading = submission.and_then(|submission| submission.readings.into_iter().next());
-    let reading = reading.ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
+    let Taken { response, reached, accepted, stored_reading } = request.take(None, Kind::Reading, Shape::One).await?;
+    let sent = accepted.and_then(|accepted| accepted.submission.readings.into_iter().next());
+    let reading = stored_reading.or(sent).ok_or_else(|| ApiError::Internal("no reading accepted".into()))?;
     let (server_ulid, timestamp) = (reading.device_id, reading.ts);
     let mut values = serde_json::to_value(reading).map_err(|error| ApiError::Internal(Box::new(error)))?;
     if let Value::Object(fields) = &mut values {
         fields.remove("device_id");
         fields.remove("ts");
     }
-    let response = DataResponse { server_ulid, timestamp, values, stored: stored_one(reached) };
+    let (stored, conflicting) = (stored_one(reached), response.conflicting);
+    let response = DataResponse { server_ulid, timestamp, values, stored, conflicting };
     Ok(HttpResponse::build(reached.status(StatusCode::CREATED)).json(response))
 }
 

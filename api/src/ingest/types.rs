@@ -22,14 +22,19 @@ pub struct RejectedItem {
 /// What became of a request's items.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IngestResponse {
-    /// How many were taken: confirmed to the broker's disk, each of them exactly one row.
+    /// How many were taken: confirmed to the broker's disk, each of them in exactly one row.
     #[schema(example = 1)]
     pub accepted: usize,
     /// Those that were not.
     pub rejected: Vec<RejectedItem>,
-    /// With `ack=stored`, once all that were taken are committed: how many.
+    /// With `ack=stored`, once the values of all that were taken are committed: how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<usize>,
+    /// With `ack=stored`: the places of those of which another value of the same metric, device and instant was first, and
+    /// counts. Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub conflicting: Vec<usize>,
 }
 
 /// The answer of `/telemetry`.
@@ -44,9 +49,14 @@ pub struct TelemetryResponse {
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u8>,
+    /// With `ack=stored`: `[0]` where another value of the same metric and instant was first, and counts. Else left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub conflicting: Vec<usize>,
 }
 
-/// The answer of `/data`: the reading.
+/// The answer of `/data`: the reading as it was sent; with `ack=stored`, as it is stored, which is with all values of its
+/// instant, the first of each metric.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"server_ulid": "01JD3ZK8M4T0Q2V6X9Y7B5C1RA", "timestamp": "2026-11-21T12:00:00Z",
     "temperature": 25.5, "humidity": 60.2}))]
@@ -55,13 +65,17 @@ pub struct DataResponse {
     pub server_ulid: DeviceId,
     /// When it was measured.
     pub timestamp: DateTime<Utc>,
-    /// The sensors that were sent.
+    /// The sensors and their values.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     pub values: Value,
     /// With `ack=stored`, once it is committed: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<u8>,
+    /// With `ack=stored`: `[0]` where another value of the same metric and instant was first, and counts. Else left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub conflicting: Vec<usize>,
 }
 
 /// A heartbeat as it is sent. The device may also be named `device_uuid`, `deviceId`, `device_sn` or `server_ulid`;

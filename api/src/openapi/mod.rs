@@ -32,7 +32,7 @@ use crate::routes;
 /// What the document says besides the routes.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Pulso", description = "Listens to fleets of IoT devices. A 2xx on ingest means: confirmed to disk, and it will be exactly one row.\n\nEvery route also answers without `/api/v1` in front, and with a `/` behind. Every error has one shape: `Problem`."),
+    info(title = "Pulso", description = "Listens to fleets of IoT devices. A 2xx on ingest means: confirmed to disk, and it will be in exactly one row.\n\nEvery route also answers without `/api/v1` in front, and with a `/` behind. Every error has one shape: `Problem`."),
     modifiers(&BearerToken),
     components(schemas(Problem)),
     tags(

@@ -1,6 +1,7 @@
 //! Tasks: created, changed, deleted.
 
 use chrono::TimeDelta;
+use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use pulso_shared::clock::Clock;
 use pulso_shared::ids::DeviceId;
@@ -14,6 +15,9 @@ use crate::db::DbPool;
 use crate::http::error::ApiError;
 use crate::http::extract::etag::IfMatch;
 use crate::ids::{TaskId, UserId};
+
+/// Titles that are read in one query.
+const TITLES_AT_ONCE: i64 = 1_000;
 
 /// Creates a task; 422 for a device that is not the owner's.
 pub async fn create(db: &DbPool, clock: &Clock, owner: UserId, settings: &TaskSettings) -> Result<TaskRow, ApiError> {
@@ -72,6 +76,22 @@ pub async fn change(
         Ok(store::update_task(connection, id, &changeset).await?)
     });
     changed.await
+}
+
+/// Folds every title as this release does; returns how many an older one had folded in another way.
+pub async fn fold_titles(connection: &mut AsyncPgConnection) -> QueryResult<usize> {
+    let (mut changed, mut after) = (0_usize, None);
+    loop {
+        let titles = store::list_titles(connection, after, TITLES_AT_ONCE).await?;
+        let Some((last, ..)) = titles.last() else { return Ok(changed) };
+        after = Some(*last);
+        for (id, title, before) in &titles {
+            let folded = fold(title);
+            if folded != *before {
+                changed = changed.saturating_add(store::set_title_folded(connection, *id, title, &folded).await?);
+            }
+        }
+    }
 }
 
 pub async fn delete(db: &DbPool, owner: UserId, id: TaskId) -> Result<(), ApiError> {

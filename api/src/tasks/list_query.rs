@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::folding::fold;
+use super::folding::{fold, has_letters};
 use super::store::{TaskFilter, Window};
 use super::types::TaskStatus;
 use crate::http::error::{ApiError, FieldError};
@@ -28,12 +28,22 @@ pub struct TaskQuery {
     /// Those about this device (ULID or UUID).
     #[param(value_type = Option<String>, pattern = "^(|[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$")]
     device_id: Option<String>,
-    /// The page with this number, from 1, instead of a cursor. Such an answer counts all tasks in `X-Total-Count`.
+    /// The page with this number, from 1, instead of a cursor. Such an answer counts all tasks in `X-Total-Count`. The
+    /// pages are counted anew for each request: where tasks are deleted in between, the next number begins behind some
+    /// that were on no page. The answer's `Link` goes on by cursor, which skips none.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u32)]
     page: Option<String>,
     /// Tasks on a numbered page; `limit` by another name.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
     page_size: Option<String>,
+}
+
+/// A title is one line, so none has this in it.
+const IN_NO_TITLE: &str = "\n";
+
+/// What a folded title is to have in it.
+fn folded_pattern(text: &str) -> String {
+    if has_letters(text) { fold(text) } else { IN_NO_TITLE.to_owned() }
 }
 
 /// A page by its number.
@@ -62,7 +72,7 @@ impl TaskQuery {
             fault_unless(faults, agrees, "completed", "says something else than status");
             status = Some(by_completed);
         }
-        let title_folded = parse_search_text(faults, "q", &self.q).map(|text| fold(text.as_str()));
+        let title_folded = parse_search_text(faults, "q", &self.q).map(|text| folded_pattern(text.as_str()));
         let device_id = parse(faults, "device_id", given(&self.device_id), "must be a device's ULID or UUID");
         TaskFilter { status, title_folded, device_id }
     }
@@ -103,11 +113,15 @@ impl NumberedPage {
         self.window().offset.saturating_add(self.size.into()) < total
     }
 
-    /// A link to the address `path?query` with the next page's number.
-    pub fn link_next(self, path: &str, query: &str) -> String {
-        let others = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("page="));
-        let query: Vec<_> =
-            others.map(str::to_owned).chain([format!("page={}", self.number.saturating_add(1))]).collect();
+    /// A link from the address `path?query` to what comes after this page's last task: by cursor, because a number
+    /// means other tasks as soon as one is deleted.
+    pub fn link_next(self, path: &str, query: &str, last: TaskId) -> String {
+        let is_kept = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !["", "page", "page_size", "limit"].contains(&name)
+        };
+        let others = query.split('&').filter(is_kept).map(str::to_owned);
+        let query: Vec<_> = others.chain([format!("limit={}", self.size), format!("cursor={last}")]).collect();
         format!("<{path}?{}>; rel=\"next\"", query.join("&"))
     }
 }
@@ -119,6 +133,7 @@ mod tests {
     use super::{NumberedPage, TaskQuery};
     use crate::http::error::ApiError;
     use crate::http::extract::page::{DEFAULT_LIMIT, PageQuery};
+    use crate::ids::TaskId;
     use crate::tasks::store::Window;
     use crate::tasks::types::TaskStatus;
 
@@ -142,8 +157,9 @@ mod tests {
         assert_eq!(parse("page_size=7").unwrap().1, page(1, 7));
         let third = NumberedPage { number: 3, size: 10 };
         assert_eq!(third.window(), Window { after: None, offset: 20, limit: 10 });
-        let link = third.link_next("/tasks", "page=3&page_size=10&q=a%20b");
-        assert_eq!(link, "</tasks?page_size=10&q=a%20b&page=4>; rel=\"next\"");
+        let last: TaskId = "01JD3ZK8M4T0Q2V6X9Y7B5C1RA".parse().unwrap();
+        let link = third.link_next("/tasks", "page=3&page_size=10&q=a%20b", last);
+        assert_eq!(link, "</tasks?q=a%20b&limit=10&cursor=01JD3ZK8M4T0Q2V6X9Y7B5C1RA>; rel=\"next\"");
     }
 
     #[test]

@@ -14,3 +14,5 @@ mod queries;
 pub mod routes;
 mod store;
 mod types;
+
+pub use commands::fold_titles;

@@ -85,8 +85,8 @@ async fn list_tasks(
     let (tasks, total) = queries::list_numbered(&db, caller.user_id, &filter, numbered).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header(("X-Total-Count", total));
-    if numbered.has_next(total) {
-        response.insert_header((LINK, numbered.link_next(request.path(), request.query_string())));
+    if let Some(last) = tasks.last().filter(|_| numbered.has_next(total)) {
+        response.insert_header((LINK, numbered.link_next(request.path(), request.query_string(), last.id)));
     }
     Ok(response.json(tasks))
 }

@@ -1,8 +1,10 @@
 //! Tasks in PostgreSQL.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::{not, sql};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use pulso_shared::ids::DeviceId;
 
@@ -129,6 +131,31 @@ pub async fn lock_task(connection: &mut AsyncPgConnection, owner: UserId, id: Ta
 pub async fn lock_own_device(connection: &mut AsyncPgConnection, owner: UserId, device: DeviceId) -> QueryResult<bool> {
     let query = devices::table.find(device).filter(devices::owner_id.eq(owner)).select(devices::id).for_key_share();
     query.first::<DeviceId>(connection).await.optional().map(|found| found.is_some())
+}
+
+/// Titles that folding may change, a page at a time in the order of their ids: those that are not plain ASCII.
+pub async fn list_titles(
+    connection: &mut AsyncPgConnection,
+    after: Option<TaskId>,
+    limit: i64,
+) -> QueryResult<Vec<(TaskId, String, String)>> {
+    let is_plain = sql::<Bool>("title ~ '^[\\x01-\\x7f]*$'");
+    let mut query = tasks::table.filter(not(is_plain)).order(tasks::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(tasks::id.gt(after));
+    }
+    query.select((tasks::id, tasks::title, tasks::title_folded)).load(connection).await
+}
+
+/// Writes a title's folded form, unless the title has changed meanwhile.
+pub async fn set_title_folded(
+    connection: &mut AsyncPgConnection,
+    id: TaskId,
+    title: &str,
+    folded: &str,
+) -> QueryResult<usize> {
+    let task = tasks::table.find(id).filter(tasks::title.eq(title));
+    diesel::update(task).set(tasks::title_folded.eq(folded)).execute(connection).await
 }
 
 /// Writes a task. The caller keeps its owner from being deleted.

@@ -87,7 +87,7 @@ async fn every_act_of_an_administrator_leaves_an_event_that_names_them() {
 
     let made = text(&admin.post("/products", &product(json!({}))).await.expect(201).body["id"]);
     check("post /products", "product.created", &made).await;
-    let _ = admin.put(&format!("/products/{made}"), &product(json!({"stock": 3}))).await.expect(200);
+    let _ = admin.put(&format!("/products/{made}"), &product(json!({"price_minor": 3}))).await.expect(200);
     check("put /products/{id}", "product.changed", &made).await;
     let order = pulso.client.new_user().await;
     let _ = order.put(&format!("/cart/items/{made}"), &json!({"quantity": 1})).await.expect(200);

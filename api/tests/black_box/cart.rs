@@ -111,7 +111,7 @@ async fn a_cart_shows_todays_prices_and_what_can_no_longer_be_had() {
     let (lamp, gone) = (shop.product(json!({})).await, shop.product(json!({})).await);
     let buyer = shop.buyer(&[(&lamp, 5), (&gone, 1)]).await;
     let changed = product(json!({"price_minor": 1000, "stock": 4}));
-    let _ = shop.admin.put(&format!("/products/{lamp}"), &changed).await.expect(200);
+    let _ = shop.replace(&lamp, &changed).await.expect(200);
     let _ = shop.admin.delete(&format!("/products/{gone}")).await.expect(204);
     let cart = buyer.get("/cart").await.expect(200).body;
     let states = (&cart["items"][0]["availability"], &cart["items"][1]["availability"]);

@@ -10,6 +10,29 @@ const DOWN: &str = include_str!("../../../migrations/2026-11-25-000026_index_dev
 const INDEXES: &str = "SELECT count(*) FROM pg_class WHERE relname = 'devices_owner_id_location_idx'";
 
 #[tokio::test]
+async fn a_program_whose_tables_are_not_there_is_not_ready_and_says_which_migration_it_needs() {
+    let pulso = start_api(vec![]).await;
+    let database = async |state: &str| {
+        eventually(&format!("the database is {state}"), async || {
+            let readiness = pulso.client.get("/readyz").await;
+            (readiness.body["database"] == state && readiness.is_success() == (state == "up")).then_some(())
+        })
+        .await;
+    };
+    database("up").await;
+    pulso.database.execute("INSERT INTO __diesel_schema_migrations VALUES ('29990101000000', now())").await;
+    database("up").await;
+    pulso.database.execute(DOWN).await;
+    pulso.database.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{VERSION}'")).await;
+    database("not_migrated").await;
+    assert!(pulso.api.has_logged(&format!("migration {VERSION} is missing: run pulso-api migrate")));
+    pulso.database.execute("ALTER TABLE __diesel_schema_migrations RENAME TO away").await;
+    database("not_migrated").await;
+    let _ = pulso.client.get("/readyz/ingest").await.expect(200);
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn a_migration_that_waits_for_a_table_keeps_nobody_waiting_behind_it() {
     let pulso = start_api(vec![]).await;
     let user = pulso.client.new_user().await;

@@ -145,10 +145,11 @@ impl Deployment {
         self.worker.as_mut().map_or(Ok(()), RunningProgram::check)
     }
 
-    /// Rows that the worker has written since its start: new ones, and duplicates.
+    /// Items that the worker has stored since its start: as new rows, and in rows that were there.
     pub async fn stored(&self) -> Result<f64, Failure> {
         let metrics = MetricsPage::of(&self.worker_client).await?;
-        Ok(metrics.value("pulso_stored_total") + metrics.value("pulso_duplicates_total"))
+        let counters = ["pulso_stored_total", "pulso_merged_total", "pulso_duplicates_total"];
+        Ok(counters.into_iter().map(|counter| metrics.value(counter)).sum())
     }
 
     async fn close(self, screen: &Screen) {

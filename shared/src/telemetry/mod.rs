@@ -5,9 +5,11 @@
 //! queue must not fail them in the worker.
 
 mod heartbeat;
+mod one_row;
 pub mod quantity;
 mod reading;
 
 pub use heartbeat::Heartbeat;
+pub use one_row::{MAX_ROW_METRICS, OneRow, Outcome};
 pub use quantity::{Amperes, Celsius, Milliseconds, Percent, QuantityError, Scalar, Volts};
 pub use reading::{MAX_METRICS, MetricName, MetricNameError, Reading};

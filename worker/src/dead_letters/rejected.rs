@@ -141,7 +141,7 @@ mod tests {
             serde_json::from_value(json!({"request_id": request_id, "received_at": 0, "heartbeats": [heartbeat]}))
                 .unwrap()
         };
-        Rows::gather(requests.iter().map(submission))
+        Rows::gather(requests.iter().map(submission)).0
     }
 
     #[test]

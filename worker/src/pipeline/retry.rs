@@ -15,7 +15,7 @@ use crate::backoff;
 use crate::dead_letters::{Refused, Rejected};
 use crate::error::StoreError;
 use crate::metrics::{STORE, as_count};
-use crate::storage::{Database, Rows};
+use crate::storage::{Database, Joined, Rows, Stored};
 
 /// For failures that may pass.
 pub const BACKOFF: ExponentialBuilder = backoff::between(Duration::from_millis(100), Duration::from_secs(5));
@@ -35,7 +35,8 @@ pub async fn store(
         submissions.extend(delivery.submissions);
         rejected.undecodable.extend(delivery.undecodable);
     }
-    let mut parts = vec![Rows::gather(submissions)];
+    let (rows, joined) = Rows::gather(submissions);
+    let mut parts = vec![rows];
     while let Some(part) = parts.pop() {
         if part.is_empty() {
             continue;
@@ -56,12 +57,20 @@ pub async fn store(
             }
         }
     }
+    record_joined(joined, throughput);
     rejected
+}
+
+/// Items that are in other items' rows.
+fn record_joined(joined: Joined, throughput: &ThroughputCounter) {
+    STORE.merged.increment(joined.merged);
+    STORE.duplicates.increment(joined.duplicates);
+    throughput.add(joined.devices);
 }
 
 /// A storage transaction that succeeded.
 struct Committed {
-    inserted: u64,
+    stored: Stored,
     took: Duration,
 }
 
@@ -88,7 +97,7 @@ async fn store_with_retry(
         |(database, suspect_duplicates)| async move {
             let started = Instant::now();
             let outcome = match database.store(rows, suspect_duplicates).await {
-                Ok(stored) => Ok(Ok(Committed { inserted: stored.inserted, took: started.elapsed() })),
+                Ok(stored) => Ok(Ok(Committed { stored, took: started.elapsed() })),
                 Err(error) => verdict(error, rows.len()).map(Err),
             };
             // The commit of a failed attempt may have happened, and only its confirmation been lost.
@@ -134,19 +143,20 @@ async fn without_gone(database: &mut Database, rows: Rows) -> (Rows, Rows) {
 }
 
 fn record(rows: &Rows, committed: Committed, throughput: &ThroughputCounter, clock: Clock) {
-    let Committed { inserted, took } = committed;
+    let Committed { stored: Stored { inserted, merged }, took } = committed;
     let heartbeats = rows.heartbeats.iter().map(|row| row.item.device_id);
     throughput.add(heartbeats.chain(rows.readings.iter().map(|row| row.item.device_id)));
     let size = as_count(rows.len());
     STORE.stored.increment(inserted);
-    STORE.duplicates.increment(size.saturating_sub(inserted));
+    STORE.merged.increment(merged);
+    STORE.duplicates.increment(size.saturating_sub(inserted).saturating_sub(merged));
     STORE.batches.increment(1);
     STORE.batch_size.record(f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)));
     STORE.commit_latency.record(took.as_secs_f64());
     if let Some(oldest) = rows.oldest_received_at() {
         STORE.lag.set((clock.now() - oldest).as_seconds_f64());
     }
-    tracing::debug!(rows = size, inserted, "batch stored");
+    tracing::debug!(rows = size, inserted, merged, "batch stored");
     if tracing::enabled!(tracing::Level::TRACE) {
         for row in &rows.heartbeats {
             tracing::trace!(request_id = row.origin.request_id, device_id = %row.item.device_id, "heartbeat stored");

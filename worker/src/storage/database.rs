@@ -10,11 +10,15 @@ use super::rows::Rows;
 use super::store::{self, Statements, Stored};
 use super::watermark_probes;
 use crate::error::StoreError;
+use crate::metrics::as_count;
 
 /// The database, connected on demand.
 pub struct Database {
     url: SecretString,
     session: Option<Session>,
+    /// Whether the last transaction found rows that were there already: where devices send the values of an instant one by
+    /// one, nearly every one does.
+    found_existing: bool,
 }
 
 /// A connection and the statements prepared on it.
@@ -26,7 +30,7 @@ struct Session {
 impl Database {
     /// The database at `url`, not connected yet.
     pub fn new(url: SecretString) -> Self {
-        Self { url, session: None }
+        Self { url, session: None, found_existing: false }
     }
 
     /// Stores rows in one transaction. Duplicates are no error; `suspect_duplicates` only chooses which statement is
@@ -35,7 +39,11 @@ impl Database {
         // Taken out, and put back when the transaction has ended: when this future is dropped half-way, the connection
         // is dropped with it, and with the connection the open transaction.
         let session = self.take_session().await?;
-        let stored = store::store(&session.client, &session.statements, rows, suspect_duplicates).await;
+        let suspect_existing = suspect_duplicates || self.found_existing;
+        let stored = store::store(&session.client, &session.statements, rows, suspect_existing).await;
+        if let Ok(Stored { inserted, .. }) = stored {
+            self.found_existing = inserted < as_count(rows.len());
+        }
         if !matches!(stored, Err(StoreError::Transient(_))) {
             self.session = Some(session);
         }

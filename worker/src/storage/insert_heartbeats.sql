@@ -1,4 +1,4 @@
-INSERT INTO heartbeats (
+INSERT INTO heartbeats AS stored (
     device_id, ts, received_at, cpu_usage, ram_usage, disk_free, temperature, latency, connectivity, boot_time
 )
 SELECT

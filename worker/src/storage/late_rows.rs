@@ -111,7 +111,7 @@ mod tests {
             .into();
         let submission: Submission =
             serde_json::from_value(json!({"request_id": "r", "received_at": 0, "heartbeats": heartbeats})).unwrap();
-        let rows = Rows::gather([submission]);
+        let (rows, _) = Rows::gather([submission]);
         let hours = |until: &str| {
             let (devices, hours) = late_hours(&rows.heartbeats, until.parse().unwrap());
             assert_eq!(devices, vec![device.as_uuid(); hours.len()]);

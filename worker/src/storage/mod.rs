@@ -4,6 +4,7 @@
 mod connect;
 mod database;
 pub mod dead_letter_outbox;
+mod insert;
 mod late_rows;
 mod rows;
 mod state;
@@ -12,4 +13,5 @@ mod watermark_probes;
 
 pub use connect::connect;
 pub use database::Database;
-pub use rows::Rows;
+pub use rows::{Joined, Rows};
+pub use store::Stored;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use pulso_shared::amqp::message::Submission;
 use pulso_shared::ids::DeviceId;
-use pulso_shared::telemetry::{Heartbeat, Reading};
+use pulso_shared::telemetry::{Heartbeat, OneRow, Reading};
 
 /// The request that brought a row.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct Stamped<T> {
     pub origin: Arc<Origin>,
 }
 
-/// Rows that have a primary key.
-pub trait Keyed {
+/// Rows that have a primary key, under which what comes again is put together.
+pub trait Keyed: OneRow {
     fn key(&self) -> (DeviceId, DateTime<Utc>);
 }
 
@@ -47,10 +47,22 @@ pub struct Rows {
     pub readings: Vec<Stamped<Reading>>,
 }
 
+/// The items of a batch that are no rows of their own, because another one has the same key.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// How many gave values to the row.
+    pub merged: u64,
+    /// How many had nothing new.
+    pub duplicates: u64,
+    /// Whose they were.
+    pub devices: Vec<DeviceId>,
+}
+
 impl Rows {
-    /// The rows of many submissions; of several with the same key the first is kept.
-    pub fn gather(submissions: impl IntoIterator<Item = Submission>) -> Self {
-        let mut rows = Self::default();
+    /// The rows of many submissions. Several items with the same key are put together in one row, of the first one's
+    /// origin.
+    pub fn gather(submissions: impl IntoIterator<Item = Submission>) -> (Self, Joined) {
+        let (mut rows, mut joined) = (Self::default(), Joined::default());
         for submission in submissions {
             let Submission { request_id, received_at, heartbeats, readings } = submission;
             let origin = Arc::new(Origin { request_id, received_at });
@@ -58,9 +70,9 @@ impl Rows {
             rows.heartbeats.extend(heartbeats.into_iter().map(|item| Stamped { item, origin: stamp(&origin) }));
             rows.readings.extend(readings.into_iter().map(|item| Stamped { item, origin: stamp(&origin) }));
         }
-        sort_and_deduplicate(&mut rows.heartbeats);
-        sort_and_deduplicate(&mut rows.readings);
-        rows
+        sort_and_merge(&mut rows.heartbeats, &mut joined);
+        sort_and_merge(&mut rows.readings, &mut joined);
+        (rows, joined)
     }
 
     /// How many rows there are.
@@ -126,10 +138,25 @@ impl Rows {
     }
 }
 
-/// A stable sort, so that of rows with equal keys the first to arrive is kept.
-fn sort_and_deduplicate<T: Keyed>(rows: &mut Vec<Stamped<T>>) {
+/// A stable sort, so that of items with equal keys the first to arrive is the first to count.
+fn sort_and_merge<T: Keyed + Clone>(rows: &mut Vec<Stamped<T>>, joined: &mut Joined) {
     rows.sort_by_key(|row| row.item.key());
-    rows.dedup_by_key(|row| row.item.key());
+    rows.dedup_by(|later, first| {
+        let is_same = later.item.key() == first.item.key();
+        if is_same {
+            let has_new = first.item.merge(later.item.clone());
+            joined.add(later.item.key().0, has_new);
+        }
+        is_same
+    });
+}
+
+impl Joined {
+    fn add(&mut self, device: DeviceId, has_new: bool) {
+        self.merged = self.merged.saturating_add(u64::from(has_new));
+        self.duplicates = self.duplicates.saturating_add(u64::from(!has_new));
+        self.devices.push(device);
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +168,7 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::Rows;
+    use super::{Joined, Rows};
 
     fn submission(request_id: &str, device: DeviceId, heartbeats: &[i64], readings: &[i64]) -> Submission {
         let at = |seconds: &[i64]| -> Vec<_> {
@@ -166,8 +193,9 @@ mod tests {
     #[test]
     fn rows_are_sorted_and_the_first_of_equal_keys_counts() {
         let device = DeviceId::generate();
-        let rows =
+        let (rows, joined) =
             Rows::gather([submission("first", device, &[3, 1], &[]), submission("second", device, &[2, 3], &[3])]);
+        assert_eq!(joined, Joined { merged: 0, duplicates: 1, devices: vec![device] });
         let seen: Vec<_> =
             rows.heartbeats.iter().map(|row| (row.item.ts.timestamp(), row.origin.request_id.as_str())).collect();
         assert_eq!(seen, [(1, "first"), (2, "second"), (3, "first")]);
@@ -175,8 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn items_of_one_instant_are_one_row_in_which_the_first_value_of_a_metric_counts() {
+        let device = device(1);
+        let mut sent = [1, 2].map(|n| submission(&n.to_string(), device, &[7], &[7]));
+        sent[0].heartbeats[0].cpu_usage = 20.0.try_into().ok();
+        sent[1].heartbeats[0].cpu_usage = 21.0.try_into().ok();
+        sent[1].heartbeats[0].latency = 5.0.try_into().ok();
+        let (rows, joined) = Rows::gather(sent);
+        let row = &rows.heartbeats[0];
+        assert_eq!((rows.len(), row.origin.request_id.as_str()), (2, "1"));
+        let value = |sent: Option<f64>| sent;
+        assert_eq!(value(row.item.cpu_usage.map(Into::into)), Some(20.0));
+        assert_eq!(value(row.item.latency.map(Into::into)), Some(5.0));
+        assert_eq!(joined, Joined { merged: 1, duplicates: 1, devices: vec![device; 2] });
+    }
+
+    #[test]
     fn halving_ends_with_single_rows() {
-        let rows = Rows::gather([submission("r", DeviceId::generate(), &[1, 2, 3], &[])]);
+        let rows = Rows::gather([submission("r", DeviceId::generate(), &[1, 2, 3], &[])]).0;
         let (first, second) = rows.halve();
         assert_eq!((first.len(), second.len()), (2, 1));
         let (alone, nothing) = second.halve();
@@ -186,7 +230,7 @@ mod tests {
     #[test]
     fn rows_of_deleted_devices_are_separated_from_the_others() {
         let (kept, gone) = (device(1), device(2));
-        let rows = Rows::gather([submission("r", kept, &[1], &[2]), submission("s", gone, &[3], &[4])]);
+        let rows = Rows::gather([submission("r", kept, &[1], &[2]), submission("s", gone, &[3], &[4])]).0;
         let (existing, deleted) = rows.partition(|device| device == kept);
         assert_eq!(keys(&existing), [('h', kept.as_uuid(), 1), ('r', kept.as_uuid(), 2)]);
         assert_eq!(keys(&deleted), [('h', gone.as_uuid(), 3), ('r', gone.as_uuid(), 4)]);
@@ -198,7 +242,7 @@ mod tests {
         let mut late = submission("late", device(1), &[1], &[]);
         late.received_at += chrono::TimeDelta::seconds(9);
         let early = submission("early", device(1), &[], &[1]);
-        let oldest = Rows::gather([late, early.clone()]).oldest_received_at();
+        let oldest = Rows::gather([late, early.clone()]).0.oldest_received_at();
         assert_eq!(oldest, Some(early.received_at));
     }
 
@@ -211,7 +255,8 @@ mod tests {
                 let (heartbeats, readings): (&[i64], &[i64]) = if *heartbeat { (&[*ts], &[]) } else { (&[], &[*ts]) };
                 submission(&index.to_string(), device(*number), heartbeats, readings)
             };
-            let rows = Rows::gather(sent.iter().enumerate().map(one));
+            let (rows, joined) = Rows::gather(sent.iter().enumerate().map(one));
+            assert_eq!(rows.len() + usize::try_from(joined.duplicates).unwrap(), sent.len());
             let mut expected: Vec<_> = sent
                 .iter()
                 .map(|(heartbeat, number, ts)| (if *heartbeat { 'h' } else { 'r' }, device(*number).as_uuid(), *ts))
@@ -223,7 +268,7 @@ mod tests {
             let (first, second) = rows.clone().halve();
             assert!(first.len() - second.len() <= 1);
             assert_eq!([keys(&first), keys(&second)].iter().flatten().count(), rows.len());
-            let again = Rows::gather(first.into_submissions().chain(second.into_submissions()));
+            let (again, _) = Rows::gather(first.into_submissions().chain(second.into_submissions()));
             assert_eq!(keys(&again), expected);
         }
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn state(submissions: impl IntoIterator<Item = Submission>) -> StateColumns {
-        StateColumns::of(&Rows::gather(submissions))
+        StateColumns::of(&Rows::gather(submissions).0)
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod configuration;
 mod dead_letters;
 mod earlier_version;
+mod exact_means;
+mod one_row;
 mod partitions;
 mod purges;
 mod retention;

@@ -161,11 +161,12 @@ impl Stage {
         }
     }
 
-    /// Compares an answer with a plain query over the raw rows. Rows are only ever added: where there are as many
+    /// Compares an answer with a plain query over the raw rows. Rows and values are only ever added: where there are as many
     /// before as after, they are the same.
     async fn check(&self, question: &Question) {
         // Readings are asked for in either case.
-        let count = "SELECT (SELECT count(*) FROM heartbeats) + (SELECT count(*) FROM readings)";
+        let count = "SELECT (SELECT count(*) + count(temperature) + count(latency) FROM heartbeats)
+            + (SELECT count(*) + count(temperature) + count(voltage) FROM readings)";
         eventually("a moment without new rows", async || {
             let before = self.pulso.database.count(count).await;
             // Asked again and again while late rows come: the answer that is kept has to notice each of them.

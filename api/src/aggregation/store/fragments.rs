@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use pulso_shared::rollup::bucket_of;
 
 use super::super::buckets::Buckets;
-use super::super::statistic::{Measures, Metric, SCALE, SMALLEST_SCALED, Statistic};
+use super::super::statistic::{Measures, Metric, Statistic};
 use super::super::time_zone::ORIGIN;
 use super::super::types::Scope;
 
@@ -51,58 +51,73 @@ pub(super) fn bucket(buckets: &Buckets, instant: &str) -> String {
     }
 }
 
-/// The partial aggregates of raw rows `r`; `$2` is [`Measures::custom_names`].
+/// Digits of a mean's quotient beyond those of its sum. The quotient is rounded to a double after that, which keeps order:
+/// so a mean is never outside minimum and maximum.
+const MEAN_DIGITS: u8 = 28;
+
+/// What a raw row `r` contributes: of each metric `value_<n>`, and to a mean `weight_<n>`; `$2` is
+/// [`Measures::custom_names`].
 pub(super) fn raw_parts(measures: &Measures) -> String {
     let mut custom = 0_u8;
-    let parts = measures.metrics.iter().map(|metric| {
+    let parts = measures.metrics.iter().enumerate().map(|(n, metric)| {
         let (number, summand) = match metric {
-            Metric::Column(column) => {
-                let number = measures.source.number(column);
-                (number.clone(), number)
-            }
+            Metric::Column(column) => (measures.source.number(column), measures.source.summand(column)),
             Metric::Custom(_) => {
                 custom = custom.saturating_add(1);
-                let number = format!("(r.metrics ->> ($2::text[])[{custom}])::double precision");
-                let scaled =
-                    format!("CASE WHEN abs({number}) < {SMALLEST_SCALED:e} THEN 0 ELSE {number} * {SCALE:e} END");
-                (number, scaled)
+                let digits = format!("(r.metrics ->> ($2::text[])[{custom}])");
+                (format!("{digits}::double precision"), format!("{digits}::numeric"))
             }
         };
         match measures.statistic {
-            Statistic::Avg => format!("sum({summand}), count({number})"),
-            Statistic::Min => format!("min({number})"),
-            Statistic::Max => format!("max({number})"),
-            Statistic::Count => format!("count({number})"),
-            Statistic::P95 => format!("percentile_cont(0.95) WITHIN GROUP (ORDER BY {number})"),
+            Statistic::Avg => format!("{summand} AS value_{n}, ({number} IS NOT NULL)::integer AS weight_{n}"),
+            Statistic::Count => format!("({number} IS NOT NULL)::integer AS value_{n}"),
+            Statistic::Min | Statistic::Max | Statistic::P95 => format!("{number} AS value_{n}"),
         }
     });
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// The same partial aggregates of rollups `r`: of each one, or of those of a group together.
-pub(super) fn rollup_parts(measures: &Measures, is_grouped: bool) -> String {
-    let part = |aggregate: &str, column: String| {
-        if is_grouped { format!("{aggregate}(r.{column})") } else { format!("r.{column}") }
-    };
-    let parts = measures.metrics.iter().map(|metric| {
+/// The same of a rollup `r`.
+pub(super) fn rollup_parts(measures: &Measures) -> String {
+    let parts = measures.metrics.iter().enumerate().map(|(n, metric)| {
         let name = metric.name();
-        let sum = || part("sum", format!("{name}_sum"));
-        let count = || part("sum", format!("{name}_count"));
         match measures.statistic {
-            Statistic::Avg => format!("{}, {}", sum(), count()),
-            Statistic::Min => part("min", format!("{name}_min")),
-            Statistic::Max => part("max", format!("{name}_max")),
-            Statistic::Count | Statistic::P95 => count(),
+            Statistic::Avg => format!("r.{name}_sum AS value_{n}, r.{name}_count AS weight_{n}"),
+            Statistic::Min => format!("r.{name}_min AS value_{n}"),
+            Statistic::Max => format!("r.{name}_max AS value_{n}"),
+            // No rollup holds a p95.
+            Statistic::Count | Statistic::P95 => format!("r.{name}_count AS value_{n}"),
         }
     });
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The statistic of each metric, of the contributions `part` to a point; NULL where there are none. `is_grouped`: of all
+/// those of a group, else of the only one.
+pub(super) fn values(measures: &Measures, is_grouped: bool) -> String {
+    let of_all = |aggregate: &str, column: String| if is_grouped { format!("{aggregate}({column})") } else { column };
+    let values = (0..measures.metrics.len()).map(|n| {
+        let value = format!("part.value_{n}");
+        match measures.statistic {
+            Statistic::Avg => mean(&of_all("sum", value), &of_all("sum", format!("part.weight_{n}"))),
+            Statistic::Count => format!("nullif({}, 0)", of_all("sum", value)),
+            Statistic::Min => of_all("min", value),
+            Statistic::Max => of_all("max", value),
+            Statistic::P95 => format!("percentile_cont(0.95) WITHIN GROUP (ORDER BY {value})"),
+        }
+    });
+    format!("ARRAY[{}]::double precision[] AS values", values.collect::<Vec<_>>().join(", "))
+}
+
+fn mean(sum: &str, count: &str) -> String {
+    format!("(round({sum}, scale({sum}) + {MEAN_DIGITS}) / nullif({count}, 0))::double precision")
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
 
-    use super::{SCALE, SMALLEST_SCALED, instant};
+    use super::instant;
     use crate::http::time_range::EARLIEST;
 
     #[test]
@@ -110,13 +125,5 @@ mod tests {
         let late = DateTime::from_timestamp_micros(1_500_000).unwrap();
         assert_eq!(instant(late), "'1970-01-01 00:00:01.500000+00'::timestamptz");
         assert_eq!(instant(EARLIEST), "'0001-01-01 00:00:00.000000+00'::timestamptz");
-    }
-
-    #[test]
-    fn scaling_loses_no_digit_of_the_smallest_number_that_is_scaled() {
-        assert!((SMALLEST_SCALED * SCALE).is_normal());
-        for number in [SMALLEST_SCALED * 1.123_456_789, 0.1 + 0.2, f64::MAX] {
-            assert_eq!((number * SCALE / SCALE).to_bits(), number.to_bits());
-        }
     }
 }

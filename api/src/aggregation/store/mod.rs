@@ -15,7 +15,7 @@ use pulso_shared::rollup::Source;
 
 use self::fragments::{has_row, instant};
 use super::plan::Plan;
-use super::types::{AggregateQuery, DataBounds, PartialAggregate, Scope};
+use super::types::{AggregateQuery, DataBounds, Point, Scope};
 use crate::http::time_range::TimeRange;
 
 /// In a shorter range little can be clipped: looking up each device's first rollup costs more.
@@ -61,27 +61,16 @@ pub async fn load_bounds(
     sql_query(sql).bind::<Uuid, _>(scope.id()).get_result(connection).await
 }
 
-/// The partial aggregates of each bucket, in the order of time and device.
-pub async fn load_partials(
+/// The points, in the order of time and device.
+pub async fn load_points(
     connection: &mut AsyncPgConnection,
     query: &AggregateQuery<'_>,
     bounds: &DataBounds,
-) -> QueryResult<Vec<PartialAggregate>> {
-    let mut partials = Vec::new();
-    for sql in plan_sql::queries(query, &Plan::new(query, bounds)) {
-        let found = sql_query(sql)
-            .bind::<Uuid, _>(query.scope.id())
-            .bind::<Array<Text>, _>(query.measures.custom_names())
-            .bind::<Array<Timestamptz>, _>(&query.buckets.starts);
-        partials.append(&mut found.load::<PartialAggregate>(connection).await?);
-    }
-    partials.sort_by_key(|partial| (partial.at, partial.device_id));
-    partials.dedup_by(|next, sum| {
-        let is_same = (next.at, next.device_id) == (sum.at, sum.device_id);
-        if is_same {
-            query.measures.combine(&mut sum.parts, &next.parts);
-        }
-        is_same
-    });
-    Ok(partials)
+) -> QueryResult<Vec<Point>> {
+    sql_query(plan_sql::statement(query, &Plan::new(query, bounds)))
+        .bind::<Uuid, _>(query.scope.id())
+        .bind::<Array<Text>, _>(query.measures.custom_names())
+        .bind::<Array<Timestamptz>, _>(&query.buckets.starts)
+        .load(connection)
+        .await
 }

@@ -26,6 +26,8 @@ const DIGEST_DIGITS: usize = 16;
 /// Which versions of a resource the client is willing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
+    /// It does not say.
+    Absent,
     /// Whichever there is.
     Any,
     /// One that it has read; none, where the header holds no tag.
@@ -39,7 +41,7 @@ impl IfMatch {
         let is_current = |tag: &EntityTag| tag.tag().split('.').next() == Some(current.as_str());
         match self {
             Self::OneOf(tags) if !tags.iter().any(is_current) => Err(ApiError::PreconditionFailed),
-            Self::Any | Self::OneOf(_) => Ok(()),
+            Self::Absent | Self::Any | Self::OneOf(_) => Ok(()),
         }
     }
 }
@@ -51,7 +53,7 @@ impl FromRequest for IfMatch {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let is_absent = request.headers().get_all(header::IF_MATCH).all(header::HeaderValue::is_empty);
         ready(Ok(match header::IfMatch::parse(request) {
-            _ if is_absent => Self::Any,
+            _ if is_absent => Self::Absent,
             Ok(header::IfMatch::Any) => Self::Any,
             Ok(header::IfMatch::Items(tags)) => Self::OneOf(tags),
             Err(_) => Self::OneOf(Vec::new()),

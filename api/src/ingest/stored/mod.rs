@@ -1,31 +1,33 @@
 //! Waiting for the commit, where a request asks for it (`?ack=stored`); no other request pays for it.
 //!
 //! ```text
-//!  request ─▶ StoredWatch::wait ─▶ one task a process ─▶ which of these rows are committed? (every 20 ms while any waits)
+//!  request ─▶ StoredWatch::wait ─▶ one task a process ─▶ what do these rows hold? (every 20 ms while any waits)
 //!                     200 or 202 ◀─┘
 //! ```
 //!
-//! Only PostgreSQL is asked: a row that it shows is committed, whichever worker wrote it and however often the reading
-//! was sent; the answer depends on neither Redis nor the worker.
+//! Only PostgreSQL is asked: a value that it shows is committed, whichever worker wrote it and however often the reading
+//! was sent; the answer depends on neither Redis nor the worker. An item is stored when its row has a value of each of its
+//! metrics: values never change, so each is then its own, or one that was first.
 
-mod keys;
 mod store;
+mod waiting;
 
 use std::time::Duration;
 
-use pulso_shared::amqp::message::Submission;
 use pulso_shared::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use self::keys::Keys;
+pub use self::waiting::Settled;
+use self::waiting::{Keys, Waiting};
+use super::accepted::Accepted;
 use crate::db::SignInDb;
 use crate::http::error::ApiError;
 
 /// How often the database is queried. Storing takes about as long, so more often tells little more.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Most rows that are waited for at a time; further requests are answered 202 at once.
-const MAX_KEYS: usize = 100_000;
+/// Most items that are waited for at a time; further requests are answered 202 at once.
+const MAX_ITEMS: usize = 100_000;
 /// Most requests in the queue to the task.
 const MAX_ARRIVING: usize = 10_000;
 
@@ -36,10 +38,9 @@ pub struct StoredWatch {
 
 /// A request that waits.
 struct Waiter {
-    /// Rows not committed yet.
-    missing: Keys,
-    /// Sent to when nothing is missing any more; dropped when waiting is over.
-    done: oneshot::Sender<()>,
+    waiting: Waiting,
+    /// Sent to when everything is settled; dropped when waiting is over.
+    done: oneshot::Sender<Settled>,
 }
 
 impl StoredWatch {
@@ -49,15 +50,13 @@ impl StoredWatch {
         (Self { arriving }, watch(db, arrivals, shutdown))
     }
 
-    /// Waits until every row of `submission` is committed; `false` when that has not been seen in time.
-    pub async fn wait(&self, submission: &Submission, timeout: Duration) -> bool {
+    /// Waits until every item is stored, and tells what became of them; `None` when that has not been seen in time.
+    pub async fn wait(&self, accepted: &Accepted, timeout: Duration) -> Option<Settled> {
         let (done, seen) = oneshot::channel();
-        let waiter = Waiter { missing: Keys::of(submission), done };
+        let waiter = Waiter { waiting: Waiting::of(accepted), done };
         // Full: too many wait already.
-        if self.arriving.try_send(waiter).is_err() {
-            return false;
-        }
-        matches!(tokio::time::timeout(timeout, seen).await, Ok(Ok(())))
+        self.arriving.try_send(waiter).ok()?;
+        tokio::time::timeout(timeout, seen).await.ok()?.ok()
     }
 }
 
@@ -78,7 +77,7 @@ async fn watch(db: SignInDb, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown:
         waiting.extend(first);
         admit(&mut waiting, &mut arrivals);
         let started = Instant::now();
-        if let Err(error) = remove_stored(&db, &mut waiting).await {
+        if let Err(error) = settle(&db, &mut waiting).await {
             tracing::debug!(%error, "could not query which rows are stored; trying again");
         }
         release(&mut waiting);
@@ -90,34 +89,34 @@ async fn watch(db: SignInDb, mut arrivals: mpsc::Receiver<Waiter>, mut shutdown:
     }
 }
 
-/// Takes the rows that are committed off what the waiting requests miss.
-async fn remove_stored(db: &SignInDb, waiting: &mut [Waiter]) -> Result<(), ApiError> {
-    let mut missing = Keys::default();
-    waiting.iter().for_each(|waiter| missing.extend(&waiter.missing));
-    let stored = store::find_stored(&mut *db.get().await?, &missing).await?;
-    waiting.iter_mut().for_each(|waiter| waiter.missing.remove(&stored));
+/// Takes what is committed off what the requests wait for.
+async fn settle(db: &SignInDb, waiters: &mut [Waiter]) -> Result<(), ApiError> {
+    let mut keys = Keys::default();
+    waiters.iter().for_each(|waiter| waiter.waiting.add_keys(&mut keys));
+    let rows = store::find_stored(&mut *db.get().await?, &keys).await?;
+    waiters.iter_mut().for_each(|waiter| waiter.waiting.settle(&rows));
     Ok(())
 }
 
 /// Lets in who has come meanwhile, while there is room. The others are dropped, which answers them.
 fn admit(waiting: &mut Vec<Waiter>, arrivals: &mut mpsc::Receiver<Waiter>) {
-    let mut keys: usize = waiting.iter().map(|waiter| waiter.missing.len()).sum();
+    let mut items: usize = waiting.iter().map(|waiter| waiter.waiting.len()).sum();
     while let Ok(waiter) = arrivals.try_recv() {
-        let with_it = keys.saturating_add(waiter.missing.len());
-        if with_it <= MAX_KEYS {
-            keys = with_it;
+        let with_it = items.saturating_add(waiter.waiting.len());
+        if with_it <= MAX_ITEMS {
+            items = with_it;
             waiting.push(waiter);
         }
     }
 }
 
-/// Tells those who miss nothing any more, and forgets those who have gone.
+/// Tells those who wait for nothing any more, and forgets those who have gone.
 fn release(waiting: &mut Vec<Waiter>) {
     let (still, done): (Vec<_>, Vec<_>) =
-        waiting.drain(..).partition(|waiter| !waiter.missing.is_empty() && !waiter.done.is_closed());
+        waiting.drain(..).partition(|waiter| !waiter.waiting.is_empty() && !waiter.done.is_closed());
     *waiting = still;
-    for waiter in done.into_iter().filter(|waiter| waiter.missing.is_empty()) {
+    for waiter in done.into_iter().filter(|waiter| waiter.waiting.is_empty()) {
         // Nobody listens when the client has hung up.
-        let _ = waiter.done.send(());
+        let _ = waiter.done.send(waiter.waiting.into_settled());
     }
 }

@@ -102,6 +102,30 @@ async fn what_cannot_be_a_product_is_refused_with_all_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_saved_restores_no_stock_that_was_sold_since_it_was_filled() {
+    let shop = Shop::open().await;
+    let lamp = shop.product(json!({})).await;
+    let path = format!("/products/{lamp}");
+    let form = shop.admin.get(&path).await.expect(200);
+    let _ = shop.ordered(&[(&lamp, 3)]).await;
+    let refused = shop.admin.put(&path, &product(json!({"title": "Lamp II"}))).await.expect(428);
+    assert!(refused.body["detail"].as_str().unwrap().contains("If-Match"), "{}", refused.body);
+    let with_tag = |tag: &str, values: Value| {
+        let request = shop.admin.request(Method::PUT, &path).header("If-Match", tag).json(&values);
+        shop.admin.send(request)
+    };
+    let _ = with_tag(form.header("etag").unwrap(), product(json!({}))).await.expect(412);
+    assert_eq!(shop.stock(&lamp).await, 7);
+    let renamed = shop.admin.put(&path, &product(json!({"title": "Lamp II", "stock": 7}))).await.expect(200);
+    assert_eq!((&renamed.body["title"], &renamed.body["stock"]), (&json!("Lamp II"), &json!(7)));
+    let counted = with_tag(renamed.header("etag").unwrap(), product(json!({"stock": 20}))).await.expect(200);
+    assert_eq!(counted.body["stock"], 20);
+    let _ = with_tag("*", product(json!({"stock": 2}))).await.expect(200);
+    assert_eq!(shop.stock(&lamp).await, 2, "whoever says any version means it");
+    shop.pulso.finish().await;
+}
+
+#[tokio::test]
 async fn the_list_is_searched_filtered_and_paged_in_every_order() {
     let shop = Shop::open().await;
     let prices = [("Álamo", 300), ("beta", 100), ("Alpha", 200), ("beta", 100), ("100%_x", 100), ("gamma", 250)];

@@ -6,4 +6,5 @@ mod faults;
 mod hostile_bodies;
 mod items;
 mod limits;
+mod one_row;
 mod unreliable_lines;

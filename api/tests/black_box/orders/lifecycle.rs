@@ -55,7 +55,7 @@ async fn an_order_freezes_prices_takes_stock_and_empties_the_cart() {
     let _ = buyer.post("/orders", &json!({})).await.expect(409);
 
     let changed = product(json!({"title": "Lamp II", "price_minor": 1, "currency": "USD"}));
-    let _ = shop.admin.put(&format!("/products/{lamp}"), &changed).await.expect(200);
+    let _ = shop.replace(&lamp, &changed).await.expect(200);
     let _ = shop.admin.delete(&format!("/products/{pole}")).await.expect(204);
     let read = buyer.get(made.header("location").unwrap()).await.expect(200);
     assert_eq!((&read.body, read.header("etag")), (&made.body, made.header("etag")), "as it was sold");

@@ -1,6 +1,7 @@
 //! What the tests of catalogue, cart and orders have in common: an administrator, products, carts.
 
 use pulso_testkit::{Answer, Client, Pulso};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::accounts::{administrator, signed_in_administrator};
@@ -34,6 +35,13 @@ impl Shop {
     /// The product as it is now.
     pub async fn stock(&self, id: &str) -> Value {
         self.pulso.client.get(&format!("/products/{id}")).await.expect(200).body["stock"].clone()
+    }
+
+    /// Describes the product anew, as it is now being known.
+    pub async fn replace(&self, id: &str, values: &Value) -> Answer {
+        let path = format!("/products/{id}");
+        let tag = self.admin.get(&path).await.expect(200).header("etag").unwrap().to_owned();
+        self.admin.send(self.admin.request(Method::PUT, &path).header("If-Match", tag).json(values)).await
     }
 
     /// A new user with so many of each in the cart.

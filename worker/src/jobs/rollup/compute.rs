@@ -79,8 +79,8 @@ fn from_raw(source: Source, rollups: &str, width: &str, scope: Scope) -> String 
     let (table, newest) = (source.table(), source.newest());
     let (bucket, columns) = (bucket_of(width, "r.ts"), columns(source));
     let values = each(source, |metric| {
-        let number = source.number(metric);
-        format!("count({number}), sum({number}), min({number}), max({number})")
+        let (number, summand) = (source.number(metric), source.summand(metric));
+        format!("count({number}), sum({summand}), min({number}), max({number})")
     });
     let (live, rows) = match scope {
         Scope::Hours => (

@@ -17,6 +17,7 @@
 
 mod compute;
 mod dirty_buckets;
+mod rebuild;
 mod roller;
 mod watermark;
 

@@ -9,7 +9,7 @@ use pulso_shared::rollup::Source;
 use secrecy::SecretString;
 use tokio_postgres::{Client, GenericClient};
 
-use super::{compute, dirty_buckets, watermark};
+use super::{compute, dirty_buckets, rebuild, watermark};
 use crate::error::StoreError;
 use crate::jobs::leader::try_lead;
 use crate::jobs::repeat::repeat;
@@ -40,6 +40,9 @@ async fn lead(url: &SecretString, clock: Clock) -> Result<(), StoreError> {
     client.batch_execute(SESSION).await?;
     while !try_lead(&client, AdvisoryLock::ComputeRollups).await? {
         tokio::time::sleep(CHECK_EVERY).await;
+    }
+    for source in Source::ALL {
+        rebuild::forget_rounded(&mut client, source).await?;
     }
     let mut chunks = Source::ALL.map(|source| (source, ChunkHours::default()));
     loop {
