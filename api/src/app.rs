@@ -3,10 +3,10 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use actix_web::App;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer};
 use pulso_shared::amqp::topology::Topology;
 use pulso_shared::clock::Clock;
 use pulso_shared::logging::{keep_reporting_suppressed, report_suppressed};
@@ -31,6 +31,7 @@ use crate::http::extract::large_bodies::LargeBodies;
 use crate::http::health::{self, Readiness, Unusable};
 use crate::http::large_answers::LargeAnswers;
 use crate::http::middleware::{cors, observe};
+use crate::http::server::{self, SHUTDOWN_TIMEOUT_S};
 use crate::ingest::{IngestParts, IngestThread, StoredWatch};
 use crate::rate_limit::{self, HeavyQueries, RateLimiter};
 use crate::redis::RedisClient;
@@ -41,18 +42,10 @@ use crate::{accounts, http_client, migrate, openapi, presence, routes, throughpu
 /// Why the process could not start, or has to end.
 type StartError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long requests in flight have to finish after SIGTERM, s. Longer than the publish timeout.
-const SHUTDOWN_TIMEOUT_S: u64 = 15;
 /// How long all tasks have to finish after SIGTERM: what HTTP has, and a little to close.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(SHUTDOWN_TIMEOUT_S + 5);
 /// How long the start waits for the revocations; devices' heartbeats are accepted without the database.
 const FIRST_LOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept: devices that report each minute need not connect anew.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a request's head may take to come, on a slow line or on a connection that was opened ahead of it. Beyond, the
-/// answer is a 408, which a device that reads it as the answer to what it sends next may take for a refusal.
-const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What the kernel holds of an answer whose client does not read; by itself it would take 4 MB. Over a line with a round
 /// trip of 100 ms that is 2.5 MB a second.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
@@ -209,8 +202,8 @@ async fn run(listener: TcpListener, state: Data<AppState>, mut supervisor: Super
 }
 
 fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingWatch) -> std::io::Result<Server> {
-    let workers = state.config.http_threads();
-    let server = HttpServer::new(move || {
+    let threads = state.config.http_threads();
+    server::start(listener, threads, move || {
         let limits = PublishLimits {
             timeout: state.config.ingest.publish_timeout,
             buffer_bytes: state.config.ingest.publish_buffer_bytes,
@@ -231,16 +224,6 @@ fn http_server(listener: TcpListener, state: Data<AppState>, batching: BatchingW
             .configure(health::configure)
             .default_service(web::to(openapi::unmatched))
     })
-    .keep_alive(KEEP_ALIVE)
-    // An answer in two pieces would otherwise wait 40 ms for the client's delayed acknowledgement of the first.
-    .tcp_nodelay(true)
-    // Who has hung up takes no response: the handler ends, and its query with it.
-    .h1_allow_half_closed(false)
-    .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-    .workers(workers)
-    .disable_signals();
-    Ok(server.listen(listener)?.run())
 }
 
 /// Until the shutdown is requested; then until the requests in flight are answered.

@@ -175,6 +175,9 @@ pub struct AuthConfig {
     /// Life of a refresh token, s.
     #[arg(long = "refresh-token-ttl-s", env = "REFRESH_TOKEN_TTL_S", default_value = "2592000", value_parser = seconds())]
     pub refresh_token_ttl: Duration,
+    /// How long the refresh token before the newest one is answered again, s. 0: never.
+    #[arg(long = "refresh-reuse-s", env = "REFRESH_REUSE_S", default_value = "30", value_parser = seconds())]
+    pub refresh_reuse: Duration,
     /// Life of a device's access token, s.
     #[arg(long = "device-token-ttl-s", env = "DEVICE_TOKEN_TTL_S", default_value = "86400", value_parser = seconds())]
     pub device_token_ttl: Duration,

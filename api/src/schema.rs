@@ -10,6 +10,8 @@ diesel::table! {
         is_admin -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        username_mapped -> Nullable<Text>,
+        email_mapped -> Nullable<Text>,
     }
 }
 

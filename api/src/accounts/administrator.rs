@@ -95,6 +95,8 @@ impl Administrator {
             is_admin: true,
             created_at: now,
             updated_at: now,
+            username_mapped: self.names.username.as_ref().map(Username::key),
+            email_mapped: self.names.email.as_ref().map(Email::key),
         };
         let mut connection = self.db.get().await?;
         let created = connection.transaction(async |connection| insert_first(connection, &row).await).await?;

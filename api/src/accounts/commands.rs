@@ -68,6 +68,8 @@ pub async fn register(
         is_admin: false,
         created_at: now,
         updated_at: now,
+        username_mapped: body.username.as_ref().map(Username::key),
+        email_mapped: body.email.as_ref().map(Email::key),
     };
     store::insert_user(&mut *db.get().await?, &row).await.map_err(name_error)
 }
@@ -121,7 +123,7 @@ async fn check_current_password(
 ) -> Result<String, ApiError> {
     let attempt = limiter.check_own_password(id).await?;
     let hash = store::find_password_hash(&mut *db.get().await?, id).await?.ok_or(ACCOUNT_GONE)?;
-    if !auth.passwords.verify(current, Some(hash.clone()), attempt.hashing()).await? {
+    if !auth.passwords.verify(current, Some(hash.clone()), attempt.hashing()).await?.is_right() {
         return Err(ApiError::field("current_password", "wrong_password", "is not the current password"));
     }
     attempt.succeeded().await;
@@ -235,12 +237,12 @@ async fn check_proof(connection: &mut AsyncPgConnection, before: &UserRow, chang
 }
 
 impl Changes {
-    /// Whether the account signs in by another name afterwards.
+    /// Whether the account signs in by another name afterwards. A name of before may be stored in another form.
     fn names_differ(&self, before: &UserRow) -> bool {
-        let username = self.username.as_ref().map(|changed| changed.as_ref().map(Username::as_str));
-        let email = self.email.as_ref().map(|changed| changed.as_ref().map(Email::as_str));
-        username.is_some_and(|username| username != before.username.as_deref())
-            || email.is_some_and(|email| email != before.email.as_deref())
+        let username = before.username.clone().map(|name| Username::try_from(name).ok());
+        let email = before.email.clone().map(|address| Email::try_from(address).ok());
+        self.username.as_ref().is_some_and(|changed| changed.clone().map(Some) != username)
+            || self.email.as_ref().is_some_and(|changed| changed.clone().map(Some) != email)
     }
 }
 
@@ -253,6 +255,8 @@ fn changeset<'a>(changes: &'a Changes, before: &UserRow, now: DateTime<Utc>) -> 
         is_admin: changes.is_admin,
         // Each version has its own instant, also on a clock that was set back.
         updated_at: now.max(before.updated_at + TimeDelta::microseconds(1)),
+        username_mapped: changes.username.as_ref().map(|username| username.as_ref().map(Username::key)),
+        email_mapped: changes.email.as_ref().map(|email| email.as_ref().map(Email::key)),
     }
 }
 
@@ -311,9 +315,10 @@ async fn refuse_last_administrator(connection: &mut AsyncPgConnection, id: UserI
 }
 
 fn name_error(error: DieselError) -> ApiError {
-    if violates(&error, "users_username_key") {
+    let takes = |names: [&str; 2]| names.into_iter().any(|name| violates(&error, name));
+    if takes(["users_username_key", "users_username_mapped_key"]) {
         ApiError::Conflict("This user name is taken.")
-    } else if violates(&error, "users_email_key") {
+    } else if takes(["users_email_key", "users_email_mapped_key"]) {
         ApiError::Conflict("This e-mail address is taken.")
     } else {
         error.into()

@@ -2,38 +2,81 @@
 
 use serde::Deserialize;
 
+use crate::auth::precis::{self, Mapped, PrecisError};
 use crate::http::text::{self, TextError, text_type};
 
+/// Longest user name.
+const MAX_USERNAME_CHARS: usize = 64;
 /// Longest address that mail can be sent to (RFC 5321).
 const MAX_EMAIL_CHARS: usize = 254;
 /// Longest part before the `@` (RFC 5321).
 const MAX_LOCAL_PART_BYTES: usize = 64;
 
 text_type! {
-    /// The name a person signs in with; unique whatever its case.
-    Username, text::line, 64
-}
-text_type! {
     /// What a person is called.
     FullName, text::line, 200
 }
+
+/// Why a text is no user name; `Display` is what the client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Precis(#[from] PrecisError),
+}
+
+/// The name a person signs in with; unique as RFC 8265 compares it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Username(Mapped);
+
+impl Username {
+    pub fn as_str(&self) -> &str {
+        &self.0.shown
+    }
+
+    /// As it is compared.
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+}
+
+impl TryFrom<String> for Username {
+    type Error = UsernameError;
+
+    fn try_from(text: String) -> Result<Self, UsernameError> {
+        let name = precis::username(&text::line(&text, MAX_USERNAME_CHARS)?)?;
+        // Composing can lengthen it.
+        text::line(&name.shown, MAX_USERNAME_CHARS)?;
+        Ok(Self(name))
+    }
+}
+
 /// Why a text is not an e-mail address; `Display` is what the client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     #[error(transparent)]
     Text(#[from] TextError),
+    #[error(transparent)]
+    Precis(#[from] PrecisError),
     #[error("must be an e-mail address, such as ana@example.com")]
     Form,
 }
 
-/// An e-mail address; unique whatever its case. Whether mail arrives there, only mail can tell.
+/// An e-mail address; unique as RFC 8265 compares its parts. Whether mail arrives there, only mail can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Email(String);
+pub struct Email(Mapped);
 
 impl Email {
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.shown
+    }
+
+    /// As it is compared.
+    pub fn key(&self) -> &str {
+        &self.0.key
     }
 }
 
@@ -41,14 +84,20 @@ impl TryFrom<String> for Email {
     type Error = EmailError;
 
     fn try_from(text: String) -> Result<Self, EmailError> {
-        let address = text::line(&text, MAX_EMAIL_CHARS)?;
+        let address = precis::narrow(&text::line(&text, MAX_EMAIL_CHARS)?)?;
         let (local, domain) = address.split_once('@').ok_or(EmailError::Form)?;
-        if is_local_part(local) && is_domain(domain) { Ok(Self(address)) } else { Err(EmailError::Form) }
+        if !is_local_part(local) || !is_domain(domain) {
+            return Err(EmailError::Form);
+        }
+        let address = precis::address(&address)?;
+        text::line(&address.shown, MAX_EMAIL_CHARS)?;
+        Ok(Self(address))
     }
 }
 
+/// Beyond ASCII, `precis::part` decides.
 fn is_local_part(local: &str) -> bool {
-    let is_atom_char = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let is_atom_char = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     local.len() <= MAX_LOCAL_PART_BYTES
         && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char))
 }
@@ -58,7 +107,7 @@ fn is_domain(domain: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && label.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || c == '-')
     };
     domain.contains('.') && domain.split('.').all(is_label)
 }
@@ -130,23 +179,45 @@ mod tests {
         let username = |text: &str| Username::try_from(text.to_owned());
         assert_eq!(username("  ana ").unwrap().as_str(), "ana");
         assert!(username(&"é".repeat(64)).is_ok());
-        assert_eq!(username(&"é".repeat(65)), Err(TextError::TooLong(64)));
-        assert_eq!(username("a\0b"), Err(TextError::ControlCharacter));
-        assert_eq!(username("   "), Err(TextError::Empty));
+        assert_eq!(username(&"é".repeat(65)), Err(TextError::TooLong(64).into()));
+        assert_eq!(username("a\0b"), Err(TextError::ControlCharacter.into()));
+        assert_eq!(username("   "), Err(TextError::Empty.into()));
+        // Composed it is longer than it was typed.
+        assert_eq!(username(&"\u{958}".repeat(64)), Err(TextError::TooLong(64).into()));
     }
 
     #[test]
     fn addresses_that_mail_can_reach_pass() {
-        for good in ["a@b.co", " ana.maria+x@mail.example.com ", "josé@exámple.com", "o'neil@a-b.example"] {
+        for good in [
+            "a@b.co",
+            " ana.maria+x@mail.example.com ",
+            "josé@exámple.com",
+            "jose\u{301}@exa\u{301}mple.com",
+            "ａｎａ＠example.com",
+            "हिन्दी@उदाहरण.भारत",
+            "o'neil@a-b.example",
+        ] {
             assert!(email(good).is_ok(), "{good}");
         }
+        assert_eq!(email("JOSÉ@Exámple.com").unwrap().key(), email("jose\u{301}@exa\u{301}mple.COM").unwrap().key());
+        assert_eq!(email("Ａna＠example.com").unwrap().as_str(), "Ana@example.com");
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
         let bad = ["", "ana", "@b.co", "ana@", "ana@localhost", "a b@c.de", "a@b@c.de", ".a@b.co", "a..b@c.de", &long];
-        for bad in bad.into_iter().chain(["a@-b.co", "a@b-.co", "a@b..co", "a@b.co.", "<a@b.co>", "a\0@b.co"]) {
+        for bad in bad.into_iter().chain([
+            "a@-b.co",
+            "a@b-.co",
+            "a@b..co",
+            "a@b.co.",
+            "<a@b.co>",
+            "a\0@b.co",
+            "a\u{200b}@b.co",
+            "a@\u{202e}b.co",
+            "♥@b.co",
+        ]) {
             assert!(email(bad).is_err(), "{bad}");
         }
     }

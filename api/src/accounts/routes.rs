@@ -6,7 +6,9 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::UserRow;
-use super::types::{DeleteMeBody, RegisterBody, RegisterResponse, UpdateMeBody, UpdateUserBody, UserResponse};
+use super::types::{
+    ClassicRegisterBody, DeleteMeBody, RegisterBody, RegisterResponse, UpdateMeBody, UpdateUserBody, UserResponse,
+};
 use super::{commands, queries};
 use crate::auth::Auth;
 use crate::auth::caller::{AuthAdmin, AuthUser};
@@ -25,7 +27,7 @@ use crate::sessions::{SignInLimiter, SignInLimits};
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
         .service(register)
-        .service(register_short)
+        .service(register_classic)
         .service(get_me)
         .service(update_me)
         .service(delete_me)
@@ -54,19 +56,20 @@ async fn register(
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 
-/// A shorter name for `/auth/register`.
-#[utoipa::path(tag = "accounts", request_body(content = RegisterBody), responses(
+/// Makes an account by the classic to-do contract: as `/auth/register`, but user name, e-mail address and password are all
+/// required.
+#[utoipa::path(tag = "accounts", request_body(content = ClassicRegisterBody), responses(
     (status = 201, body = RegisterResponse, description = "Made"),
     (status = "4XX", body = Problem, description = "As for /auth/register"),
     (status = 503, body = Problem, description = "As for /auth/register")))]
 #[post("/register")]
-async fn register_short(
+async fn register_classic(
     db: Data<DbPool>,
     auth: Data<Auth>,
     limits: SignInLimits,
-    body: Json<RegisterBody>,
+    body: Json<ClassicRegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = commands::register(&db, &auth, &limits, body.0).await?;
+    let user = commands::register(&db, &auth, &limits, body.0.into()).await?;
     Ok(HttpResponse::Created().json(RegisterResponse::from(user)))
 }
 

@@ -33,6 +33,9 @@ pub struct NewUserRow<'a> {
     pub is_admin: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The names as they are compared.
+    pub username_mapped: Option<&'a str>,
+    pub email_mapped: Option<&'a str>,
 }
 
 /// What changes of a user; `None` leaves it.
@@ -46,9 +49,12 @@ pub struct UserChangeset<'a> {
     pub password_hash: Option<&'a str>,
     pub is_admin: Option<bool>,
     pub updated_at: DateTime<Utc>,
+    /// The names as they are compared.
+    pub username_mapped: Option<Option<&'a str>>,
+    pub email_mapped: Option<Option<&'a str>>,
 }
 
-/// Writes a new user; a name that is taken violates `users_username_key` or `users_email_key`.
+/// Writes a new user; a name that is taken violates one of the unique indexes (`accounts::commands`).
 pub async fn insert_user(connection: &mut AsyncPgConnection, user: &NewUserRow<'_>) -> QueryResult<UserRow> {
     diesel::insert_into(users::table).values(user).returning(UserRow::as_returning()).get_result(connection).await
 }

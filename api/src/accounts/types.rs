@@ -31,6 +31,45 @@ body! {
     }
 }
 
+body! {
+    /// A new account by the classic to-do contract: all three have to be there.
+    #[schema(example = json!({"username": "ana", "email": "ana@example.com", "password": "correct horse"}))]
+    pub struct ClassicRegisterBody {
+        /// The name to sign in with. With an `@` in it, it has to be the e-mail address.
+        #[schema(value_type = String, format = "username", max_length = 64, example = "ana")]
+        pub username: Username = required,
+        /// The address, which signs in as well.
+        #[schema(value_type = String, format = "email", example = "ana@example.com")]
+        pub email: Email = required,
+        /// 8 characters to 72 bytes.
+        #[schema(value_type = String, format = "password", min_length = 8, example = "correct horse")]
+        pub password: NewPassword = required,
+        /// Shown to people; at most 200 characters.
+        #[schema(value_type = Option<String>, format = "line", max_length = 200, example = "Ana Lima")]
+        pub full_name: Option<FullName> = optional_text,
+    }
+    then(fields) {
+        let (username, email) = classic_names(fields, username, email);
+    }
+}
+
+impl From<ClassicRegisterBody> for RegisterBody {
+    fn from(body: ClassicRegisterBody) -> Self {
+        let ClassicRegisterBody { username, email, password, full_name } = body;
+        Self { username: Some(username), email: Some(email), password, full_name }
+    }
+}
+
+fn classic_names(
+    fields: &mut Fields,
+    username: Option<Username>,
+    email: Option<Email>,
+) -> (Option<Username>, Option<Email>) {
+    let (Some(username), Some(email)) = (username, email) else { return (None, None) };
+    let (username, email) = login_names(fields, Some(Some(username)), Some(Some(email)));
+    (username.flatten(), email.flatten())
+}
+
 /// Checks that the two go together, unless one of them has been found wrong already.
 fn login_names(
     fields: &mut Fields,

@@ -15,6 +15,7 @@ use super::parts::Auth;
 use super::tokens::Subject;
 use crate::http::client_address::is_tls;
 use crate::http::error::ApiError;
+use crate::http::middleware::Personal;
 use crate::ids::{SessionId, UserId};
 
 /// Whoever sends data: a device, a person, or nobody in particular.
@@ -45,6 +46,10 @@ impl FromRequest for Caller {
 
     /// Decides from memory alone: this is on the path of every heartbeat.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // What devices send is answered with nothing of theirs.
+        if request.method().is_safe() {
+            Personal::mark(request);
+        }
         ready(caller(request))
     }
 }
@@ -78,6 +83,7 @@ impl FromRequest for AuthUser {
 
     /// Asks Redis as well, so that a logout on another replica counts at once.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Personal::mark(request);
         let request = request.clone();
         Box::pin(async move { signed_in(&request).await })
     }
@@ -118,6 +124,7 @@ impl FromRequest for AuthAdmin {
     /// Refuses whoever is none before it asks Redis: of a handler's extractors the one that fails first in time answers,
     /// and a body that is here already would fail while Redis is asked.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Personal::mark(request);
         let request = request.clone();
         Box::pin(async move {
             if !signed_in_here(&request)?.is_admin {

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::precis::{self, PrecisError};
 use crate::http::error::ApiError;
 use crate::http::holder::Holder;
 use crate::http::shares::{Share, ShareLimit, Shares};
@@ -54,9 +55,11 @@ pub enum PasswordError {
     /// No keyboard makes one.
     #[error("must not contain control characters")]
     ControlCharacter,
+    #[error(transparent)]
+    Precis(#[from] PrecisError),
 }
 
-/// A password that an account may get.
+/// A password that an account may get, as RFC 8265 has it compared.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct NewPassword(SecretString);
@@ -65,28 +68,75 @@ impl TryFrom<String> for NewPassword {
     type Error = PasswordError;
 
     fn try_from(password: String) -> Result<Self, PasswordError> {
-        let password = PasswordAttempt::try_from(password)?.0;
-        if password.expose_secret().chars().count() < MIN_CHARS {
+        let typed = PasswordAttempt::try_from(password)?.typed;
+        let password = precis::password(typed.expose_secret())?;
+        if password.chars().count() < MIN_CHARS {
             Err(PasswordError::TooShort)
-        } else if password.expose_secret().len() > MAX_BYTES {
+        } else if password.len() > MAX_BYTES {
             Err(PasswordError::TooLong)
         } else {
-            Ok(Self(password))
+            Ok(Self(password.into()))
         }
     }
 }
 
-/// A password that is to be compared: older ones may break the rules of [`NewPassword`].
+/// A password that is to be compared: older ones may break the rules of [`NewPassword`], and were hashed as they were
+/// typed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct PasswordAttempt(SecretString);
+pub struct PasswordAttempt {
+    typed: SecretString,
+    /// As RFC 8265 has it compared, where that is another text.
+    mapped: Option<SecretString>,
+}
 
 impl TryFrom<String> for PasswordAttempt {
     type Error = PasswordError;
 
     fn try_from(password: String) -> Result<Self, PasswordError> {
-        let has_control = password.chars().any(char::is_control);
-        if has_control { Err(PasswordError::ControlCharacter) } else { Ok(Self(password.into())) }
+        if password.chars().any(char::is_control) {
+            return Err(PasswordError::ControlCharacter);
+        }
+        let mapped = precis::password(&password).ok().filter(|mapped| *mapped != password);
+        Ok(Self { typed: password.into(), mapped: mapped.map(SecretString::from) })
+    }
+}
+
+impl PasswordAttempt {
+    /// Compares with a hash: first as RFC 8265 has it, then as it was typed. How many comparisons that takes depends on
+    /// what was typed alone, not on whose hash it is. bcrypt compares the first 72 bytes only, and no account has a
+    /// longer password.
+    fn compare(&self, hash: &str) -> Result<Comparison, bcrypt::BcryptError> {
+        let matches = |password: &SecretString| {
+            let password = password.expose_secret();
+            bcrypt::verify(password, hash).map(|matches| matches && password.len() <= MAX_BYTES)
+        };
+        Ok(match &self.mapped {
+            Some(mapped) if matches(mapped)? => Comparison::Right,
+            Some(_) if matches(&self.typed)? => Comparison::RightAsTyped,
+            None if matches(&self.typed)? => Comparison::Right,
+            _ => Comparison::Wrong,
+        })
+    }
+
+    /// What is hashed of it, anew.
+    fn best(&self) -> &SecretString {
+        self.mapped.as_ref().filter(|mapped| mapped.expose_secret().len() <= MAX_BYTES).unwrap_or(&self.typed)
+    }
+}
+
+/// What a password is to a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Wrong,
+    Right,
+    /// The hash is older than the comparison by RFC 8265.
+    RightAsTyped,
+}
+
+impl Comparison {
+    pub fn is_right(self) -> bool {
+        self != Self::Wrong
     }
 }
 
@@ -152,27 +202,28 @@ impl PasswordHasher {
         password: PasswordAttempt,
         hash: Option<String>,
         whom: HashingFor,
-    ) -> Result<bool, ApiError> {
+    ) -> Result<Comparison, ApiError> {
         let is_known = hash.is_some();
         let hash = hash.unwrap_or_else(|| nobodys_hash(self.cost));
-        // bcrypt compares the first 72 bytes only, and no account has a longer password.
-        let fits = password.0.expose_secret().len() <= MAX_BYTES;
-        let matches = self.run(Some(whom), move || bcrypt::verify(password.0.expose_secret(), &hash)).await?;
-        Ok(is_known && matches && fits)
+        let comparison = self.run(Some(whom), move || password.compare(&hash)).await?;
+        Ok(if is_known { comparison } else { Comparison::Wrong })
     }
 
-    /// The password anew, where its hash has another cost than hashes have now: bcrypt's work is raised over the years.
+    /// The password anew, where its hash has another cost than hashes have now (bcrypt's work is raised over the years),
+    /// or is older than the comparison by RFC 8265.
     pub async fn rehash(
         &self,
         password: PasswordAttempt,
         hash: &str,
+        comparison: Comparison,
         whom: HashingFor,
     ) -> Result<Option<String>, ApiError> {
         let cost = self.cost;
-        if hash.parse::<HashParts>().is_ok_and(|parts| parts.get_cost() == cost) {
+        let has_cost = hash.parse::<HashParts>().is_ok_and(|parts| parts.get_cost() == cost);
+        if has_cost && comparison != Comparison::RightAsTyped {
             return Ok(None);
         }
-        self.run(Some(whom), move || bcrypt::hash(password.0.expose_secret(), cost)).await.map(Some)
+        self.run(Some(whom), move || bcrypt::hash(password.best().expose_secret(), cost)).await.map(Some)
     }
 
     async fn run<T: Send + 'static>(
@@ -225,7 +276,9 @@ fn nobodys_hash(cost: u32) -> String {
 mod tests {
     use futures_util::FutureExt;
 
-    use super::{HashingFor, Holder, NewPassword, PasswordAttempt, PasswordError, PasswordHasher, nobodys_hash};
+    use super::{
+        Comparison, HashingFor, Holder, NewPassword, PasswordAttempt, PasswordError, PasswordHasher, nobodys_hash,
+    };
     use crate::http::error::ApiError;
 
     const COST: u32 = 4;
@@ -255,15 +308,42 @@ mod tests {
         assert_eq!(password(&"x".repeat(73)), Err(PasswordError::TooLong));
         assert_eq!(password(&"ç".repeat(37)), Err(PasswordError::TooLong));
         assert_eq!(password("12345678\0"), Err(PasswordError::ControlCharacter));
+        // Both are counted as it is compared.
+        assert_eq!(password(&"e\u{301}".repeat(7)), Err(PasswordError::TooShort));
+        assert_eq!(password(&"e\u{301}".repeat(36)), Ok(()));
+        assert!(matches!(password("pass\u{200b}word"), Err(PasswordError::Precis(_))));
     }
 
     #[tokio::test]
     async fn only_the_same_password_passes() {
         let hasher = PasswordHasher::new(COST);
         let hash = hasher.hash(new("correct horse"), None).await.unwrap();
-        assert!(hasher.verify(attempt("correct horse"), Some(hash.clone()), known(1)).await.unwrap());
-        assert!(!hasher.verify(attempt("wrong horse"), Some(hash), known(1)).await.unwrap());
-        assert!(!hasher.verify(attempt("correct horse"), None, known(1)).await.unwrap());
+        for (typed, hash, expected) in [
+            ("correct horse", Some(hash.clone()), Comparison::Right),
+            ("correct\u{a0}horse", Some(hash.clone()), Comparison::Right),
+            ("wrong horse", Some(hash), Comparison::Wrong),
+            ("correct horse", None, Comparison::Wrong),
+        ] {
+            assert_eq!(hasher.verify(attempt(typed), hash, known(1)).await.unwrap(), expected, "{typed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_what_was_typed_once_passes_and_is_made_anew() {
+        let hasher = PasswordHasher::new(COST);
+        let typed = "cafe\u{301} noir";
+        let old = bcrypt::hash(typed, COST).unwrap();
+        let comparison = hasher.verify(attempt(typed), Some(old.clone()), known(1)).await.unwrap();
+        assert_eq!(comparison, Comparison::RightAsTyped);
+        let new = hasher.rehash(attempt(typed), &old, comparison, known(1)).await.unwrap().unwrap();
+        assert_eq!(hasher.verify(attempt("café noir"), Some(new.clone()), known(1)).await.unwrap(), Comparison::Right);
+        assert_eq!(hasher.verify(attempt(typed), Some(new.clone()), known(1)).await.unwrap(), Comparison::Right);
+        assert_eq!(hasher.rehash(attempt(typed), &new, Comparison::Right, known(1)).await.unwrap(), None);
+        // What is refused by now still passes as it is.
+        let hidden = "pass\u{200b}word";
+        let old = bcrypt::hash(hidden, COST).unwrap();
+        assert!(hasher.verify(attempt(hidden), Some(old.clone()), known(1)).await.unwrap().is_right());
+        assert!(!hasher.verify(attempt("password"), Some(old), known(1)).await.unwrap().is_right());
     }
 
     #[tokio::test]
@@ -271,8 +351,8 @@ mod tests {
         let hasher = PasswordHasher::new(COST);
         let longest = "x".repeat(72);
         let hash = hasher.hash(new(&longest), None).await.unwrap();
-        assert!(hasher.verify(attempt(&longest), Some(hash.clone()), known(1)).await.unwrap());
-        assert!(!hasher.verify(attempt(&(longest + "y")), Some(hash), known(1)).await.unwrap());
+        assert!(hasher.verify(attempt(&longest), Some(hash.clone()), known(1)).await.unwrap().is_right());
+        assert!(!hasher.verify(attempt(&(longest + "y")), Some(hash), known(1)).await.unwrap().is_right());
     }
 
     #[test]

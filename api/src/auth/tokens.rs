@@ -158,6 +158,14 @@ impl Tokens {
         signature.map_err(|error| ApiError::Internal(Box::new(error)))
     }
 
+    /// The refresh token that `refresh_token` is exchanged for: always the same one, so that whoever asks twice, because
+    /// an answer was lost or two tabs asked at once, holds one token and not two.
+    pub fn successor(&self, refresh_token: &SecretString) -> Result<SecretString, ApiError> {
+        let message = format!("refresh:{}", refresh_token.expose_secret());
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, Algorithm::HS256);
+        signature.map(SecretString::from).map_err(|error| ApiError::Internal(Box::new(error)))
+    }
+
     /// Who a token speaks for, if its signature is ours and its time has not run out.
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Subject> {
         let remembered = VERIFIED.with_borrow(|verified| verified.find(self.instance, token));
@@ -192,6 +200,7 @@ mod tests {
     use crate::ids::CredentialId;
     use chrono::{DateTime, TimeDelta};
     use pulso_shared::ids::DeviceId;
+    use secrecy::ExposeSecret;
 
     use super::{Subject, TokenLives, Tokens};
 
@@ -237,6 +246,17 @@ mod tests {
         {
             assert_eq!(tokens.read(&forged, now), None, "{forged}");
         }
+    }
+
+    #[test]
+    fn a_refresh_token_has_one_successor_on_every_replica_and_another_under_another_secret() {
+        let lives = TokenLives { user: Duration::from_secs(900), device: Duration::from_secs(3_600) };
+        let (one, replica, other) = ["x", "x", "y"].map(|byte| Tokens::new(&byte.repeat(32).into(), lives)).into();
+        let successor =
+            |tokens: &Tokens, token: &str| tokens.successor(&token.into()).unwrap().expose_secret().to_owned();
+        assert_eq!(successor(&one, "first"), successor(&replica, "first"));
+        assert_ne!(successor(&one, "first"), successor(&other, "first"));
+        assert_ne!(successor(&one, "first"), successor(&one, "second"));
     }
 
     #[test]

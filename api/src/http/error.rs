@@ -148,7 +148,7 @@ pub enum ApiError {
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
     /// 415, of the body's compression.
-    #[error("Send the body as it is, or compressed with gzip or deflate.")]
+    #[error("Send the body as it is, or with one of these encodings: gzip, deflate (in the zlib format, not raw).")]
     UnsupportedEncoding,
     /// 422
     #[error("{}", describe_faults(.0))]

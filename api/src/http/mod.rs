@@ -1,6 +1,7 @@
 //! HTTP as every route uses it: errors, extractors, middleware. It knows no domain.
 
 pub mod client_address;
+pub mod connection;
 pub mod csv_writer;
 pub mod epoch;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod middleware;
 pub mod rate_limit_headers;
 pub mod request_id;
 pub mod responses;
+pub mod server;
 pub mod shares;
 pub mod text;
 pub mod thread_counts;

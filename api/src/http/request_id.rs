@@ -24,9 +24,13 @@ impl RequestId {
                 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
         };
         let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(printable);
-        Self(
-            given.map_or_else(|| Ulid::generate().array_to_str(&mut [0; pulso_shared::ids::ULID_LEN]).into(), Rc::from),
-        )
+        given.map_or_else(Self::generate, |given| Self(given.into()))
+    }
+
+    /// A new one.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Ulid::generate().array_to_str(&mut [0; pulso_shared::ids::ULID_LEN]).into())
     }
 
     /// The id of this request.

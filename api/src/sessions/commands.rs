@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::sign_in_limits::SignInLimits;
 use super::store::{self, LoginRow};
 use super::types::{LoginBody, SessionTokens};
-use crate::auth::password::{HashingFor, PasswordAttempt};
+use crate::auth::password::{Comparison, HashingFor, PasswordAttempt};
 use crate::auth::secret::{self, SecretHash};
 use crate::auth::tokens::Subject;
 use crate::auth::{Auth, revocations};
@@ -46,9 +46,9 @@ pub async fn sign_in(
     let (account, decoy) = find_account(db, login.username.as_str()).await?;
     let attempt = limits.check_account(login.username.as_str(), account.as_ref().map(|account| account.id)).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let matches = auth.passwords.verify(login.password.clone(), hash.or(decoy), attempt.hashing()).await?;
-    let mut account = account.filter(|_| matches).ok_or(WRONG_LOGIN)?;
-    raise_cost(db, auth, &mut account, login.password.clone(), attempt.hashing()).await;
+    let comparison = auth.passwords.verify(login.password.clone(), hash.or(decoy), attempt.hashing()).await?;
+    let mut account = account.filter(|_| comparison.is_right()).ok_or(WRONG_LOGIN)?;
+    renew_hash(db, auth, &mut account, login.password.clone(), comparison, attempt.hashing()).await;
     let (now, refresh_token) = (auth.clock.now(), secret::generate());
     let session = match begin(db, &auth.config, &account, &refresh_token, now).await? {
         Some(session) => session,
@@ -66,18 +66,26 @@ async fn find_account(db: &DbPool, name: &str) -> Result<(Option<LoginRow>, Opti
     Ok((account, store::find_decoy_hash(&mut connection, name).await?))
 }
 
-/// Hashes the password again where `BCRYPT_COST` is no longer that of its hash. A failure is none of the sign-in's: the
-/// next one tries again.
-async fn raise_cost(db: &DbPool, auth: &Auth, account: &mut LoginRow, password: PasswordAttempt, whom: HashingFor) {
+/// Hashes the password again where `BCRYPT_COST` is no longer that of its hash, or the hash is that of what was typed
+/// before passwords were compared by RFC 8265. A failure is none of the sign-in's: the next one tries again.
+async fn renew_hash(
+    db: &DbPool,
+    auth: &Auth,
+    account: &mut LoginRow,
+    password: PasswordAttempt,
+    comparison: Comparison,
+    whom: HashingFor,
+) {
     let rehash = async {
-        let Some(new) = auth.passwords.rehash(password, &account.password_hash, whom).await? else { return Ok(None) };
+        let new = auth.passwords.rehash(password, &account.password_hash, comparison, whom).await?;
+        let Some(new) = new else { return Ok(None) };
         let is_replaced = store::replace_hash(&mut *db.get().await?, account.id, &account.password_hash, &new).await?;
         Ok::<_, ApiError>(is_replaced.then_some(new))
     };
     match rehash.await {
         Ok(Some(hash)) => account.password_hash = hash,
         Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "a password keeps the hash of an earlier BCRYPT_COST"),
+        Err(error) => tracing::warn!(%error, "a password keeps its earlier hash"),
     }
 }
 
@@ -115,7 +123,7 @@ async fn begin_again(
 ) -> Result<LiveSession, ApiError> {
     let now = auth.clock.now();
     let account = store::find_login(&mut *db.get().await?, login.username.as_str()).await?.ok_or(WRONG_LOGIN)?;
-    if !auth.passwords.verify(login.password.clone(), Some(account.password_hash.clone()), whom).await? {
+    if !auth.passwords.verify(login.password.clone(), Some(account.password_hash.clone()), whom).await?.is_right() {
         return Err(WRONG_LOGIN);
     }
     begin(db, &auth.config, &account, refresh_token, now).await?.ok_or(WRONG_LOGIN)
@@ -128,9 +136,11 @@ enum Exchange {
     Unknown,
 }
 
-/// Exchanges a refresh token for new tokens. One that was used before is in two hands, so the whole session ends.
+/// Exchanges a refresh token for new tokens. One that was used before is in two hands, so the whole session ends; but the
+/// newest token's predecessor is answered again for `REFRESH_REUSE_S`, with that newest token and an access token of its
+/// own: an answer can be lost, and two tabs can ask at once.
 pub async fn refresh(db: &DbPool, auth: &Auth, refresh_token: &SecretString) -> Result<SessionTokens, ApiError> {
-    let (now, successor) = (auth.clock.now(), secret::generate());
+    let (now, successor) = (auth.clock.now(), auth.tokens.successor(refresh_token)?);
     let (old, new) = (SecretHash::of(refresh_token), SecretHash::of(&successor));
     let mut connection = db.get().await?;
     let exchange = connection.transaction(async |connection| exchange(connection, &auth.config, &old, &new, now).await);
@@ -152,11 +162,7 @@ async fn exchange(
     now: DateTime<Utc>,
 ) -> QueryResult<Exchange> {
     let Some(id) = store::use_refresh_token(connection, old, now).await? else {
-        let Some(reused) = store::find_reused(connection, old).await? else {
-            return Ok(Exchange::Unknown);
-        };
-        end(connection, &[reused], config, now).await?;
-        return Ok(Exchange::Reused(reused));
+        return exchange_again(connection, config, old, new, now).await;
     };
     let Some((user_id, is_admin)) = store::find_live_session(connection, id).await? else {
         return Ok(Exchange::Unknown);
@@ -164,6 +170,27 @@ async fn exchange(
     store::delete_expired_tokens(connection, id, now).await?;
     store::insert_refresh_token(connection, new, id, now + config.refresh_token_ttl).await?;
     Ok(Exchange::Rotated(LiveSession { id, user_id, is_admin }))
+}
+
+/// Of two who come at once, the second waits in [`store::use_refresh_token`] for the first, and sees its successor here.
+async fn exchange_again(
+    connection: &mut AsyncPgConnection,
+    config: &AuthConfig,
+    old: &SecretHash,
+    new: &SecretHash,
+    now: DateTime<Utc>,
+) -> QueryResult<Exchange> {
+    let Some((id, used_at)) = store::find_reused(connection, old).await? else {
+        return Ok(Exchange::Unknown);
+    };
+    let is_recent = !config.refresh_reuse.is_zero() && now < used_at + config.refresh_reuse;
+    if is_recent && store::is_unused(connection, new, now).await? {
+        let live = store::find_live_session(connection, id).await?;
+        let live = live.map(|(user_id, is_admin)| LiveSession { id, user_id, is_admin });
+        return Ok(live.map_or(Exchange::Unknown, Exchange::Rotated));
+    }
+    end(connection, &[id], config, now).await?;
+    Ok(Exchange::Reused(id))
 }
 
 /// Ends a session, on every replica.

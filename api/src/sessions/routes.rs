@@ -94,13 +94,14 @@ async fn login_short(sign_in: SignIn, body: JsonOrForm<LoginBody>) -> Result<Htt
     sign_in.respond(body.0).await
 }
 
-/// Exchanges a refresh token for new tokens. Each is valid once: using one again ends its whole session, since somebody
-/// else may have it.
+/// Exchanges a refresh token for new tokens. The newest token's predecessor is answered again for `REFRESH_REUSE_S` (30 s),
+/// with that newest token: an answer can be lost, and two tabs can ask at once. Using an older one ends its whole session,
+/// since somebody else may have it.
 ///
 /// A page that is signed in by cookie sends no body, but `X-CSRF-Token`; its new tokens are cookies again.
 #[utoipa::path(tag = "accounts", request_body(content = Option<RefreshBody>), responses(BodyErrors, Unavailable,
     (status = 200, body = SessionResponse, description = "Exchanged; the old refresh token is used up"),
-    (status = 401, body = Problem, description = "Unknown, expired, used before, or its session has ended"),
+    (status = 401, body = Problem, description = "Unknown, expired, older than the newest one's predecessor, or its session has ended"),
     (status = 403, body = Problem, description = "By cookie, and without its CSRF token"),
     (status = 422, body = Problem, description = "There is no refresh token in it, and no cookie")))]
 #[post("/auth/refresh")]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::auth::precis;
 use crate::auth::secret::SecretHash;
 
 diesel::define_sql_function! {
@@ -22,12 +23,16 @@ pub struct LoginRow {
     pub password_hash: String,
 }
 
-/// The account that signs in with this name or address.
+/// The account that signs in with this name or address: the one that has it as it was typed, else as RFC 8265 compares
+/// it. (At most one of the former: a name with an '@' is its own account's address, and unique as that. Names of before
+/// may break the RFC's rules, or be the same name by them.)
 pub async fn find_login(connection: &mut AsyncPgConnection, name: &str) -> QueryResult<Option<LoginRow>> {
-    // At most one: a name with an '@' is its own account's address (users_username_apart), and is unique as that.
-    let by_name = lower(users::username).eq(lower(name)).or(lower(users::email).eq(lower(name)));
+    let key = precis::login_key(name);
+    let as_typed = lower(users::username).eq(lower(name)).or(lower(users::email).eq(lower(name)));
+    let as_compared = users::username_mapped.eq(key.clone()).or(users::email_mapped.eq(key));
     let columns = (users::id, users::password_hash);
-    users::table.filter(by_name).select(columns).first(connection).await.optional()
+    let found = users::table.filter(as_typed.or(as_compared)).order(as_typed.desc().nulls_last());
+    found.select(columns).first(connection).await.optional()
 }
 
 /// The password's hash of the account whose name follows, or of any: what an unknown name's password is compared with, so
@@ -128,10 +133,25 @@ pub async fn use_refresh_token(
     used.returning(refresh_tokens::session_id).get_result(connection).await.optional()
 }
 
-/// The session of a refresh token that was used before.
-pub async fn find_reused(connection: &mut AsyncPgConnection, hash: &SecretHash) -> QueryResult<Option<SessionId>> {
+/// The session of a refresh token that was used before, and when.
+pub async fn find_reused(
+    connection: &mut AsyncPgConnection,
+    hash: &SecretHash,
+) -> QueryResult<Option<(SessionId, DateTime<Utc>)>> {
     let used = refresh_tokens::table.find(hash.as_bytes()).filter(refresh_tokens::used_at.is_not_null());
-    used.select(refresh_tokens::session_id).first(connection).await.optional()
+    used.select((refresh_tokens::session_id, refresh_tokens::used_at.assume_not_null()))
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Whether a refresh token is there and has not been used: the newest one of its session.
+pub async fn is_unused(connection: &mut AsyncPgConnection, hash: &SecretHash, now: DateTime<Utc>) -> QueryResult<bool> {
+    let unused = refresh_tokens::table
+        .find(hash.as_bytes())
+        .filter(refresh_tokens::used_at.is_null())
+        .filter(refresh_tokens::expires_at.gt(now));
+    diesel::select(diesel::dsl::exists(unused)).get_result(connection).await
 }
 
 /// The session of a refresh token, unless it has been ended.

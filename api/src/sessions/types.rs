@@ -30,7 +30,8 @@ body! {
     /// A refresh token, to be exchanged; a page signed in by cookie sends none.
     #[schema(example = json!({"refresh_token": "5d1c9f0a7b3e…"}))]
     pub struct RefreshBody {
-        /// The newest one of the session. Using an older one ends the session: somebody else may have it.
+        /// The newest one of the session, or for a moment the one before. Using an older one ends the session: somebody
+        /// else may have it.
         #[schema(value_type = String, required = true)]
         pub refresh_token: Option<SecretString> = optional_secret,
     }

@@ -60,7 +60,7 @@ async fn every_act_of_an_administrator_leaves_an_event_that_names_them() {
     let created = newest(&admin, "user.created").await;
     assert_eq!((&created["actor_id"], &created["subject_id"]), (&json!(me), &json!(me)));
     let ana = json!({"username": "ana", "password": PASSWORD});
-    let ana_id = text(&pulso.client.post("/register", &ana).await.expect(201).body["id"]);
+    let ana_id = text(&pulso.client.post("/auth/register", &ana).await.expect(201).body["id"]);
 
     let mut done = BTreeSet::new();
     let mut check = async |operation: &str, action: &str, subject: &str| {
@@ -136,7 +136,8 @@ async fn every_act_of_an_administrator_leaves_an_event_that_names_them() {
 #[tokio::test]
 async fn an_account_that_is_deleted_leaves_an_event_without_its_names() {
     let shop = Shop::open().await;
-    let _ = shop.pulso.client.post("/register", &json!({"username": "ana", "password": PASSWORD})).await.expect(201);
+    let _ =
+        shop.pulso.client.post("/auth/register", &json!({"username": "ana", "password": PASSWORD})).await.expect(201);
     let user = shop.pulso.client.signed_in(&json!({"username": "ana", "password": PASSWORD})).await;
     let id = text(&user.get("/users/me").await.expect(200).body["id"]);
     let _ = user.delete_own_account().await.expect(204);

@@ -63,7 +63,7 @@ async fn without_redis_each_replica_counts_for_itself_and_nothing_fails() {
     let limits = [("ADDRESS_MAX_PER_MINUTE", 3), ("LOGIN_MAX_PER_QUARTER_HOUR", 3)];
     let pulso = start_with(&limits, Some(redis_url)).await;
     let (_process, replica) = pulso.start_replica().await;
-    let request = pulso.client.request(Method::POST, "/register").header("X-Forwarded-For", "192.0.2.1");
+    let request = pulso.client.request(Method::POST, "/auth/register").header("X-Forwarded-For", "192.0.2.1");
     let account = json!({"username": "ana", "password": PASSWORD});
     let _ = pulso.client.send(request.json(&account)).await.expect(201);
     proxy.cut();

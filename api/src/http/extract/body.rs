@@ -90,6 +90,7 @@ pub fn read_body(
             (Encoding::Identity, room) => Ok(Received { bytes, permit: room.and_then(Room::into_permit) }),
             (_, None) => Ok(Received { bytes, permit: None }),
             (Encoding::Gzip, Some(room)) => inflate(MultiGzDecoder::new(Cursor::new(bytes)), limit, room).await,
+            (Encoding::Deflate, Some(_)) if is_raw_deflate(&bytes) => Err(ApiError::UnsupportedEncoding),
             (Encoding::Deflate, Some(room)) => inflate(ZlibDecoder::new(Cursor::new(bytes)), limit, room).await,
         }
     }
@@ -113,6 +114,11 @@ impl Encoding {
             _ => Err(ApiError::UnsupportedEncoding),
         }
     }
+}
+
+/// HTTP's `deflate` is the zlib format (RFC 1950), whose head says so; some clients send its inside alone.
+fn is_raw_deflate(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<2>().is_some_and(|&[cmf, flags]| cmf & 0x0f != 8 || u16::from_be_bytes([cmf, flags]) % 31 != 0)
 }
 
 /// Decompresses no more than a byte beyond the limit: the first of it here, and what is left, if anything, beside the HTTP
@@ -145,7 +151,7 @@ mod tests {
     use actix_web::test::TestRequest;
     use actix_web::{ResponseError, dev};
     use flate2::Compression;
-    use flate2::write::{GzEncoder, ZlibEncoder};
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::{MAX_ANONYMOUS_BODY_BYTES, read_body};
     use crate::http::extract::large_bodies::LargeBodies;
@@ -185,6 +191,10 @@ mod tests {
         let whole = gzip(b"some text that is long enough to be cut");
         assert_eq!(read("gzip", whole[..whole.len() / 2].to_vec()).await, Err(StatusCode::BAD_REQUEST));
         assert_eq!(read("gzip", b"not gzip".to_vec()).await, Err(StatusCode::BAD_REQUEST));
+        let mut raw = DeflateEncoder::new(Vec::new(), Compression::fast());
+        raw.write_all(b"{}").unwrap();
+        assert_eq!(read("deflate", raw.finish().unwrap()).await, Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        assert_eq!(read("deflate", b"x".to_vec()).await, Err(StatusCode::BAD_REQUEST));
         for encoding in ["br", "zstd", "gzip, gzip"] {
             assert_eq!(read(encoding, whole.clone()).await, Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{encoding}");
         }

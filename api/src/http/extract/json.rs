@@ -50,11 +50,35 @@ pub fn parse<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
 /// devices do not.
 pub fn check_content_type(request: &HttpRequest) -> Result<(), ApiError> {
     use actix_web::HttpMessage;
+    // Media types are compared without regard to case (RFC 9110, 8.3.1).
     let content_type = request.content_type();
-    let essence_is_json = content_type.eq_ignore_ascii_case("application/json") || content_type.ends_with("+json");
-    if content_type.is_empty() || essence_is_json {
+    let suffix = content_type.len().checked_sub("+json".len()).and_then(|start| content_type.get(start..));
+    let is_json = content_type.eq_ignore_ascii_case("application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"));
+    if content_type.is_empty() || is_json {
         Ok(())
     } else {
         Err(ApiError::UnsupportedMediaType("Send application/json."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::check_content_type;
+
+    #[test]
+    fn json_is_json_in_any_case() {
+        let passes = |kind: &str| {
+            check_content_type(&TestRequest::post().insert_header(("Content-Type", kind)).to_http_request()).is_ok()
+        };
+        for kind in ["application/json", "Application/JSON; charset=UTF-8", "application/vnd.api+JSON", "a/b+Json", ""]
+        {
+            assert!(passes(kind), "{kind}");
+        }
+        for kind in ["text/plain", "application/jsonx", "json", "application/xml+jsonx", "+jso"] {
+            assert!(!passes(kind), "{kind}");
+        }
     }
 }

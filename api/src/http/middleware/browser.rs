@@ -1,4 +1,5 @@
-//! Responses to everything but ingest: headers that keep browsers safe, large ones in pieces, compression.
+//! Responses to everything but ingest: headers that keep browsers safe, who may keep them, 304 for whoever has them, large
+//! ones in pieces, compression.
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
@@ -7,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::errors::{call, replace};
-use super::{compression, pieces, security_headers};
+use super::{caching, compression, pieces, security_headers};
 use crate::config::WebConfig;
 use crate::http::client_address::is_tls;
 use crate::http::request_id::RequestId;
@@ -20,12 +21,15 @@ pub async fn protect<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let encoding = compression::wanted(&request);
     let is_tls = request.app_data::<Data<WebConfig>>().is_some_and(|web| is_tls(request.head(), web));
-    let response = call(request, next, id).await?;
+    let mut response = call(request, next, id).await?;
+    caching::complete(&mut response);
+    let pays = compression::prepare(&mut response, encoding);
+    let response = caching::not_modified(response);
     let mut response = match pieces::share_for(&response) {
         Ok(None) => response,
         Ok(Some(share)) => pieces::in_pieces(response, share),
         Err(error) => replace(response, &error, id),
     };
     security_headers::insert(response.headers_mut(), is_tls);
-    Ok(compression::compress(response, encoding))
+    Ok(if pays { compression::compress(response, encoding) } else { response })
 }

@@ -4,10 +4,13 @@ use actix_http::encoding::Encoder;
 use actix_web::HttpMessage;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_ENCODING, AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentEncoding, ETAG, Encoding, HeaderMap,
-    HeaderValue, VARY,
+    HeaderValue,
 };
+
+use super::caching::vary_by;
 
 /// A shorter answer fits into one packet anyhow.
 const MIN_BYTES: u64 = 1_024;
@@ -23,19 +26,29 @@ pub fn wanted(request: &ServiceRequest) -> ContentEncoding {
     }
 }
 
-/// Compresses an answer where that pays: never an event stream, whose events would wait in the compressor.
+/// The headers of an answer that is compressed where that pays: never an event stream, whose events would wait in the
+/// compressor. Returns whether it pays.
+pub fn prepare(response: &mut ServiceResponse<BoxBody>, encoding: ContentEncoding) -> bool {
+    let pays = pays(response.response().headers(), response.response().body().size());
+    if pays {
+        vary_by(response.headers_mut(), &[ACCEPT_ENCODING]);
+        if encoding != ContentEncoding::Identity {
+            weaken_tag(response.headers_mut());
+        }
+    }
+    pays
+}
+
+/// Compresses an answer, unless it has no body.
 pub fn compress(response: ServiceResponse<BoxBody>, encoding: ContentEncoding) -> ServiceResponse<BoxBody> {
-    if !pays(response.response().headers(), response.response().body().size()) {
+    if encoding == ContentEncoding::Identity || response.status() == StatusCode::NOT_MODIFIED {
         return response;
     }
     response.map_body(|head, body| {
-        let vary = HeaderValue::from_static(ACCEPT_ENCODING.as_str());
-        if encoding == ContentEncoding::Identity {
-            head.headers_mut().append(VARY, vary);
-            return body;
-        }
-        weaken_tag(head.headers_mut());
-        Encoder::response(encoding, head, body).boxed()
+        let body = Encoder::response(encoding, head, body).boxed();
+        // The encoder has said it again.
+        vary_by(head.headers_mut(), &[]);
+        body
     })
 }
 

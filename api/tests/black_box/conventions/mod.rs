@@ -3,6 +3,7 @@
 
 mod addresses;
 mod bodies;
+mod caching;
 mod lists;
 mod versions;
 

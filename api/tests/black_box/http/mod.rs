@@ -6,5 +6,7 @@ mod cors;
 mod errors;
 mod large_answers;
 mod large_bodies;
+mod refusals;
 mod requests;
 mod security_headers;
+mod upgrades;

@@ -7,7 +7,7 @@ pub async fn play(stage: &Stage, shown: &mut Transcript<'_>) {
     let client = &stage.pulso.client;
     let ana = json!({"username": "ana", "email": "ana@example.com", "password": PASSWORD, "full_name": "Ana Lima"});
     let _ = shown.post(client, "/auth/register", &ana).await;
-    let ben = json!({"username": "ben", "password": PASSWORD});
+    let ben = json!({"username": "ben", "email": "ben@example.com", "password": PASSWORD});
     let ben_path = shown.post(client, "/register", &ben).await;
     let ben_path = format!("/users/{}", ben_path.body["id"].as_str().unwrap());
     let _ = shown.get(&stage.administrator, "/users").await;

@@ -146,6 +146,24 @@ async fn a_page_whose_access_token_ran_out_still_refreshes_and_signs_out() {
 }
 
 #[tokio::test]
+async fn two_tabs_that_refresh_at_once_stay_signed_in() {
+    let pulso = start_api(Vec::new()).await;
+    register(&pulso.client, "ana").await;
+    let (browser, _) = Browser::sign_in(&pulso.client, "ana").await;
+    let (one, other) = tokio::join!(browser.post("/auth/refresh"), browser.post("/auth/refresh"));
+    for answer in [one.expect(200), other.expect(200)] {
+        // Whichever answer the browser takes last.
+        let (cookies, csrf_token) = (browser.cookies.clone(), browser.csrf_token.clone());
+        let mut tab = Browser { client: browser.client.clone(), cookies, csrf_token };
+        tab.keep(&answer);
+        let _ = tab.get("/users/me").await.expect(200);
+        tab.keep(&tab.post("/auth/refresh").await.expect(200));
+        let _ = tab.get("/users/me").await.expect(200);
+    }
+    pulso.finish().await;
+}
+
+#[tokio::test]
 async fn another_page_can_neither_use_the_cookie_nor_plant_one() {
     let pulso = start_api(vec![("CORS_ALLOWED_ORIGINS", "https://app.example.com".into())]).await;
     let client = &pulso.client;

@@ -65,7 +65,7 @@ async fn an_address_signs_in_and_registers_only_so_often() {
     }
     is_refused_by(&login_from(client, "198.51.100.1", "name9", "wrong horse").await, "login-address");
     let account = json!({"username": "eve", "password": PASSWORD});
-    for path in ["/auth/register", "/register"] {
+    for path in ["/auth/register", "/auth/register"] {
         let request = client.request(Method::POST, path).header("X-Forwarded-For", "198.51.100.1");
         is_refused_by(&client.send(request.json(&account)).await, "login-address");
     }

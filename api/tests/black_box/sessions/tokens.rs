@@ -1,6 +1,6 @@
 //! Signing in, going on, signing out.
 
-use pulso_testkit::{Client, Pulso};
+use pulso_testkit::{Answer, Client, Options, Pulso};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ pub async fn sign_in(client: &Client, username: &str) -> (Client, String) {
     (client.with_token_of(&tokens), tokens.body["refresh_token"].as_str().unwrap().to_owned())
 }
 
-pub async fn refresh(client: &Client, token: &str) -> pulso_testkit::Answer {
+pub async fn refresh(client: &Client, token: &str) -> Answer {
     client.post("/auth/refresh", &json!({"refresh_token": token})).await
 }
 
@@ -78,8 +78,19 @@ async fn every_way_to_sign_in_leads_to_the_same_account_and_no_other_does() {
     pulso.finish().await;
 }
 
+/// The refresh token of an answer.
+fn token_of(answer: &Answer) -> String {
+    answer.body["refresh_token"].as_str().unwrap().to_owned()
+}
+
+/// As long after its last use as `REFRESH_REUSE_S` lets it be used again, and no longer.
+async fn age_used_tokens(pulso: &Pulso, seconds: i32) {
+    let sql = format!("UPDATE refresh_tokens SET used_at = used_at - interval '{seconds} seconds'");
+    pulso.database.execute(&sql).await;
+}
+
 #[tokio::test]
-async fn a_refresh_token_counts_once_and_a_second_use_ends_the_whole_session() {
+async fn the_token_before_the_newest_is_answered_again_and_an_older_one_ends_the_whole_session() {
     let pulso = Pulso::start().await;
     let (_process, replica) = pulso.start_replica().await;
     let client = &pulso.client;
@@ -87,16 +98,26 @@ async fn a_refresh_token_counts_once_and_a_second_use_ends_the_whole_session() {
     let (_, other_session) = sign_in(client, "ana").await;
     let (first_access, first) = sign_in(client, "ana").await;
     let rotated = refresh(client, &first).await.expect(200);
-    let second = rotated.body["refresh_token"].as_str().unwrap();
+    let second = token_of(&rotated);
     assert_ne!(second, first);
-    let third = refresh(&replica, second).await.expect(200);
-    let (third_access, third) = (client.with_token_of(&third), third.body["refresh_token"].as_str().unwrap());
+    // The answer was lost, or another tab asks: it gets what goes on, at either replica.
+    for client in [client, &replica] {
+        let again = refresh(client, &first).await.expect(200);
+        assert_eq!(token_of(&again), second);
+        let _ = client.with_token_of(&again).get("/users/me").await.expect(200);
+    }
+    let _ = client.with_token_of(&rotated).get("/users/me").await.expect(200);
+    let newest = refresh(&replica, &second).await.expect(200);
+    let (newest_access, third) = (client.with_token_of(&newest), token_of(&newest));
+    assert_eq!(token_of(&refresh(client, &second).await.expect(200)), third);
     let _ = first_access.get("/users/me").await.expect(200);
 
-    // Somebody else has it too: neither of them goes on.
+    // Somebody else has an older one: neither of them goes on.
     assert_eq!(refresh(client, &first).await.expect(401).header("www-authenticate"), Some("Bearer"));
-    let _ = refresh(client, third).await.expect(401);
-    for access in [&first_access, &third_access] {
+    for token in [&second, &third] {
+        let _ = refresh(client, token).await.expect(401);
+    }
+    for access in [&first_access, &newest_access] {
         let _ = access.get("/users/me").await.expect(401);
         let _ = replica.with_token(access.token().unwrap()).get("/users/me").await.expect(401);
     }
@@ -105,23 +126,67 @@ async fn a_refresh_token_counts_once_and_a_second_use_ends_the_whole_session() {
         let _ = refresh(client, nonsense).await.expect(401);
     }
     let _ = client.post("/auth/refresh", &json!({})).await.expect(422);
+    pulso.finish().await;
+}
 
-    // Many at once, on both replicas.
-    let (access, token) = sign_in(client, "ana").await;
-    let mut tries = JoinSet::new();
-    for (number, client) in [client, &replica].into_iter().cycle().take(12).enumerate() {
-        let (client, token) = (client.clone(), token.clone());
-        tries.spawn(async move { (number, refresh(&client, &token).await) });
+#[tokio::test]
+async fn a_used_token_is_answered_again_for_half_a_minute() {
+    let pulso = Pulso::start().await;
+    let client = &pulso.client;
+    register(client, "ana").await;
+    let (_, first) = sign_in(client, "ana").await;
+    let second = token_of(&refresh(client, &first).await.expect(200));
+    age_used_tokens(&pulso, 20).await;
+    assert_eq!(token_of(&refresh(client, &first).await.expect(200)), second);
+    age_used_tokens(&pulso, 11).await;
+    let _ = refresh(client, &first).await.expect(401);
+    let _ = refresh(client, &second).await.expect(401);
+
+    // A session that was ended is not gone on with.
+    let (access, first) = sign_in(client, "ana").await;
+    let second = token_of(&refresh(client, &first).await.expect(200));
+    let _ = access.post("/auth/logout", &json!({})).await.expect(204);
+    for token in [&first, &second] {
+        let _ = refresh(client, token).await.expect(401);
     }
-    let mut winners = 0;
-    for (number, answer) in tries.join_all().await {
-        assert!([200, 401].contains(&answer.status), "{number}: {}", answer.text);
-        winners += i32::from(answer.status == 200);
-        if answer.status == 200 {
-            let _ = refresh(client, answer.body["refresh_token"].as_str().unwrap()).await.expect(401);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn without_a_grace_a_second_use_ends_the_session() {
+    let api = vec![("REFRESH_REUSE_S", "0".to_owned())];
+    let pulso = Pulso::start_with(Options { api, ..Options::default() }).await;
+    let client = &pulso.client;
+    register(client, "ana").await;
+    let (access, first) = sign_in(client, "ana").await;
+    let _ = refresh(client, &first).await.expect(200);
+    let _ = refresh(client, &first).await.expect(401);
+    let _ = access.get("/users/me").await.expect(401);
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn tabs_that_refresh_at_once_on_two_replicas_all_go_on() {
+    let pulso = Pulso::start().await;
+    let (_process, replica) = pulso.start_replica().await;
+    register(&pulso.client, "ana").await;
+    let (_, mut token) = sign_in(&pulso.client, "ana").await;
+    for tabs in [2, 2, 2, 12] {
+        let mut tries = JoinSet::new();
+        for client in [&pulso.client, &replica].into_iter().cycle().take(tabs) {
+            let (client, token) = (client.clone(), token.clone());
+            tries.spawn(async move { refresh(&client, &token).await });
+        }
+        let answers: Vec<_> = tries.join_all().await.into_iter().map(|answer| answer.expect(200)).collect();
+        token = token_of(&answers[0]);
+        for answer in &answers {
+            assert_eq!(token_of(answer), token, "of {tabs}");
+            for client in [&pulso.client, &replica] {
+                let _ = client.with_token_of(answer).get("/users/me").await.expect(200);
+            }
         }
     }
-    assert!(winners <= 1, "{winners} got new tokens for one");
-    let _ = access.get("/users/me").await.expect(401);
+    let unused = "SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL";
+    assert_eq!(pulso.database.count(unused).await, 1, "one token goes on, however many ask for it");
     pulso.finish().await;
 }

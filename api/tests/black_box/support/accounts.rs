@@ -7,7 +7,7 @@ pub const PASSWORD: &str = "correct horse";
 
 /// Registers an account of that name with [`PASSWORD`].
 pub async fn register(client: &Client, username: &str) {
-    let _ = client.post("/register", &json!({"username": username, "password": PASSWORD})).await.expect(201);
+    let _ = client.post("/auth/register", &json!({"username": username, "password": PASSWORD})).await.expect(201);
 }
 
 /// The API's variables that make the account `root` with [`PASSWORD`] an administrator.

@@ -37,8 +37,8 @@ async fn a_name_or_an_address_is_taken_once_whatever_its_case() {
         assert_eq!((refused.status, &refused.body["type"]), (409, &json!("/problems/conflict")), "{taken}");
     }
     let _ = register(client, json!({"email": "bea@example.com", "password": PASSWORD})).await.expect(201);
-    let short = client.post("/register/", &json!({"username": "bea", "password": PASSWORD, "unknown": [1]})).await;
-    let _ = short.expect(201);
+    let classic = json!({"username": "bea", "email": "bea@example.org", "password": PASSWORD, "unknown": [1]});
+    let _ = client.post("/register/", &classic).await.expect(201);
 
     let mut tries = tokio::task::JoinSet::new();
     for name in ["carl", "CARL", "Carl", "cARL"] {
@@ -96,6 +96,38 @@ async fn what_cannot_be_an_account_is_told_with_all_its_faults() {
         client.post("/auth/login", &json!({"username": "longest", "password": password})).await.status
     };
     assert_eq!((attempt(&longest).await, attempt(&format!("{longest}y")).await), (200, 401));
+    pulso.finish().await;
+}
+
+#[tokio::test]
+async fn the_classic_registration_requires_all_three() {
+    let pulso = Pulso::start().await;
+    let client = &pulso.client;
+    for path in ["/register", "/register/", "/api/v1/register", "/api/v1/register/"] {
+        for field in ["username", "email", "password"] {
+            let mut account = json!({"username": "ana", "email": "ana@example.com", "password": PASSWORD});
+            account.as_object_mut().unwrap().remove(field);
+            let missing = client.post(path, &account).await.expect(422);
+            assert_eq!(missing.faults(), [(format!("/{field}"), "required".to_owned())], "{path}");
+            account[field] = json!(null);
+            let null = client.post(path, &account).await.expect(422);
+            assert_eq!(null.faults(), [(format!("/{field}"), "required".to_owned())], "{path}");
+            account[field] = json!("  ");
+            assert_eq!(client.post(path, &account).await.expect(422).faults()[0].0, format!("/{field}"));
+        }
+        let all = client.post(path, &json!({})).await.expect(422).faults();
+        assert_eq!(all.len(), 3, "{all:?}");
+    }
+    assert_eq!(pulso.database.count("SELECT count(*) FROM users").await, 0);
+    let ana = json!({"username": "ana", "email": "ana@example.com", "password": PASSWORD});
+    let made = client.post("/register/", &ana).await.expect(201);
+    assert_eq!((&made.body["username"], &made.body["email"]), (&json!("ana"), &json!("ana@example.com")));
+    // The other one is content with a name of either kind.
+    for path in ["/auth/register", "/auth/register/"] {
+        let name = format!("bea{}", path.len());
+        let _ = client.post(path, &json!({"username": name, "password": PASSWORD})).await.expect(201);
+        let _ = client.post(path, &json!({"email": format!("{name}@x.co"), "password": PASSWORD})).await.expect(201);
+    }
     pulso.finish().await;
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE users DROP COLUMN username_mapped, DROP COLUMN email_mapped;
