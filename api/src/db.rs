@@ -18,8 +18,11 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{BuildError, Object, Pool, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+// deadpool's, which diesel-async does not hand on.
+use deadpool_redis::Runtime;
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tokio_postgres::NoTls;
 
 use pulso_shared::config::DatabaseConfig;
@@ -28,12 +31,20 @@ pub use abandoned::CancelOnDrop;
 
 /// A pool of connections.
 #[derive(Clone)]
-pub struct DbPool(Pool<AsyncPgConnection>);
+pub struct DbPool {
+    connections: Pool<AsyncPgConnection>,
+    runtime: Handle,
+}
 
 impl DbPool {
     /// A connection, once one is free.
+    ///
+    /// Taken by a task of its own: one that is opened too late for this caller is the next one's. A database that is slow to
+    /// let us in, which everybody gives up on half-way, would be asked anew for ever and let nobody in.
     pub async fn get(&self) -> Result<DbConnection, DbPoolError> {
-        Ok(tokio::time::timeout(ACQUIRE_TIMEOUT, self.0.get()).await??)
+        let connections = self.connections.clone();
+        let taking = self.runtime.spawn(async move { connections.get().await });
+        Ok(tokio::time::timeout(ACQUIRE_TIMEOUT, taking).await???)
     }
 }
 
@@ -44,6 +55,8 @@ pub enum DbPoolError {
     Timeout(#[from] tokio::time::error::Elapsed),
     #[error(transparent)]
     Pool(#[from] PoolError),
+    #[error(transparent)]
+    Ended(#[from] JoinError),
 }
 
 /// A connection of a pool.
@@ -97,18 +110,13 @@ impl Deref for SignInDb {
 }
 
 fn connect(config: &DatabaseConfig, pool_size: usize) -> Result<DbPool, BuildError> {
-    let runtime = Handle::current();
     let mut setup = ManagerConfig::default();
-    setup.custom_setup = Box::new(move |url| Box::pin(establish_on(runtime.clone(), url.to_owned())));
+    setup.custom_setup = Box::new(|url| Box::pin(establish(url)));
     let url = config.database_url.expose_secret();
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, setup);
-    Ok(DbPool(Pool::builder(manager).max_size(pool_size).build()?))
-}
-
-/// diesel spawns the task that drives a connection where it is opened.
-async fn establish_on(runtime: Handle, url: String) -> ConnectionResult<AsyncPgConnection> {
-    let opened = runtime.spawn(async move { establish(&url).await }).await;
-    opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))?
+    // Who has given up waits no longer for a connection; only one that is being opened goes on.
+    let pool = Pool::builder(manager).max_size(pool_size).runtime(Runtime::Tokio1).wait_timeout(Some(ACQUIRE_TIMEOUT));
+    Ok(DbPool { connections: pool.build()?, runtime: Handle::current() })
 }
 
 /// A connection that notices when its other end has vanished, and that no statement holds for ever.
