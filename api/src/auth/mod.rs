@@ -9,6 +9,7 @@ pub mod cookie;
 mod hs256;
 mod parts;
 pub mod password;
+mod password_rules;
 pub mod precis;
 pub mod revocations;
 pub mod secret;

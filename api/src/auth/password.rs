@@ -1,4 +1,4 @@
-//! Passwords: which ones are accepted, and bcrypt on threads of its own. A hash keeps a core busy for a quarter of a
+//! Passwords: bcrypt on threads of its own. A hash keeps a core busy for a quarter of a
 //! second by design, so only a few run at once, and only a few more may wait: a flood of sign-ins must not take the
 //! machine away from the devices.
 //!
@@ -12,19 +12,14 @@
 use std::sync::Arc;
 
 use bcrypt::HashParts;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use secrecy::ExposeSecret;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::precis::{self, PrecisError};
+pub use super::password_rules::{Comparison, NewPassword, PasswordAttempt};
 use crate::http::error::ApiError;
 use crate::http::holder::Holder;
 use crate::http::shares::{Share, ShareLimit, Shares};
 
-/// Shorter passwords are guessed too soon.
-const MIN_CHARS: usize = 8;
-/// bcrypt reads no further; a longer password is refused, not cut.
-const MAX_BYTES: usize = 72;
 /// Hashes that may wait for a thread; the last of them then waits for 4 to 16 s at the default cost.
 const MAX_WAITING: usize = 64;
 /// Those of them that strangers leave to people who are known.
@@ -44,101 +39,6 @@ pub struct HashingFor {
 
 /// Salt and hash of no password anybody knows, for sign-ins with a name nobody has.
 const NOBODY: &str = "abcdefghijklmnopqrstuuQbHtCVFAYDnYWlAk1xeJqXz6dDpLkMu";
-
-/// Why a password is refused; `Display` is what the client reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    #[error("must be at least {MIN_CHARS} characters")]
-    TooShort,
-    #[error("must be at most {MAX_BYTES} bytes, which is what bcrypt reads")]
-    TooLong,
-    /// No keyboard makes one.
-    #[error("must not contain control characters")]
-    ControlCharacter,
-    #[error(transparent)]
-    Precis(#[from] PrecisError),
-}
-
-/// A password that an account may get, as RFC 8265 has it compared.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct NewPassword(SecretString);
-
-impl TryFrom<String> for NewPassword {
-    type Error = PasswordError;
-
-    fn try_from(password: String) -> Result<Self, PasswordError> {
-        let typed = PasswordAttempt::try_from(password)?.typed;
-        let password = precis::password(typed.expose_secret())?;
-        if password.chars().count() < MIN_CHARS {
-            Err(PasswordError::TooShort)
-        } else if password.len() > MAX_BYTES {
-            Err(PasswordError::TooLong)
-        } else {
-            Ok(Self(password.into()))
-        }
-    }
-}
-
-/// A password that is to be compared: older ones may break the rules of [`NewPassword`], and were hashed as they were
-/// typed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PasswordAttempt {
-    typed: SecretString,
-    /// As RFC 8265 has it compared, where that is another text.
-    mapped: Option<SecretString>,
-}
-
-impl TryFrom<String> for PasswordAttempt {
-    type Error = PasswordError;
-
-    fn try_from(password: String) -> Result<Self, PasswordError> {
-        if password.chars().any(char::is_control) {
-            return Err(PasswordError::ControlCharacter);
-        }
-        let mapped = precis::password(&password).ok().filter(|mapped| *mapped != password);
-        Ok(Self { typed: password.into(), mapped: mapped.map(SecretString::from) })
-    }
-}
-
-impl PasswordAttempt {
-    /// Compares with a hash: first as RFC 8265 has it, then as it was typed. How many comparisons that takes depends on
-    /// what was typed alone, not on whose hash it is. bcrypt compares the first 72 bytes only, and no account has a
-    /// longer password.
-    fn compare(&self, hash: &str) -> Result<Comparison, bcrypt::BcryptError> {
-        let matches = |password: &SecretString| {
-            let password = password.expose_secret();
-            bcrypt::verify(password, hash).map(|matches| matches && password.len() <= MAX_BYTES)
-        };
-        Ok(match &self.mapped {
-            Some(mapped) if matches(mapped)? => Comparison::Right,
-            Some(_) if matches(&self.typed)? => Comparison::RightAsTyped,
-            None if matches(&self.typed)? => Comparison::Right,
-            _ => Comparison::Wrong,
-        })
-    }
-
-    /// What is hashed of it, anew.
-    fn best(&self) -> &SecretString {
-        self.mapped.as_ref().filter(|mapped| mapped.expose_secret().len() <= MAX_BYTES).unwrap_or(&self.typed)
-    }
-}
-
-/// What a password is to a hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    Wrong,
-    Right,
-    /// The hash is older than the comparison by RFC 8265.
-    RightAsTyped,
-}
-
-impl Comparison {
-    pub fn is_right(self) -> bool {
-        self != Self::Wrong
-    }
-}
 
 /// Hashes and verifies passwords; one a process, since what it shares out is the machine's cores.
 pub struct PasswordHasher {
@@ -192,7 +92,7 @@ impl PasswordHasher {
     /// the process itself.
     pub async fn hash(&self, password: NewPassword, whom: Option<HashingFor>) -> Result<String, ApiError> {
         let cost = self.cost;
-        self.run(whom, move || bcrypt::hash(password.0.expose_secret(), cost)).await
+        self.run(whom, move || bcrypt::hash(password.expose().expose_secret(), cost)).await
     }
 
     /// Whether `password` is the one of `hash`. Takes the same time where there is no account; 429 and 503 as for
@@ -276,9 +176,7 @@ fn nobodys_hash(cost: u32) -> String {
 mod tests {
     use futures_util::FutureExt;
 
-    use super::{
-        Comparison, HashingFor, Holder, NewPassword, PasswordAttempt, PasswordError, PasswordHasher, nobodys_hash,
-    };
+    use super::{Comparison, HashingFor, Holder, NewPassword, PasswordAttempt, PasswordHasher, nobodys_hash};
     use crate::http::error::ApiError;
 
     const COST: u32 = 4;
@@ -297,21 +195,6 @@ mod tests {
 
     fn attempt(password: &str) -> PasswordAttempt {
         PasswordAttempt::try_from(password.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn a_password_has_8_characters_to_72_bytes() {
-        let password = |text: &str| NewPassword::try_from(text.to_owned()).map(|_| ());
-        assert_eq!(password("1234567"), Err(PasswordError::TooShort));
-        assert_eq!(password("çççççççç"), Ok(()));
-        assert_eq!(password(&"x".repeat(72)), Ok(()));
-        assert_eq!(password(&"x".repeat(73)), Err(PasswordError::TooLong));
-        assert_eq!(password(&"ç".repeat(37)), Err(PasswordError::TooLong));
-        assert_eq!(password("12345678\0"), Err(PasswordError::ControlCharacter));
-        // Both are counted as it is compared.
-        assert_eq!(password(&"e\u{301}".repeat(7)), Err(PasswordError::TooShort));
-        assert_eq!(password(&"e\u{301}".repeat(36)), Ok(()));
-        assert!(matches!(password("pass\u{200b}word"), Err(PasswordError::Precis(_))));
     }
 
     #[tokio::test]
