@@ -70,10 +70,12 @@ impl Revocations {
 
     /// Reads every unexpired revocation, and has the database forget the others.
     pub async fn load(&self, db: &DbPool, now: DateTime<Utc>) -> Result<(), ApiError> {
+        let before = self.0.load_full();
         let mut connection = db.get().await?;
         delete_expired(&mut connection, now).await?;
-        let subjects = list_since(&mut connection, DateTime::UNIX_EPOCH, now).await?;
-        self.0.store(Arc::new(subjects.into_iter().collect()));
+        let subjects: HashSet<_> = list_since(&mut connection, DateTime::UNIX_EPOCH, now).await?.into_iter().collect();
+        // What was revoked here meanwhile may be missing in the answer.
+        self.0.rcu(|known| known.difference(&before).chain(&subjects).copied().collect::<HashSet<_>>());
         Ok(())
     }
 
@@ -83,12 +85,14 @@ impl Revocations {
         let mut reload_at = clock.now();
         loop {
             let now = clock.now();
-            let refreshed = if now >= reload_at {
-                self.load(&db, now).await.map(|()| reload_at = now + RELOAD_EVERY)
-            } else {
-                self.read_new(&db, seen_until, now).await
-            };
-            match refreshed {
+            if now >= reload_at {
+                match self.load(&db, now).await {
+                    Ok(()) => (reload_at, seen_until) = (now + RELOAD_EVERY, now),
+                    Err(error) => tracing::warn!(cause = error.cause(), "revocations not read anew: {error}"),
+                }
+            }
+            // Also where all of them could not be read: the new ones are few.
+            match self.read_new(&db, seen_until, now).await {
                 Ok(()) => seen_until = now,
                 Err(error) => tracing::warn!(cause = error.cause(), "revocations not refreshed: {error}"),
             }

@@ -81,7 +81,7 @@ impl Connection {
             }
             Ok(Err(RedisError::Redis(error))) => {
                 if !self.is_refused.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "Redis refuses commands; rate limits are this replica's own for now");
+                    tracing::warn!(%error, "Redis refuses commands");
                 }
             }
             Err(_) => self.doubt.notify_one(),

@@ -180,7 +180,7 @@ mod tests {
         assert!(if_match.check(at).is_ok());
         assert!(if_match.check(at + TimeDelta::microseconds(1)).is_err());
         let whichever = IfMatch::extract(&TestRequest::patch().to_http_request()).await.unwrap();
-        assert_eq!(whichever, IfMatch::Any);
+        assert_eq!(whichever, IfMatch::Absent);
     }
 
     #[actix_web::test]

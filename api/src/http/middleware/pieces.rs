@@ -43,8 +43,12 @@ impl MessageBody for Pieces {
     }
 }
 
-/// The share that a response needs, where it is a large one; 429 or 503 where there is none left.
+/// The share that a response needs, where it is a large one; 429 or 503 where there is none left. What says what was done
+/// needs none: it cannot be asked for again, and its body was bounded on the way in.
 pub fn share_for(response: &ServiceResponse<BoxBody>) -> Result<Option<AnswerShare>, ApiError> {
+    if !response.request().method().is_safe() {
+        return Ok(None);
+    }
     let bytes = match response.response().body().size() {
         BodySize::None => return Ok(None),
         BodySize::Sized(bytes) if bytes <= SMALL_ANSWER_BYTES => return Ok(None),
@@ -76,6 +80,18 @@ mod tests {
     fn respond(answers: &LargeAnswers, response: HttpResponse) -> Result<ServiceResponse, ApiError> {
         let response = TestRequest::get().app_data(answers.clone()).to_srv_request().into_response(response);
         share_for(&response).map(|share| in_pieces(response, share.expect("a large one")))
+    }
+
+    #[actix_web::test]
+    async fn what_was_done_is_told_however_little_room_is_left_for_large_answers() {
+        let answers = LargeAnswers::new(0);
+        let told = |request: TestRequest| {
+            let request = request.app_data(answers.clone()).to_srv_request();
+            let body = stream::iter([Ok::<_, actix_web::Error>(Bytes::from("a"))]);
+            share_for(&request.into_response(HttpResponse::Created().streaming(body))).map(|share| share.is_some())
+        };
+        assert!(told(TestRequest::get()).is_err());
+        assert!(matches!(told(TestRequest::post()), Ok(false)));
     }
 
     #[actix_web::test]
